@@ -8,104 +8,90 @@ set -u
 tree=$1
 shift
 
-# complain FILE:LINE WHY -> counted by its output
-complain() { echo "${1#"$root"/}: $2"; }
-
-# check_file FILE FOLDER... : each quoted header is a plain name found in one of the folders (or beside the file),
-# each <header> is not a path into the rooms.
-check_file() {
-    local file=$1 line number name where found
-    shift
-    while IFS= read -r line; do
-        number=${line%%:*}
-        line=${line#*:}
-        if [[ $line =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\"([^\"]*)\" ]]; then
-            name=${BASH_REMATCH[1]}
-            if [[ $name == */* ]]; then
-                complain "$file:$number" "\"$name\": a header of the house is included by its plain name"
-                continue
-            fi
-            found=
-            for where in "$@"; do
-                [[ -e $where/$name ]] && found=yes
+# check_includes FOLDER... <FILE:LINE:TEXT lines : a quoted header is a plain name found in one of the folders, a <header>
+# is not a path into the rooms. Prints every offence.
+check_includes() {
+    local file line text name folder found
+    while IFS=: read -r file line text; do
+        if [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\"([^\"]*)\" ]]; then
+            name=${BASH_REMATCH[1]} found=
+            for folder in "$@"; do
+                [[ $name != */* && -e $root/$folder/$name ]] && found=yes
             done
-            [[ $found ]] || complain "$file:$number" "\"$name\" is in no folder that this file may see"
-        elif [[ $line =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\<([^\>]*)\> ]]; then
+            [[ $found ]] || echo "$file:$line: \"$name\" is no plain name of a header that this file may see"
+        elif [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\<([^\>]*)\> ]]; then
             name=${BASH_REMATCH[1]}
             if [[ $name == *..* || $name == /* || $name =~ ^(src|sim|base|arch|hw|os|trace|top)/ ]]; then
-                complain "$file:$number" "<$name> escapes the include paths"
+                echo "$file:$line: <$name> escapes the include paths"
             elif [[ $name == mmusim/* && ! -e $root/include/$name ]]; then
-                complain "$file:$number" "<$name> is no public header"
+                echo "$file:$line: <$name> is no public header"
             fi
         else
-            complain "$file:$number" "a computed include hides what it includes"
+            echo "$file:$line: a computed include hides what it includes"
         fi
-    done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' "$file")
+    done
 }
 
-# check TREE ROOM=FOLDERS... : prints every offence
+# includes PLACE: every include below a folder or in a file, as FILE:LINE:TEXT
+includes() { (cd "$root" && grep -rnE --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include' "$1" 2>/dev/null /dev/null); }
+
+# check ROOM=FOLDER,FOLDER... : every offence in the tree $root
 check() {
-    local root=$1 layer room folder file paths
-    shift
+    local layer folders place
     for layer in "$@"; do
-        room=${layer%%=*}
-        paths=()
-        for folder in ${layer#*=}; do paths+=("$root/src/$folder"); done
-        while IFS= read -r file; do
-            check_file "$file" "${paths[@]}"
-        done < <(find "$root/src/$room" -name '*.[ch]' 2>/dev/null | sort)
+        IFS=, read -ra folders <<<"${layer#*=}"
+        check_includes "${folders[@]/#/src/}" < <(includes "src/${layer%%=*}")
     done
-    for folder in include/mmusim; do
-        while IFS= read -r file; do check_file "$file"; done < <(find "$root/$folder" -name '*.h' 2>/dev/null | sort)
+    for place in sim bench tests/vectors tests/consumer; do
+        check_includes "$place" < <(includes "$place")
     done
-    for folder in sim bench tests/vectors tests/consumer; do
-        while IFS= read -r file; do
-            check_file "$file" "$root/$folder"
-        done < <(find "$root/$folder" -name '*.[ch]' 2>/dev/null | sort)
+    for place in include tests/example.c; do
+        check_includes < <(includes "$place") # not even their own folder's
     done
-    [[ -e $root/tests/example.c ]] && check_file "$root/tests/example.c"
 }
 
-layers=()
-for layer in "$@"; do layers+=("${layer//,/ }"); done
 status=0
 
-# The check itself: in a scratch tree every kind of offence is found, and what is allowed passes.
-scratch=$(mktemp -d)
+# The check itself first: in a scratch tree every kind of offence is found, and what is allowed passes.
+root=$(mktemp -d)
+scratch=$root
 trap 'rm -rf "$scratch"' EXIT
-mkdir -p "$scratch"/{src/base,src/arch,src/hw/port,src/trace,src/top,sim,bench,include/mmusim}
-touch "$scratch"/src/{base/bits.h,arch/x86.h,hw/tlb.h,hw/port/port.h,top/pager.h} "$scratch"/{sim/args.h,include/mmusim/types.h}
-expect() { # expect COUNT FILE INCLUDE
-    echo "#include $3" >"$scratch/$2"
-    local found
-    found=$(check "$scratch" "${layers[@]}" | grep -c .)
-    if [[ $found != "$1" ]]; then
-        echo "self-test: $2 with #include $3: $found complaints, expected $1"
-        status=1
-    fi
-    rm "$scratch/$2"
+mkdir -p "$root"/{src/base,src/arch,src/hw/port,src/trace,src/top,sim,bench,include/mmusim}
+touch "$root"/src/{base/bits.h,arch/x86.h,hw/tlb.h,hw/port/port.h,top/pager.h} "$root"/{sim/args.h,include/mmusim/types.h}
+wanted=
+sample() { # sample ok|bad FILE INCLUDE
+    echo "#include $3" >"$root/$2"
+    [[ $1 == ok ]] || wanted+="$2"$'\n'
 }
-expect 0 src/hw/a.c '"bits.h"'
-expect 0 src/hw/a.c '"port.h"'
-expect 0 src/top/a.c '"tlb.h"'
-expect 0 src/base/a.c '<mmusim/types.h>'
-expect 0 src/base/a.c '<sys/mman.h>'
-expect 0 sim/a.c '"args.h"'
-expect 1 src/base/a.c '"x86.h"'
-expect 1 src/arch/a.c '"tlb.h"'
-expect 1 src/hw/a.c '"pager.h"'
-expect 1 src/hw/a.c '"../base/bits.h"'
-expect 1 src/trace/a.c '"tlb.h"'
-expect 1 src/top/a.c '"hw/tlb.h"'
-expect 1 src/top/a.c '<hw/tlb.h>'
-expect 1 src/top/a.c '<../hw/tlb.h>'
-expect 1 src/top/a.c 'HEADER'
-expect 1 src/top/a.c '<mmusim/absent.h>'
-expect 1 sim/a.c '"bits.h"'
-expect 1 bench/a.c '"../src/base/bits.h"'
-expect 1 include/mmusim/a.h '"bits.h"'
+sample ok src/hw/1.c '"bits.h"'
+sample ok src/hw/2.c '"port.h"'
+sample ok src/top/3.c '"tlb.h"'
+sample ok src/base/4.c '<mmusim/types.h>'
+sample ok src/base/5.c '<sys/mman.h>'
+sample ok sim/6.c '"args.h"'
+sample bad src/base/a.c '"x86.h"'
+sample bad src/arch/b.c '"tlb.h"'
+sample bad src/hw/c.c '"pager.h"'
+sample bad src/hw/d.c '"../base/bits.h"'
+sample bad src/trace/e.c '"tlb.h"'
+sample bad src/top/f.c '"hw/tlb.h"'
+sample bad src/top/g.c '<hw/tlb.h>'
+sample bad src/top/h.c '<../hw/tlb.h>'
+sample bad src/top/i.c 'HEADER'
+sample bad src/top/j.c '<mmusim/absent.h>'
+sample bad sim/k.c '"bits.h"'
+sample bad bench/l.c '"../src/base/bits.h"'
+sample bad include/mmusim/m.h '"bits.h"'
+found=$(check "$@" | cut -d: -f1 | sort)
+wanted=$(sort <<<"${wanted%$'\n'}")
+if [[ $found != "$wanted" ]]; then
+    echo "self-test: < expected offences, > found"
+    diff <(echo "$wanted") <(echo "$found")
+    status=1
+fi
 
-offences=$(check "$tree" "${layers[@]}")
+root=$tree
+offences=$(check "$@")
 if [[ $offences ]]; then
     echo "$offences"
     status=1
