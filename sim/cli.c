@@ -206,10 +206,9 @@ static int unknown_option(const char *word, const struct cli_option *options, si
 }
 
 /* argv[*at] begins with "--": takes its value too and moves *at behind what was used. */
-static int parse_option(const struct cli_command *command, const struct cli_option *options, size_t n,
-                        char **argv, int *at)
+static int parse_option(const struct cli_option *options, size_t n, char **argv, int *at)
 {
-    const char *word = argv[(*at)++] + 2;
+    const char *whole = argv[(*at)++], *word = whole + 2;
     size_t length = strcspn(word, "=");
     bool joined = word[length] == '=';
     char name[64];
