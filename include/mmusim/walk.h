@@ -1,7 +1,7 @@
 /*
  * mmusim/walk.h: a page walk to read: every step of it, every field of its entries; and memory images to walk in.
  *
- * Pure: reads simulated memory and the core's registers, touches no TLB, no cache, no accessed or dirty flag, no clock.
+ * A walk is pure: it reads simulated memory and the core's registers, touches no TLB, no cache, no accessed or dirty flag, no clock.
  */
 #ifndef MMUSIM_WALK_H
 #define MMUSIM_WALK_H
@@ -51,10 +51,32 @@ MMU_API enum mmu_outcome mmu_core_walk(const struct mmu_core *core, const struct
 MMU_API const char *mmu_walk_level_name(unsigned level);
 
 /*
- * Loads a memory image into the machine's memory: an ELF core file (each PT_LOAD segment at its p_paddr; overlapping segments, segments
- * outside the file or outside the machine's RAM are errors), or any other file as raw bytes at physical address base. Compressed files as
- * libarchive knows them. *bytes (may be NULL): bytes loaded.
- * MMU_OK or a negative status with *err filled: file, byte offset, what is wrong.
+ * A memory image: an ELF file (each PT_LOAD segment at its p_paddr; what p_memsz has beyond p_filesz reads as 0), or any other file as raw
+ * bytes at one physical address. Compressed files (gzip, bzip2, xz, lzip, lz4, zstd) up to MMU_IMAGE_MAX_UNPACKED bytes unpacked. An image
+ * may be larger than the host's memory: only what is read of it is.
+ *
+ * base: where a raw file begins; must be 0 for an ELF file. *out is set on success; free it with mmu_image_close().
+ * MMU_OK, or a negative status with *err filled (may be NULL): file, byte offset, what is wrong: a directory, an empty file, overlapping
+ * segments, segments outside the file or beyond 2^52.
+ */
+struct mmu_image;
+#define MMU_IMAGE_MAX_UNPACKED (UINT64_C(16) << 30)
+
+MMU_API int mmu_image_open(const char *path, mmu_pa base, struct mmu_image **out, struct mmu_error *err);
+MMU_API void mmu_image_close(struct mmu_image *image); /* NULL is allowed */
+
+/* Bytes of physical memory that the image covers. */
+MMU_API uint64_t mmu_image_bytes(const struct mmu_image *image);
+
+/*
+ * Makes the image the physical memory of machines created with *ops in their options: nothing answers outside its segments. Accessed and
+ * dirty flags are written to a private copy, never to the file. The image must outlive those machines, which share it and one thread.
+ */
+MMU_API void mmu_image_memory(struct mmu_image *image, struct mmu_memory_ops *ops);
+
+/*
+ * Copies an image into the machine's own memory, to whose contents beyond p_filesz nothing is done. *bytes (may be NULL): bytes that the
+ * image covers. As mmu_image_open(); MMU_ERR_NORAM when a segment lies outside the machine's RAM (nothing is written then).
  */
 MMU_API int mmu_machine_load_image(struct mmu_machine *machine, const char *path, mmu_pa base, uint64_t *bytes, struct mmu_error *err);
 
