@@ -90,6 +90,7 @@ struct mmu_level_config {
     uint32_t serial_count;            /* 0: parallel; else number of probes below */
     uint32_t serial_page[MMU_PAGES];  /* enum mmu_page, in probing order; a miss pays all */
     uint32_t serial_latency[MMU_PAGES];
+    bool no_fracture; /* a page larger than every size that the level's structures serve is not held here at all; false: it is held as pieces */
 };
 
 /* Paging-structure caches (SDM 4.10.3): one array per level, or one unified. */
@@ -186,7 +187,10 @@ struct mmu_config {
     struct mmu_barrier_config barrier;
 };
 
-/* The defaults: one x86-64 core with every feature, MAXPHYADDR 46, no TLB, no paging-structure cache, one walker, 4 levels with the pager on. */
+/*
+ * The defaults: one x86-64 core with every feature, MAXPHYADDR 46, no TLB, no paging-structure cache, one walker, fixed reads, every latency 0,
+ * cpi 1, window 1, seed 1, and the pager mapping 4-KByte pages with sequential frames under four-level paging. Padding is zero as well.
+ */
 MMU_API void mmu_config_init(struct mmu_config *config);
 
 /*
@@ -204,10 +208,10 @@ MMU_API int mmu_config_load(struct mmu_config *config, const char *name, const c
 MMU_API int mmu_config_parse(struct mmu_config *config, const char *text, size_t size, const char *origin, const char *const *sets,
                              size_t n, struct mmu_error *err);
 
-/* Checks that a config describes a possible machine; err->message names the field by its YAML path. MMU_OK or MMU_ERR_INVALID. */
+/* Checks that a config describes a possible machine; err->message names the first offending field by its YAML path. MMU_OK or MMU_ERR_INVALID. */
 MMU_API int mmu_config_check(const struct mmu_config *config, struct mmu_error *err);
 
-/* Writes the whole config, fully resolved, as YAML that loads back to the same value. MMU_OK or MMU_ERR_IO. */
+/* Writes the whole config, fully resolved, as YAML that loads back to the same value. MMU_OK, MMU_ERR_IO, or MMU_ERR_INVALID for a config that fails mmu_config_check(). */
 MMU_API int mmu_config_write(const struct mmu_config *config, FILE *out);
 
 /*

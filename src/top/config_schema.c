@@ -1,0 +1,145 @@
+/*
+ * Walking the schema: from a byte of struct mmu_config to its YAML path, and over every field that is there.
+ */
+#include "config_schema.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+uint32_t schema_all_bits(const struct schema_word *words)
+{
+    uint32_t bits = 0;
+    for (; words->text; words++)
+        bits |= words->value;
+    return bits;
+}
+
+const char *schema_word(const struct schema_word *words, uint32_t value)
+{
+    for (; words->text; words++)
+        if (words->value == value)
+            return words->text;
+    return NULL;
+}
+
+bool schema_applies(const struct schema *row, const struct mmu_config *config)
+{
+    return row->gate == SCHEMA_ALWAYS || (row->gate == SCHEMA_IF_UNIFIED) == config->psc.unified;
+}
+
+uint64_t schema_number(const struct schema *row, const void *base)
+{
+    const char *at = (const char *)base + row->offset;
+    uint32_t small;
+    uint64_t large;
+    if (row->size == sizeof large) {
+        memcpy(&large, at, sizeof large);
+        return large;
+    }
+    memcpy(&small, at, sizeof small);
+    return small;
+}
+
+void schema_set_number(const struct schema *row, void *base, uint64_t value)
+{
+    char *at = (char *)base + row->offset;
+    uint32_t small = (uint32_t)value;
+    if (row->size == sizeof value)
+        memcpy(at, &value, sizeof value);
+    else
+        memcpy(at, &small, sizeof small);
+}
+
+uint32_t *schema_count(const struct schema *row, void *base)
+{
+    return (uint32_t *)(void *)((char *)base + row->count);
+}
+
+static bool many(const struct schema *row)
+{
+    return row->type == SCHEMA_NAMED || row->type == SCHEMA_NUMBERED || row->type == SCHEMA_LIST;
+}
+
+__attribute__((format(printf, 2, 3))) static void extend(char path[SCHEMA_PATH], const char *format, ...)
+{
+    size_t used = strlen(path);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path + used, SCHEMA_PATH - used, format, args);
+    va_end(args);
+}
+
+/* The part of a path that names element i, whose struct lies at element. */
+static void extend_element(char path[SCHEMA_PATH], const struct schema *row, const char *element, size_t i)
+{
+    size_t length =
+        row->type == SCHEMA_NAMED ? strnlen(element, MMU_NAME) : 0; /* a name is the first member */
+    if (length > 0 && length < MMU_NAME)
+        extend(path, ".%s", element);
+    else
+        extend(path, ".%zu", row->type == SCHEMA_NUMBERED ? i + 1 : i);
+}
+
+unsigned schema_locate(const struct mmu_config *config, size_t offset, char path[SCHEMA_PATH],
+                       struct schema_step steps[SCHEMA_DEPTH * 2])
+{
+    const struct schema *row = config_schema;
+    size_t base = 0;
+    unsigned n = 0;
+    path[0] = '\0';
+    while (row && row->key && n + 2 <= SCHEMA_DEPTH * 2) {
+        bool inside = offset - base - row->offset < row->size;
+        bool is_count = many(row) && offset == base + row->count;
+        if (!schema_applies(row, config) || row->type == SCHEMA_FEATURES || (!inside && !is_count)) {
+            row++;
+            continue;
+        }
+        extend(path, "%s%s", path[0] ? "." : "", row->key);
+        steps[n++] = (struct schema_step){row, base + row->offset};
+        if (is_count)
+            break;
+        base += row->offset;
+        if (many(row)) {
+            size_t i = (offset - base) / row->element;
+            base += i * row->element;
+            extend_element(path, row, (const char *)config + base, i);
+            steps[n++] = (struct schema_step){row->child, base};
+        }
+        row = row->child;
+    }
+    return n;
+}
+
+struct visit {
+    const struct mmu_config *config;
+    int (*each)(void *ctx, const struct schema *row, const void *base);
+    void *ctx;
+};
+
+static int visit_rows(const struct visit *v, const struct schema *row, const char *base)
+{
+    for (; row->key; row++) {
+        if (!schema_applies(row, v->config))
+            continue;
+        int stop = v->each(v->ctx, row, base);
+        if (stop)
+            return stop;
+        uint32_t n = row->type == SCHEMA_MAP ? 1 : 0;
+        if (many(row))
+            memcpy(&n, base + row->count, sizeof n);
+        for (uint32_t i = 0; i < n && !stop; i++)
+            stop = visit_rows(v, row->child, base + row->offset + i * row->element);
+        if (stop)
+            return stop;
+    }
+    return 0;
+}
+
+int schema_each(const struct mmu_config *config,
+                int (*each)(void *ctx, const struct schema *row, const void *base), void *ctx)
+{
+    struct visit v = {config, each, ctx};
+    return visit_rows(&v, config_schema, (const char *)config);
+}

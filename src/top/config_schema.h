@@ -1,0 +1,96 @@
+/*
+ * The schema of a machine's YAML: one constant table that reading, checking, --set, writing and the list of
+ * keys all follow.
+ *
+ * A row names a key, where its value lies in struct mmu_config, and what it may be. Rows nest as the YAML
+ * does. Leaves out every rule that joins two fields: config_check.c.
+ */
+#ifndef CONFIG_SCHEMA_H
+#define CONFIG_SCHEMA_H
+
+#include <mmusim/config.h>
+
+enum schema_type {
+    SCHEMA_BOOL,
+    SCHEMA_NOT,      /* a bool, stored inverted */
+    SCHEMA_NUMBER,   /* decimal or 0x..., 4 or 8 bytes */
+    SCHEMA_SIZE,     /* the same with K, M, G, T */
+    SCHEMA_STRING,   /* char array, terminated */
+    SCHEMA_ENUM,     /* one of words */
+    SCHEMA_SET,      /* list of words, stored as the union of their bits */
+    SCHEMA_WAYS,     /* number, or "full": as many as there are entries */
+    SCHEMA_INDEX,    /* linear, xor or xor-N */
+    SCHEMA_PCIDS,    /* number, or "unlimited"; covers pcid_bound and pcids */
+    SCHEMA_MASKS,    /* mapping page size -> ways */
+    SCHEMA_SERIAL,   /* mapping page size -> cycles, in the order of the probes */
+    SCHEMA_FEATURES, /* list of the boolean keys of the same table: those listed are true, the others false */
+    SCHEMA_MAP,      /* mapping, described by child */
+    SCHEMA_NAMED,    /* mapping name -> element */
+    SCHEMA_NUMBERED, /* mapping 1, 2, ... -> element */
+    SCHEMA_LIST,     /* sequence of elements */
+};
+
+/* When a row applies: the two faces of struct mmu_psc_config. */
+enum schema_gate { SCHEMA_ALWAYS, SCHEMA_IF_UNIFIED, SCHEMA_IF_SPLIT };
+
+struct schema_word {
+    const char *text; /* NULL ends the table; of several words with one value the first is written */
+    uint32_t value;
+};
+
+struct schema {
+    const char *key; /* NULL ends the table */
+    enum schema_type type;
+    size_t offset, size; /* in the struct that the table describes; a list: of its whole array */
+    uint64_t min, max;   /* numbers; strings and sets: min 1 = must not be empty */
+    const struct schema_word *words;
+    const struct schema *child; /* rows of a mapping or of an element */
+    size_t element;             /* lists: bytes of an element */
+    size_t count;               /* lists: offset of the 32-bit number of elements, which is at most max */
+    enum schema_gate gate;
+    bool flow;       /* written on one line */
+    bool unwritten;  /* said by another row */
+    const char *doc; /* what it is, with its unit */
+};
+
+enum {
+    SCHEMA_DEPTH = 6, /* greatest nesting of rows */
+    SCHEMA_PATH = 256 /* longest path, terminated */
+};
+
+/* The rows of the top level. */
+extern const struct schema *const config_schema;
+
+/* Bits that the words of a SCHEMA_SET cover; the first word of one value, or NULL. */
+uint32_t schema_all_bits(const struct schema_word *words);
+const char *schema_word(const struct schema_word *words, uint32_t value);
+
+/* Whether a row applies to this config. */
+bool schema_applies(const struct schema *row, const struct mmu_config *config);
+
+/* The 32- or 64-bit number of a row whose struct lies at base. */
+uint64_t schema_number(const struct schema *row, const void *base);
+void schema_set_number(const struct schema *row, void *base, uint64_t value);
+uint32_t *schema_count(const struct schema *row, void *base);
+
+/* A step on the way from the root to a field: the row, and the offset in struct mmu_config of the field, or
+ * of an element of a list. */
+struct schema_step {
+    const struct schema *row;
+    size_t offset;
+};
+
+/*
+ * Which field lies at a byte of the config? Writes its YAML path, and the steps (outermost first; a list
+ * gives two: itself and the element); returns their number. Paths name an element by its name, or by its
+ * index where it has none.
+ */
+unsigned schema_locate(const struct mmu_config *config, size_t offset, char path[SCHEMA_PATH],
+                       struct schema_step steps[SCHEMA_DEPTH * 2]);
+
+/* Calls each() for every field of the config that its row describes, lists' present elements included; stops
+ * at the first non-zero. */
+int schema_each(const struct mmu_config *config,
+                int (*each)(void *ctx, const struct schema *row, const void *base), void *ctx);
+
+#endif
