@@ -7,7 +7,6 @@
  */
 #include <mmusim/stats.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Which enum names a counter's elements: the fourth column of the X-macros. */
 enum labels { LABELS_none, LABELS_kind, LABELS_page, LABELS_cause, LABELS_kind_priv, LABELS_part };
@@ -148,19 +147,6 @@ static void visit_group(const struct visit *visit, const char *group, const stru
         }
 }
 
-/* "tlb.NAME"; a name that stood before gets "#2", "#3" ..., so that no path stands twice. */
-static void tlb_group(const struct mmu_config *config, uint32_t index, char *buf, size_t size)
-{
-    const char *name = config->tlb[index].name;
-    unsigned same = 1;
-    for (uint32_t i = 0; i < index; i++)
-        same += !strncmp(config->tlb[i].name, name, MMU_NAME);
-    if (same == 1)
-        snprintf(buf, size, "tlb.%.*s", MMU_NAME, name);
-    else
-        snprintf(buf, size, "tlb.%.*s#%u", MMU_NAME, name, same);
-}
-
 static void visit_structures(struct visit *visit, const struct mmu_stats *stats)
 {
     const struct mmu_config *config = visit->config;
@@ -173,7 +159,7 @@ static void visit_structures(struct visit *visit, const struct mmu_stats *stats)
     for (uint32_t i = 0; i < config->tlbs; i++) {
         visit->kinds = config->tlb[i].kinds;
         visit->pages = config->tlb[i].pages;
-        tlb_group(config, i, group, sizeof group);
+        snprintf(group, sizeof group, "tlb.%.*s", MMU_NAME, config->tlb[i].name);
         visit_group(visit, group, TLB, N(TLB), &stats->tlb[i]);
     }
     *visit = all;
