@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static double seconds(void)
+double progress_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -17,7 +17,7 @@ void progress_start(struct progress *progress, const char *unit)
 {
     *progress = (struct progress){.unit = unit, .terminal = isatty(STDERR_FILENO) == 1};
     if (progress->terminal)
-        progress->start = seconds();
+        progress->start = progress_seconds();
 }
 
 /* "[########............]  40%" */
@@ -36,7 +36,7 @@ void progress_update(struct progress *progress, uint64_t done, double share)
 {
     if (!progress->terminal)
         return;
-    double now = seconds();
+    double now = progress_seconds();
     if (now - progress->shown < 0.1)
         return;
     progress->shown = now;

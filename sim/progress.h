@@ -15,6 +15,9 @@ struct progress {
     bool terminal;
 };
 
+/* The host's clock, in seconds from some moment. */
+double progress_seconds(void);
+
 void progress_start(struct progress *progress, const char *unit);
 /*
  * done units are done, which is `share` of the whole job: 0 to 1, negative when unknown (mmu_trace_progress() gives it). Draws at most ten
