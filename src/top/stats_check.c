@@ -100,7 +100,8 @@ static struct level_sums sum_level(const struct mmu_stats *stats, const struct m
             continue;
         sums.hits += stats->tlb[i].hits[kind];
         sums.misses += stats->tlb[i].misses[kind];
-        sums.complete |= (tlb->kinds >> kind & 1) && (tlb->pages >> MMU_4K & 1);
+        sums.complete |=
+            (tlb->kinds >> kind & 1) && (tlb->pages >> MMU_4K & 1) && !config->level[level].no_fracture;
     }
     return sums;
 }

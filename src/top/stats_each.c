@@ -14,8 +14,8 @@ enum labels { LABELS_none, LABELS_kind, LABELS_page, LABELS_cause, LABELS_kind_p
 static const char *const KIND[MMU_KINDS] = {"fetch", "load", "store"};
 static const char *const PRIV[MMU_PRIVS] = {"user", "supervisor", "implicit"};
 static const char *const PAGE[MMU_PAGES] = {"4k", "2m", "4m", "1g"};
-static const char *const CAUSE[MMU_CAUSES] = {"invlpg",  "invpcid", "mov_cr3",
-                                              "control", "fault",   "pcid_limit"};
+static const char *const CAUSE[] = {"invlpg", "invpcid",    "mov_cr3", "control",
+                                    "fault",  "pcid_limit", "rewalk"};
 static const char *const WALK_LEVEL[MMU_WALK_LEVELS] = {"pte", "pde", "pdpte", "pml4e", "pml5e"};
 static const char *const PLACE[MMU_PLACES] = {"fixed", "l1", "l2", "l3", "l4", "memory"};
 static const char *const PSC[MMU_PSC_LEVELS] = {"pde", "pdpte", "pml4e", "pml5e"};
