@@ -90,7 +90,7 @@ struct mmu_level_config {
     uint32_t serial_count;            /* 0: parallel; else number of probes below */
     uint32_t serial_page[MMU_PAGES];  /* enum mmu_page, in probing order; a miss pays all */
     uint32_t serial_latency[MMU_PAGES];
-    bool no_fracture; /* a page larger than every size that the level's structures serve is not held here at all; false: it is held as pieces */
+    bool no_fracture; /* a page of a size that no structure of the level serves is not held here at all; false: as pieces of the largest smaller size */
 };
 
 /* Paging-structure caches (SDM 4.10.3): one array per level, or one unified. */
@@ -211,8 +211,14 @@ MMU_API int mmu_config_parse(struct mmu_config *config, const char *text, size_t
 /* Checks that a config describes a possible machine; err->message names the first offending field by its YAML path. MMU_OK or MMU_ERR_INVALID. */
 MMU_API int mmu_config_check(const struct mmu_config *config, struct mmu_error *err);
 
-/* Writes the whole config, fully resolved, as YAML that loads back to the same value. MMU_OK, MMU_ERR_IO, or MMU_ERR_INVALID for a config that fails mmu_config_check(). */
+/*
+ * Writes the whole config, fully resolved, as YAML that loads back to the same value. MMU_OK, MMU_ERR_IO, or
+ * MMU_ERR_INVALID for a config that fails mmu_config_check(). What lies beyond a list's count is not written.
+ */
 MMU_API int mmu_config_write(const struct mmu_config *config, FILE *out);
+
+/* Calls each() for every key that a YAML file may have: its path (NAME, N stand for an element), what it may be, what it means. */
+MMU_API void mmu_config_keys(void (*each)(void *ctx, const char *path, const char *expected, const char *text), void *ctx);
 
 /*
  * Calls each(ctx, name, title, path) for every shipped machine, sorted by name. A file that does not load is passed with its error text

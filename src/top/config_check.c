@@ -136,6 +136,7 @@ static int check_field(void *ctx, const struct schema *row, const void *base)
     case SCHEMA_SERIAL:
     case SCHEMA_FEATURES:
     case SCHEMA_MAP:
+    case SCHEMA_INHERIT:
         break;
     }
     return 0;
@@ -166,15 +167,15 @@ static bool check_cpu(const struct check *c)
     return true;
 }
 
-/* Page sizes that some paging mode of the processor maps. */
-static bool cpu_maps(const struct mmu_cpu *cpu, uint32_t page, const char **needs)
+/* The feature that the processor lacks for pages of this size; NULL when it has what it takes. */
+static const bool *page_lacks(const struct mmu_cpu *cpu, uint32_t page, const char **name)
 {
     const struct {
-        bool has;
+        const bool *has;
         const char *name;
-    } feature[MMU_PAGES] = {{true, ""}, {cpu->pae, "pae"}, {cpu->pse, "pse"}, {cpu->page1g, "page1g"}};
-    *needs = feature[page].name;
-    return feature[page].has;
+    } feature[MMU_PAGES] = {{NULL, ""}, {&cpu->pae, "pae"}, {&cpu->pse, "pse"}, {&cpu->page1g, "page1g"}};
+    *name = feature[page].name;
+    return feature[page].has && !*feature[page].has ? feature[page].has : NULL;
 }
 
 static const char *page_name(uint32_t page)
@@ -268,10 +269,12 @@ static bool check_tlb(const struct check *c, const struct mmu_tlb_config *t)
         return bad(c, &t->level, &config->levels,
                    "level %" PRIu32 " is not described; expected its latency under levels.%" PRIu32, t->level,
                    t->level);
-    for (uint32_t p = 0; p < MMU_PAGES; p++)
-        if ((t->pages & 1u << p) && !cpu_maps(&config->cpu, p, &needs))
-            return bad(c, &t->pages, &config->cpu, "%s pages on a processor without them; expected cpu.%s",
+    for (uint32_t p = 0; p < MMU_PAGES; p++) {
+        const bool *lacks = t->pages & 1u << p ? page_lacks(&config->cpu, p, &needs) : NULL;
+        if (lacks)
+            return bad(c, &t->pages, lacks, "%s pages on a processor without them; expected cpu.%s",
                        page_name(p), needs);
+    }
     if (!check_geometry(c, &t->entries, &t->ways) || !check_policy(c, &t->policy, &t->ways))
         return false;
     uint32_t sets = t->entries / t->ways;
@@ -328,8 +331,8 @@ static bool check_levels(const struct check *c)
         for (uint32_t k = 0; k < config->tlbs; k++)
             held |= config->tlb[k].level == i + 1 ? config->tlb[k].pages : 0;
         if (!held)
-            return bad(c, l, &config->levels,
-                       "no structure under tlb has level: %" PRIu32 "; expected one, or none deeper", i + 1);
+            return bad(c, &config->levels, l,
+                       "no structure under tlb has level %" PRIu32 "; expected one, or no such level", i + 1);
         if (i == 0 && l->serial_count)
             return bad(c, &l->serial_count, &l->serial_count,
                        "the first level is looked up at once; expected latency");
@@ -447,9 +450,10 @@ static bool check_pager_page(const struct check *c, const uint32_t *page)
     const char *needs;
     if (!(maps[p->mode] & 1u << *page))
         return bad(c, page, &p->mode, "%s pages do not exist in the pager's paging mode", page_name(*page));
-    if (!cpu_maps(&c->config->cpu, *page, &needs))
-        return bad(c, page, &c->config->cpu, "%s pages on a processor without them; expected cpu.%s",
-                   page_name(*page), needs);
+    const bool *lacks = page_lacks(&c->config->cpu, *page, &needs);
+    if (lacks)
+        return bad(c, page, lacks, "%s pages on a processor without them; expected cpu.%s", page_name(*page),
+                   needs);
     return true;
 }
 
@@ -476,16 +480,17 @@ static bool check_pager(const struct check *c)
     const struct mmu_pager_config *p = &c->config->pager;
     const struct mmu_cpu *cpu = &c->config->cpu;
     const struct {
-        bool has;
+        const bool *has;
         const char *needs;
-    } mode[MMU_MODES] = {
-        {false, ""}, {true, ""}, {cpu->pae, "pae"}, {cpu->long_mode, "long-mode"}, {cpu->la57, "la57"}};
+    } mode[MMU_MODES] = {[MMU_MODE_PAE] = {&cpu->pae, "pae"},
+                         [MMU_MODE_4L] = {&cpu->long_mode, "long-mode"},
+                         [MMU_MODE_5L] = {&cpu->la57, "la57"}};
     if (!p->enabled)
         return true;
     if (p->mode == MMU_MODE_OFF)
         return bad(c, &p->mode, &p->enabled, "off, but the pager is enabled; expected a paging mode");
-    if (!mode[p->mode].has)
-        return bad(c, &p->mode, cpu, "the processor lacks this paging mode; expected cpu.%s",
+    if (mode[p->mode].has && !*mode[p->mode].has)
+        return bad(c, &p->mode, mode[p->mode].has, "the processor lacks this paging mode; expected cpu.%s",
                    mode[p->mode].needs);
     if (!check_pager_page(c, &p->page))
         return false;

@@ -29,6 +29,72 @@ bool schema_applies(const struct schema *row, const struct mmu_config *config)
     return row->gate == SCHEMA_ALWAYS || (row->gate == SCHEMA_IF_UNIFIED) == config->psc.unified;
 }
 
+const char *schema_size_text(uint64_t value, char buf[SCHEMA_NUMBER_TEXT])
+{
+    static const char *const suffix[] = {"", "K", "M", "G", "T"};
+    uint64_t n = value;
+    unsigned i = 0;
+    for (; n && n % 1024 == 0 && i < 4; i++)
+        n /= 1024;
+    if (n < 100000000)
+        snprintf(buf, SCHEMA_NUMBER_TEXT, "%" PRIu64 "%s", n, suffix[i]);
+    else
+        snprintf(buf, SCHEMA_NUMBER_TEXT, "0x%" PRIx64, value);
+    return buf;
+}
+
+static void expected_words(const struct schema_word *words, char *buf, size_t size, const char *before)
+{
+    size_t used = (size_t)snprintf(buf, size, "%s", before);
+    for (const char *comma = ""; words->text && used < size; words++, comma = ", ")
+        used += (size_t)snprintf(buf + used, size - used, "%s%s", comma, words->text);
+}
+
+const char *schema_expected(const struct schema *row, char *buf, size_t size)
+{
+    static const char *const fixed[] = {
+        [SCHEMA_BOOL] = "true or false",
+        [SCHEMA_NOT] = "true or false",
+        [SCHEMA_INDEX] = "linear, xor, or xor-N with N from 1 to 31",
+        [SCHEMA_MASKS] = "a mapping of page sizes to way masks, as {4K: 0xff, 2M: 0xf00}",
+        [SCHEMA_SERIAL] = "a mapping of page sizes to cycles, as {4K: 7, 2M: 7}",
+        [SCHEMA_FEATURES] = "a list of features, as [wp, invlpg, pse]",
+        [SCHEMA_MAP] = "a mapping of keys to values",
+        [SCHEMA_NAMED] = "a mapping of names to their fields",
+        [SCHEMA_NUMBERED] = "a mapping of numbers, from 1, to their fields",
+        [SCHEMA_LIST] = "a list of mappings",
+        [SCHEMA_INHERIT] = "the name of a machine, or a file",
+    };
+    char low[SCHEMA_NUMBER_TEXT], high[SCHEMA_NUMBER_TEXT];
+    switch (row->type) {
+    case SCHEMA_NUMBER:
+        snprintf(buf, size, "a number from %" PRIu64 " to %" PRIu64, row->min, row->max);
+        break;
+    case SCHEMA_SIZE:
+        snprintf(buf, size, "a number from %s to %s (K, M, G, T are powers of 1024)",
+                 schema_size_text(row->min, low), schema_size_text(row->max, high));
+        break;
+    case SCHEMA_WAYS:
+        snprintf(buf, size, "a number from %" PRIu64 " to %" PRIu64 ", or full", row->min, row->max);
+        break;
+    case SCHEMA_PCIDS:
+        snprintf(buf, size, "a number from 0 to %" PRIu64 ", or unlimited", row->max);
+        break;
+    case SCHEMA_STRING:
+        snprintf(buf, size, "text of at most %zu bytes", row->size - 1);
+        break;
+    case SCHEMA_ENUM:
+        expected_words(row->words, buf, size, "one of ");
+        break;
+    case SCHEMA_SET:
+        expected_words(row->words, buf, size, "a list of some of ");
+        break;
+    default:
+        snprintf(buf, size, "%s", fixed[row->type]);
+    }
+    return buf;
+}
+
 uint64_t schema_number(const struct schema *row, const void *base)
 {
     const char *at = (const char *)base + row->offset;
@@ -57,7 +123,7 @@ uint32_t *schema_count(const struct schema *row, void *base)
     return (uint32_t *)(void *)((char *)base + row->count);
 }
 
-static bool many(const struct schema *row)
+bool schema_is_list(const struct schema *row)
 {
     return row->type == SCHEMA_NAMED || row->type == SCHEMA_NUMBERED || row->type == SCHEMA_LIST;
 }
@@ -91,7 +157,7 @@ unsigned schema_locate(const struct mmu_config *config, size_t offset, char path
     path[0] = '\0';
     while (row && row->key && n + 2 <= SCHEMA_DEPTH * 2) {
         bool inside = offset - base - row->offset < row->size;
-        bool is_count = many(row) && offset == base + row->count;
+        bool is_count = schema_is_list(row) && offset == base + row->count;
         if (!schema_applies(row, config) || row->type == SCHEMA_FEATURES || (!inside && !is_count)) {
             row++;
             continue;
@@ -101,7 +167,7 @@ unsigned schema_locate(const struct mmu_config *config, size_t offset, char path
         if (is_count)
             break;
         base += row->offset;
-        if (many(row)) {
+        if (schema_is_list(row)) {
             size_t i = (offset - base) / row->element;
             base += i * row->element;
             extend_element(path, row, (const char *)config + base, i);
@@ -127,7 +193,7 @@ static int visit_rows(const struct visit *v, const struct schema *row, const cha
         if (stop)
             return stop;
         uint32_t n = row->type == SCHEMA_MAP ? 1 : 0;
-        if (many(row))
+        if (schema_is_list(row))
             memcpy(&n, base + row->count, sizeof n);
         for (uint32_t i = 0; i < n && !stop; i++)
             stop = visit_rows(v, row->child, base + row->offset + i * row->element);

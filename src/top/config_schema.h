@@ -28,6 +28,7 @@ enum schema_type {
     SCHEMA_NAMED,    /* mapping name -> element */
     SCHEMA_NUMBERED, /* mapping 1, 2, ... -> element */
     SCHEMA_LIST,     /* sequence of elements */
+    SCHEMA_INHERIT,  /* the machine to start from; no field */
 };
 
 /* When a row applies: the two faces of struct mmu_psc_config. */
@@ -48,7 +49,7 @@ struct schema {
     size_t element;             /* lists: bytes of an element */
     size_t count;               /* lists: offset of the 32-bit number of elements, which is at most max */
     enum schema_gate gate;
-    bool flow;       /* written on one line */
+    bool flow;       /* written on one line; null zeroes it */
     bool unwritten;  /* said by another row */
     const char *doc; /* what it is, with its unit */
 };
@@ -67,6 +68,18 @@ const char *schema_word(const struct schema_word *words, uint32_t value);
 
 /* Whether a row applies to this config. */
 bool schema_applies(const struct schema *row, const struct mmu_config *config);
+
+/*
+ * What a row's value may be, for a person: "a number from 1 to 64". Returns buf.
+ */
+const char *schema_expected(const struct schema *row, char *buf, size_t size);
+
+/* A list of elements? */
+bool schema_is_list(const struct schema *row);
+
+/* A size as a person writes it: 64M, 0x800000000000, 100. Returns buf. */
+enum { SCHEMA_NUMBER_TEXT = 24 };
+const char *schema_size_text(uint64_t value, char buf[SCHEMA_NUMBER_TEXT]);
 
 /* The 32- or 64-bit number of a row whose struct lies at base. */
 uint64_t schema_number(const struct schema *row, const void *base);

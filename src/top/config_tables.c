@@ -177,25 +177,36 @@ static const struct schema psc_array[] = {
     END,
 };
 
-#define PSC(k, i, g, d)                                                                                      \
+static const struct schema unified[] = {
+    NUMBER("entries", mmu_psc_config, array[0].entries, 0, 65536, "sets x ways; 0: none"),
+    {.key = "ways",
+     .type = SCHEMA_WAYS,
+     AT(mmu_psc_config, array[0].ways),
+     .max = MMU_MAX_WAYS,
+     .doc = "ways of a set"},
+    ENUM("replacement", mmu_psc_config, array[0].policy, policies, "victim of a full set"),
+    SET("holds", mmu_psc_config, levels, psc_levels, "levels that it holds; default: all"),
+    END,
+};
+
+#define PSC(k, i, d)                                                                                         \
     {                                                                                                        \
         .key = k, .type = SCHEMA_MAP, AT(mmu_psc_config, array[i]), .child = psc_array, .flow = true,        \
-        .gate = (g), .doc = d                                                                                \
+        .gate = SCHEMA_IF_SPLIT, .doc = d                                                                    \
     }
 static const struct schema psc[] = {
-    PSC("pde", MMU_PSC_PDE, SCHEMA_IF_SPLIT, "cache of PDEs that point to a page table"),
-    PSC("pdpte", MMU_PSC_PDPTE, SCHEMA_IF_SPLIT, "cache of PDPTEs that point to a page directory"),
-    PSC("pml4e", MMU_PSC_PML4E, SCHEMA_IF_SPLIT, "cache of PML4Es"),
-    PSC("pml5e", MMU_PSC_PML5E, SCHEMA_IF_SPLIT, "cache of PML5Es"),
-    PSC("unified", 0, SCHEMA_IF_UNIFIED, "one cache for all levels, instead of the four"),
-    {.key = "holds",
-     .type = SCHEMA_SET,
-     AT(mmu_psc_config, levels),
-     .min = 1,
-     .words = psc_levels,
-     .gate = SCHEMA_IF_UNIFIED,
-     .doc = "levels that the unified cache holds"},
     CYCLES("latency", mmu_psc_config, latency, "cycles of the probe, all levels at once"),
+    PSC("pde", MMU_PSC_PDE, "cache of PDEs that point to a page table"),
+    PSC("pdpte", MMU_PSC_PDPTE, "cache of PDPTEs that point to a page directory"),
+    PSC("pml4e", MMU_PSC_PML4E, "cache of PML4Es"),
+    PSC("pml5e", MMU_PSC_PML5E, "cache of PML5Es"),
+    {.key = "unified",
+     .type = SCHEMA_MAP,
+     .size = sizeof(struct mmu_psc_config),
+     .child = unified,
+     .flow = true,
+     .gate = SCHEMA_IF_UNIFIED,
+     .doc = "one cache for all levels, instead of the four"},
     END,
 };
 
@@ -225,7 +236,7 @@ static const struct schema cache[] = {
 };
 
 static const struct schema ram[] = {
-    SIZE("start", mmu_ram_range, start, 0, (1ull << 52) - 4096, "first physical address, a multiple of 4K"),
+    SIZE("start", mmu_ram_range, start, 0, (1ull << 52) - 1, "first physical address, a multiple of 4K"),
     SIZE("size", mmu_ram_range, size, 4096, 1ull << 52, "bytes, a multiple of 4K"),
     END,
 };
@@ -277,6 +288,10 @@ static const struct schema root[] = {
      AT(mmu_config, name),
      .min = 1,
      .doc = "short name, printable ASCII; default: the file's"},
+    {.key = "inherit",
+     .type = SCHEMA_INHERIT,
+     .unwritten = true,
+     .doc = "machine to start from: a file beside this one, or a shipped one"},
     {.key = "title", .type = SCHEMA_STRING, AT(mmu_config, title), .doc = "what it is, for a reader"},
     NUMBER("seed", mmu_config, seed, 0, UINT64_MAX, "of random replacement and random frames"),
     NUMBER("cores", mmu_config, cores, 1, MMU_MAX_CORES, "each with its own TLBs, walkers, caches and clock"),
