@@ -38,7 +38,7 @@ static struct mmu_config *make_config(void)
 
 static void set_pair(uint64_t *array, unsigned kind, uint64_t value)
 {
-    array[kind * MMU_PRIVS + MMU_USER] = value;
+    array[kind + MMU_KINDS * MMU_USER] = value;
 }
 
 /* 100 loads and 20 stores: 90 + 15 hits in the DTLB, 6 + 1 in the STLB, 8 walks by misses and 1 for a dirty
@@ -118,6 +118,49 @@ static void test_identities_hold(void **state)
     free(config);
 }
 
+/* What misses a level looks in the next that serves its kind: a level of data alone has nothing to do with
+ * fetches. */
+static void test_chain_of_levels(void **state)
+{
+    (void)state;
+    struct mmu_config *config = make_config();
+    struct mmu_stats *s = make_stats();
+    struct mmu_error err = {0};
+    set_pair(s->level[0].accesses, MMU_FETCH, 7);
+    set_pair(s->level[0].misses, MMU_FETCH, 7);
+    s->tlb[0].misses[MMU_FETCH] = 7;
+    s->walk.started[MMU_FETCH] = s->walk.completed[MMU_FETCH] = 7;
+    s->walk.completed_page[MMU_4K] += 7;
+    s->walk.references[0] += 7;
+    s->reads[0][MMU_PLACE_L1] += 7;
+    assert_int_equal(mmu_stats_check(s, config, &err),
+                     MMU_ERR_INVALID); /* the second level serves fetches: none came */
+    assert_non_null(strstr(err.message, "next level"));
+    config->tlb[2].kinds = 1 << MMU_LOAD | 1 << MMU_STORE;
+    if (mmu_stats_check(s, config, &err))
+        fail_msg("%s", err.message);
+    s->walk.started[MMU_FETCH] = s->walk.completed[MMU_FETCH] = 6;
+    s->walk.completed_page[MMU_4K]--;
+    assert_int_equal(mmu_stats_check(s, config, &err), MMU_ERR_INVALID);
+    assert_non_null(strstr(err.message, "walks started"));
+    free(s);
+    free(config);
+}
+
+/* A stall can be negative in a difference: the earlier snapshot booked a tail that later accesses then
+ * overlapped. */
+static void test_negative_stalls(void **state)
+{
+    (void)state;
+    struct mmu_config *config = make_config();
+    struct mmu_stats *s = make_stats();
+    s->cycles.stalled[MMU_PART_SECOND] = -(uint64_t)50;
+    s->cycles.elapsed[0] -= 150;
+    assert_int_equal(mmu_stats_check(s, config, NULL), MMU_OK);
+    free(s);
+    free(config);
+}
+
 /* Each line breaks one identity; the message must name what it is about. */
 static void test_identities_break(void **state)
 {
@@ -139,8 +182,8 @@ static void test_identities_break(void **state)
         {&s->tlb[1].dirty_walks[0], 17, "dirty walks"},
         {&s->tlb[1].evictions[0], 14, "evictions"},
         {&s->tlb[2].misses[MMU_LOAD], 5, "level 2: misses of its structures"},
-        {&s->level[0].accesses[MMU_LOAD * MMU_PRIVS], 101, "level 1: look-ups of a kind"},
-        {&s->level[0].accesses[MMU_FETCH * MMU_PRIVS + 1], 1, "level 1: look-ups of a kind"},
+        {&s->level[0].accesses[MMU_LOAD], 101, "level 1: look-ups of a kind"},
+        {&s->level[0].accesses[MMU_FETCH + MMU_KINDS * MMU_SUPERVISOR], 1, "level 1: look-ups of a kind"},
         {&s->walk.dirty[0], 2, "dirty walks"},
         {&s->walk.merged[MMU_STORE], 1, "merged misses"},
         {&s->walk.started[MMU_LOAD], 5, "walks started"},
@@ -161,6 +204,8 @@ static void test_identities_break(void **state)
         {&s->psc[MMU_PSC_PML4E].evictions[0], 2, "evictions"},
         {&s->cycles.elapsed[0], 299, "elapsed"},
         {&s->cycles.charged[MMU_PART_SECOND], 84, "stalled translation"},
+        {&s->level[1].accesses[MMU_LOAD], 9, "level 2: look-ups of a kind"},
+        {&s->level[1].misses[MMU_LOAD + MMU_KINDS * MMU_SUPERVISOR], 1, "level 2"},
         {&s->cycles.charged[MMU_PART_WAIT], 6, "wait for a walker"},
         {&s->cycles.charged[MMU_PART_THIRD], 1, "level that does not exist"},
         {&s->cycles.charged[MMU_PART_READ + MMU_PLACE_L2], 1, "PTE read, hit in L2"},
@@ -405,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_identities_hold),    cmocka_unit_test(test_identities_break),
+        cmocka_unit_test(test_chain_of_levels),    cmocka_unit_test(test_negative_stalls),
         cmocka_unit_test(test_difference_and_sum), cmocka_unit_test(test_histogram_bins),
         cmocka_unit_test(test_percentiles),        cmocka_unit_test(test_rank_is_nearest),
         cmocka_unit_test(test_part_names),         cmocka_unit_test(test_each_counter),

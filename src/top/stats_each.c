@@ -8,7 +8,8 @@
 #include <mmusim/stats.h>
 #include <stdio.h>
 
-/* Which enum names a counter's elements: the fourth column of the X-macros. */
+/* Which enum names a counter's elements: the third column of the X-macros. By kind and privilege: kind +
+ * MMU_KINDS * privilege. */
 enum labels { LABELS_none, LABELS_kind, LABELS_page, LABELS_cause, LABELS_kind_priv, LABELS_part };
 
 static const char *const KIND[MMU_KINDS] = {"fetch", "load", "store"};
@@ -124,7 +125,7 @@ static const char *element(const struct visit *visit, enum labels labels, unsign
         one = has_part(visit->config, i) ? mmu_part_name((enum mmu_part)i) : NULL;
         break;
     case LABELS_kind_priv:
-        snprintf(buf, size, ".%s.%s", KIND[i / MMU_PRIVS], PRIV[i % MMU_PRIVS]);
+        snprintf(buf, size, ".%s.%s", KIND[i % MMU_KINDS], PRIV[i / MMU_KINDS]);
         return buf;
     }
     if (one)
