@@ -39,9 +39,13 @@ static uint64_t sum(const uint64_t *from, size_t n)
     return total;
 }
 
+/* One kind of an array by kind + MMU_KINDS * privilege. */
 static uint64_t of_kind(const uint64_t *kind_priv, unsigned kind)
 {
-    return sum(kind_priv + kind * MMU_PRIVS, MMU_PRIVS);
+    uint64_t total = 0;
+    for (unsigned priv = 0; priv < MMU_PRIVS; priv++)
+        total += kind_priv[kind + MMU_KINDS * priv];
+    return total;
 }
 
 static void sum_structures(const struct report_run *run, struct sums *sums)

@@ -13,15 +13,13 @@
 /* One trace replayed through one fresh machine. Nothing is owned. */
 struct report_run {
     const struct mmu_config *config;
-    const char
-        *machine; /* unique among the runs of a report: the config's name, or as given on the command line */
-    uint64_t config_hash;       /* FNV-1a, 64 bits, of the resolved config as mmu_config_write() prints it */
-    const char *trace;          /* as given on the command line */
+    const char *machine;  /* unique among a report's machines: the config's name, or the command line's */
+    uint64_t config_hash; /* FNV-1a, 64 bits, of the resolved config as mmu_config_write() prints it */
+    const char *trace;    /* as given on the command line */
     struct mmu_trace_info info; /* after the last reference was read */
-    uint64_t trace_hash; /* text traces: of the references fed to the machine (sim/run.c); binary ones have
-                            info.checksum */
-    uint64_t warmup;     /* references before the measured ones */
-    uint64_t measured;   /* references that the statistics cover, at least 1 */
+    uint64_t checksum; /* of all references (binary) or of those replayed (text): mmu_trace_checksum() */
+    uint64_t warmup;   /* references before the measured ones */
+    uint64_t measured; /* references that the statistics cover, at least 1 */
     const struct mmu_stats *stats; /* of the measured references only */
     struct report_tlb {
         uint64_t valid; /* entries at the end of the run */

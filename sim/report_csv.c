@@ -43,7 +43,8 @@ static void print_counter(void *ctx, const struct mmu_counter *counter)
 {
     const struct csv *csv = ctx;
     row(csv, counter->path, counter->unit);
-    fprintf(csv->out, "%" PRIu64 "\n", counter->value);
+    fprintf(csv->out, "%" PRId64 "\n",
+            (int64_t)counter->value); /* a difference of snapshots: see report_json.c */
 }
 
 static void print_figure(void *ctx, const struct figure *figure)
@@ -69,10 +70,10 @@ static void print_figure(void *ctx, const struct figure *figure)
     }
 }
 
-static void print_number(struct csv *csv, const char *path, const char *unit, uint64_t value)
+static void print_number(const struct csv *csv, const char *path, const char *unit, uint64_t value)
 {
-    const struct mmu_counter counter = {.path = path, .unit = unit, .value = value};
-    print_counter(csv, &counter);
+    row(csv, path, unit);
+    fprintf(csv->out, "%" PRIu64 "\n", value);
 }
 
 void report_csv(const struct report_run *run, size_t n, FILE *out)

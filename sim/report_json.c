@@ -35,9 +35,14 @@ static void set(struct json *json, json_t *object, const char *key, json_t *valu
 
 static json_t *number(uint64_t value)
 {
+    return json_integer((json_int_t)value);
+}
+
+static json_t *seed(uint64_t value)
+{
     char digits[24];
     if (value <= INT64_MAX)
-        return json_integer((json_int_t)value);
+        return number(value);
     snprintf(digits, sizeof digits, "%" PRIu64, value);
     return json_string(digits);
 }
@@ -141,16 +146,16 @@ static json_t *trace(struct json *json, const struct report_run *run)
     set(json, object, "source", text(run->info.source));
     set(json, object, "has_fetches", json_boolean(run->info.has_fetches));
     set(json, object, "count", run->info.has_count ? number(run->info.count) : json_null());
-    set(json, object, "checksum", hash(binary ? run->info.checksum : run->trace_hash));
+    set(json, object, "checksum", hash(run->checksum));
     set(json, object, "checksum_of",
-        json_string(binary ? "content, from the header" : "references replayed"));
+        json_string(binary ? "all references, from the header" : "references replayed"));
     return object;
 }
 
 static json_t *replay(struct json *json, const struct report_run *run)
 {
     json_t *object = json_object();
-    set(json, object, "seed", number(run->config->seed));
+    set(json, object, "seed", seed(run->config->seed));
     set(json, object, "warmup", number(run->warmup));
     set(json, object, "measured", number(run->measured));
     return object;

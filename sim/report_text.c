@@ -106,8 +106,7 @@ static void print_trace(const struct text *text)
         snprintf(line + n, sizeof line - (size_t)n, "no instruction fetches");
     paragraph(text->out, "", line);
     snprintf(line, sizeof line, "seed %" PRIu64 ", config %016" PRIx64 ", trace %016" PRIx64,
-             text->config->seed, run->config_hash,
-             run->info.format == MMU_TRACE_BINARY ? run->info.checksum : run->trace_hash);
+             text->config->seed, run->config_hash, run->checksum);
     paragraph(text->out, "run", line);
 }
 
@@ -126,7 +125,7 @@ static void print_accesses(struct text *text)
         for (unsigned priv = 0; priv < MMU_PRIVS; priv++) {
             uint64_t value = 0;
             for (unsigned k = one ? kind : 0; k < (one ? kind + 1 : MMU_KINDS); k++)
-                value += run->accesses[k * MMU_PRIVS + priv];
+                value += run->accesses[k + MMU_KINDS * priv];
             table_count(&table, value);
         }
         table_count(&table, total);
@@ -372,8 +371,10 @@ static void print_ledger(struct text *text)
         if (!cycles->stalled[part] && !cycles->charged[part])
             continue;
         table_text(&table, "%s", mmu_part_text((enum mmu_part)part));
-        table_count(&table, cycles->stalled[part]);
-        table_real(&table, percent(cycles->stalled[part], elapsed), 3);
+        int64_t stalled_here =
+            (int64_t)cycles->stalled[part]; /* behind a warm-up it can be negative: stats_check.c */
+        table_signed(&table, stalled_here);
+        table_real(&table, elapsed ? 100 * (double)stalled_here / (double)elapsed : NAN, 3);
         table_count(&table, cycles->charged[part]);
     }
     table_rule(&table);

@@ -210,27 +210,13 @@ static int create_machines(struct job *job)
 struct replay {
     const char *path;
     struct mmu_trace_reader *reader;
-    uint64_t done; /* references fed to the machines */
-    uint64_t end;  /* where to stop: warm-up + limit */
-    uint64_t hash; /* of the references fed, for traces without a checksum of their own */
-    bool hashed;
-    bool fetches; /* what the cores were told */
-    bool snapped; /* the warm-up's snapshots are taken */
+    uint64_t done;     /* references fed to the machines */
+    uint64_t end;      /* where to stop: warm-up + limit */
+    uint64_t checksum; /* of the references fed, for traces that carry none */
+    bool summed;       /* it is kept */
+    bool fetches;      /* what the cores were told */
+    bool snapped;      /* the warm-up's snapshots are taken */
 };
-
-static void hash_block(struct replay *replay, const struct mmu_access *from, size_t n)
-{
-    uint64_t hash = replay->hash;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t rest = from[i].gap | (uint64_t)from[i].size << 32 | (uint64_t)from[i].kind << 48 |
-                        (uint64_t)from[i].flags << 56;
-        hash = (hash ^ from[i].va) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 32;
-        hash = (hash ^ rest) * UINT64_C(0xff51afd7ed558ccd);
-        hash ^= hash >> 29;
-    }
-    replay->hash = hash;
-}
 
 /* 32-bit machines take 32-bit linear addresses; looking at a whole block at once costs next to nothing. */
 static int check_width(const struct replay *replay, const struct lane *lane, const struct mmu_access *from,
@@ -259,8 +245,8 @@ static int feed(struct job *job, struct replay *replay, const struct mmu_access 
             return cli_error("%s: references %" PRIu64 " to %" PRIu64 " on %s: %s", replay->path,
                              replay->done + 1, replay->done + n, lane->name, mmu_status_text(result));
     }
-    if (replay->hashed)
-        hash_block(replay, from, n);
+    if (replay->summed)
+        replay->checksum = mmu_trace_checksum(replay->checksum, from, n);
     replay->done += n;
     job->replayed += n * job->configs.n;
     return CLI_GO;
@@ -303,7 +289,7 @@ static void begin_cores(const struct job *job, struct replay *replay)
     struct mmu_trace_info info;
     mmu_trace_info(replay->reader, &info);
     replay->fetches = info.has_fetches; /* text: as the first block says */
-    replay->hashed = info.format != MMU_TRACE_BINARY;
+    replay->summed = info.format != MMU_TRACE_BINARY;
     for (size_t i = 0; i < job->configs.n; i++)
         mmu_core_set_has_fetches(job->lane[i].core, replay->fetches);
 }
@@ -376,7 +362,7 @@ static int collect(const struct job *job, const struct replay *replay, const str
                                .config_hash = lane->hash,
                                .trace = replay->path,
                                .info = *info,
-                               .trace_hash = replay->hash,
+                               .checksum = replay->summed ? replay->checksum : info->checksum,
                                .warmup = job->warmup,
                                .measured = replay->done - job->warmup,
                                .stats = stats};
