@@ -70,7 +70,7 @@ struct mmu_ledger {
 };
 
 /* Why entries were dropped. */
-enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, MMU_BY_FAULT, MMU_BY_PCID_LIMIT, MMU_CAUSES };
+enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, MMU_BY_FAULT, MMU_BY_PCID_LIMIT, MMU_BY_REWALK, MMU_CAUSES };
 
 /* X(name, count, labels, unit, definition) */
 #define MMU_TLB_COUNTERS(X)                                                                                  \

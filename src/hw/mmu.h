@@ -1,0 +1,157 @@
+/*
+ * mmu.h: the translation hardware of one core: registers, TLBs, paging-structure caches, walkers, and the way an access takes through them.
+ *
+ * mmu_translate() is the miss path (and the whole path of a core that cannot use hot.h): look-ups level by level, a walk, fills. It changes state at once and
+ * moves the request's `now` along as it charges each part of the time to the ledger. Faults are outcomes; nothing here calls an operating system.
+ */
+#ifndef HW_MMU_H
+#define HW_MMU_H
+
+#include "hot.h"
+#include "pcache.h"
+#include "psc.h"
+#include "tlb.h"
+#include "walkers.h"
+#include <mmusim/event.h>
+#include <mmusim/walk.h>
+
+/* The structures of one level that serve one kind of access. */
+struct mmu_serving {
+    struct tlb *tlb[MMU_MAX_TLBS];
+    unsigned n;
+};
+
+/* Where a page of one size is filled: the size of the entry, and the structures to choose from. */
+struct mmu_target {
+    struct tlb *tlb[MMU_MAX_TLBS];
+    unsigned n;   /* 0: this level does not hold such a page */
+    uint8_t page; /* enum mmu_page of the entry */
+};
+
+/* One translation on its way. */
+struct request {
+    mmu_va va;
+    uint8_t kind, priv, class;
+    bool silent;       /* a prefetch: takes no time, hides its fault */
+    mmu_cycle issued;  /* of the access */
+    mmu_cycle now;     /* where in time the translation stands */
+    /* the answer */
+    uint8_t outcome;   /* enum mmu_outcome */
+    uint8_t where;     /* enum mmu_where */
+    uint8_t page;      /* enum mmu_page of the page in the tables; MMU_PAGES: paging is off */
+    uint32_t error_code;
+    mmu_pa pa;         /* MMU_FAULT_MEMORY: of the entry that nothing answered for */
+};
+
+struct mmu {
+    /* state */
+    struct regime regime;
+    struct hot hot;
+    struct tlb *tlb;
+    unsigned tlbs;
+    struct psc psc;
+    struct pcache pcache;
+    struct walkers walkers;
+    uint64_t clock; /* of recency */
+    struct mmu_ledger ledger; /* of the access in progress */
+    /* what it is made of */
+    const struct mmu_config *config;
+    struct phys *phys;
+    unsigned levels;
+    struct mmu_serving serving[MMU_MAX_LEVELS][MMU_KINDS];
+    struct mmu_target target[MMU_MAX_LEVELS][MMU_KINDS][MMU_PAGES];
+    struct mmu_observer observer;
+    struct mmu_prefetcher_ops prefetcher;
+    struct mmu_core *core; /* for observers; never looked into */
+    /* counters; first-level hits and accesses are derived from the batch's (mmu_stats_fill) */
+    uint64_t lookups[MMU_KINDS * MMU_PRIVS]; /* translations that came here and looked in the first level */
+    struct mmu_level_stats level_stats[MMU_MAX_LEVELS];
+    struct mmu_tlb_stats tlb_stats[MMU_MAX_TLBS];
+    struct mmu_psc_stats psc_stats[MMU_PSC_LEVELS];
+    struct mmu_walk_stats walk_stats;
+    uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES];
+    uint64_t charged[MMU_PARTS];
+    struct mmu_histogram walk_latency;
+};
+
+/* MMU_OK or MMU_ERR_NOMEM; config and phys outlive it. stream tells the generators of cores apart. */
+int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys, const struct mmu_options *options, uint64_t stream);
+void mmu_destroy(struct mmu *m);
+
+/* Translates q->va for one byte (an access within one page). The address fits the mode's linear space (32-bit modes: below 2^32). */
+enum mmu_outcome mmu_translate(struct mmu *m, struct request *q);
+
+/* Adds cycles to the ledger of the access in progress and to the charged totals, and moves now. */
+static inline void mmu_charge(struct mmu *m, struct request *q, enum mmu_part part, mmu_cycle cycles)
+{
+    if (cycles == 0 || q->silent)
+        return;
+    REQUIRE(m->ledger.n < MMU_LEDGER_SEGMENTS && cycles <= UINT32_MAX);
+    m->ledger.segment[m->ledger.n].part = part;
+    m->ledger.segment[m->ledger.n++].cycles = (uint32_t)cycles;
+    m->charged[part] += cycles;
+    q->now += cycles;
+}
+
+/* One paging-structure entry read at its price; does not count it. */
+enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level, mmu_pa pa);
+
+/* Asks the host to bring what a walk for va will read: depth 2 the PDE, then, somewhat later, 1 the PTE. No effect on the simulation. */
+void mmu_look_ahead(struct mmu *m, mmu_va va, unsigned depth);
+
+/* What a walk or a hit found, on its way into the levels below `below`, which have all missed (mmu_fill.c). */
+struct translation {
+    mmu_va va;
+    mmu_pa pa;     /* of va */
+    uint8_t page;  /* enum mmu_page of the piece known here */
+    bool global;
+    struct tlb_entry entry; /* base is computed for each level */
+};
+void mmu_fill_levels(struct mmu *m, const struct request *q, const struct translation *x, unsigned below);
+/*
+ * After a walk for an entry that was hit at `level` (its dirty flag or its rights did not do): overwrites every copy that serves `kinds`, drops copies of
+ * another page size, and fills the levels before.
+ */
+void mmu_renew(struct mmu *m, const struct request *q, const struct translation *x, unsigned level, unsigned kinds);
+
+/* Hot entries (mmu_fill.c). */
+void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index);
+void mmu_hot_sync_all(struct mmu *m);
+static inline void mmu_hot_guess(struct mmu *m, const struct tlb *t, uint32_t index, mmu_va va, unsigned kind)
+{
+    m->hot.guess[kind][va >> PAGE_SHIFT & (HOT_GUESSES - 1)] = t->hot + index;
+}
+
+/* Registers (regs.c): SDM 2.5, 4.1.2, 4.10.4. */
+enum mmu_outcome mmu_set_register(struct mmu *m, enum mmu_reg reg, uint64_t value, bool *pdptes_read);
+enum mmu_outcome mmu_load_registers(struct mmu *m, const struct mmu_registers *registers);
+enum mmu_outcome mmu_task_switch(struct mmu *m, uint64_t cr3, bool *pdptes_read);
+
+/* Invalidations (inval.c); they count what they drop. */
+enum mmu_outcome mmu_invlpg(struct mmu *m, mmu_va va);
+enum mmu_outcome mmu_invpcid(struct mmu *m, uint64_t type, const struct mmu_invpcid *descriptor);
+void mmu_drop_page(struct mmu *m, mmu_va va, unsigned cause); /* a #PF: rule 27 */
+void mmu_drop_pcid(struct mmu *m, uint16_t pcid, unsigned cause);
+void mmu_drop_nonglobal(struct mmu *m, unsigned cause);
+void mmu_drop_everything(struct mmu *m, unsigned cause);
+void mmu_drop_unkept(struct mmu *m, unsigned cause); /* structures that keep nothing across MOV CR3 */
+
+/* Without side effects (look.c): a walk, and what mmu_translate() would answer. */
+void mmu_look(const struct mmu *m, const struct mmu_access *access, struct mmu_walk *walk);
+enum mmu_outcome mmu_probe(const struct mmu *m, struct request *q);
+
+/* Copies the counters into stats (not the run's and the clocks'); accesses: references made, by kind + 3 * priv, that did not come through mmu_translate(). */
+void mmu_stats_fill(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRIVS], struct mmu_stats *stats);
+
+void mmu_check(const struct mmu *m);
+
+static inline bool mmu_observes(const struct mmu *m, enum mmu_event_type type)
+{
+    return UNLIKELY(m->observer.mask >> type & 1);
+}
+static inline void mmu_notify(const struct mmu *m, const struct mmu_event *event)
+{
+    m->observer.notify(m->observer.ctx, m->core, event);
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* mmu_fill.c: what walks and hits write into the TLBs, and the hot entries that follow from it. See mmu.h and hot.h. */
+#include "mmu.h"
+
+/* Rewrites one hot entry from its TLB entry: see struct hot_entry for what each field promises. */
+void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
+{
+    if (t->hot == TLB_NONE)
+        return;
+    struct hot_entry *h = &m->hot.entry[t->hot + index];
+    uint64_t tag = t->tag[index];
+    const struct tlb_entry *e = &t->entry[index];
+    h->allow = 0;
+    if (!tag || !(tag & TLB_GLOBAL || tlb_tag_pcid(tag) == m->regime.pcid) || t->config->policy == MMU_USER_POLICY)
+        return;
+    unsigned page = tlb_tag_page(tag), allow = regime_allowed(&m->regime, e->rights, e->key);
+    if (!e->dirty)
+        allow &= ~CLASSES_OF(MMU_STORE);
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        if (!(t->config->kinds >> kind & 1))
+            allow &= ~CLASSES_OF(kind);
+    h->page = (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)) >> PAGE_SHIFT;
+    h->mask = ~(BIT(page_shift(page) - PAGE_SHIFT) - 1);
+    h->base = e->base;
+    h->page_shift = (uint8_t)page_shift(e->origin);
+    /* plain 4-KByte hits of the structure that a kind asks first are the remainder: accesses - misses - all other hits */
+    bool first = page == MMU_4K;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        if ((t->config->kinds >> kind & 1) && m->serving[0][kind].tlb[0] != t)
+            first = false;
+    h->slot = first ? 0 : (uint16_t)(1 + t->number * MMU_PAGES + page);
+    h->allow = allow;
+}
+
+/* Recency of a hot entry never changes: it is its way's. */
+static void bind_recency(struct mmu *m, struct tlb *t, uint32_t index)
+{
+    struct hot_entry *h = &m->hot.entry[t->hot + index];
+    struct repl *r = &t->repl;
+    uint32_t way = index % t->ways;
+    h->touch = r->policy == MMU_LRU ? &r->stamp[index] : r->word ? &r->word[index / t->ways] : &m->hot.nobody;
+    h->keep = r->word ? r->keep[way] : 0;
+    h->set = r->word ? r->set[way] : 0;
+    h->stamp = r->policy == MMU_LRU ? ~UINT64_C(0) : 0;
+}
+
+void mmu_hot_sync_all(struct mmu *m)
+{
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        struct tlb *t = &m->tlb[i];
+        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++) {
+            bind_recency(m, t, e);
+            mmu_hot_sync(m, t, e);
+        }
+    }
+}
+
+static void COLD notify_entry(struct mmu *m, const struct request *q, enum mmu_event_type type, const struct tlb *t, uint64_t tag, mmu_pa pa)
+{
+    uint64_t page = (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS));
+    struct mmu_event event = {
+        .type = (uint8_t)type,
+        .kind_priv = MMU_KIND_PRIV(q->kind, q->priv),
+        .page_shift = (uint8_t)page_shift(tlb_tag_page(tag)),
+        .structure = (uint16_t)t->number,
+        .pcid = tlb_tag_pcid(tag),
+        .va = page << PAGE_SHIFT,
+        .pa = pa,
+        .cycle = q->now,
+    };
+    mmu_notify(m, &event);
+}
+
+/* Of several structures of a level that serve one size: the first whose set has an invalid way, else by the page number's parity. */
+static struct tlb *choose(const struct mmu_target *to, mmu_va va)
+{
+    if (to->n == 1)
+        return to->tlb[0];
+    for (unsigned i = 0; i < to->n; i++)
+        if (tlb_has_invalid(to->tlb[i], va, to->page))
+            return to->tlb[i];
+    return to->tlb[(va >> page_shift(to->page)) % to->n];
+}
+
+/* One that already holds the page, so that no level holds it twice. */
+static struct tlb *holder(const struct mmu *m, const struct mmu_target *to, mmu_va va)
+{
+    for (unsigned i = 0; i < to->n; i++)
+        if (tlb_find(to->tlb[i], va, to->page, m->regime.pcid) != TLB_NONE)
+            return to->tlb[i];
+    return NULL;
+}
+
+static struct tlb_fill piece_of(const struct mmu *m, const struct translation *x, unsigned page)
+{
+    struct tlb_fill f = {.va = x->va, .pcid = m->regime.pcid, .page = (uint8_t)page, .global = x->global, .entry = x->entry};
+    f.entry.base = x->pa & ~(BIT(page_shift(page)) - 1);
+    return f;
+}
+
+/* missed: the level was looked up in vain, so that it cannot hold the page; else it may. */
+static void fill_level(struct mmu *m, const struct request *q, const struct translation *x, unsigned level, bool missed)
+{
+    const struct mmu_serving *s = &m->serving[level][q->kind];
+    const struct mmu_target *to = &m->target[level][q->kind][x->page];
+    if (s->n == 0)
+        return;
+    if (to->n == 0) { /* the level does not hold such a page: the miss is the first structure's */
+        m->tlb_stats[s->tlb[0]->number].misses[q->kind] += missed;
+        return;
+    }
+    struct tlb *t = missed ? NULL : holder(m, to, x->va);
+    if (!t)
+        t = choose(to, x->va);
+    struct tlb_fill f = piece_of(m, x, to->page);
+    struct tlb_filled done = tlb_fill(t, &f, missed);
+    struct mmu_tlb_stats *stats = &m->tlb_stats[t->number];
+    stats->misses[q->kind] += missed;
+    stats->fills[f.page]++;
+    stats->refills[0] += done.refill;
+    stats->evictions[0] += done.evicted != 0;
+    if (UNLIKELY(done.dropped)) {
+        stats->flushed[MMU_BY_PCID_LIMIT] += done.dropped;
+        mmu_hot_sync_all(m);
+    }
+    if (level == 0) {
+        mmu_hot_sync(m, t, done.index);
+        mmu_hot_guess(m, t, done.index, x->va, q->kind);
+    }
+    if (done.evicted && mmu_observes(m, MMU_EV_EVICT))
+        notify_entry(m, q, MMU_EV_EVICT, t, done.evicted, done.evicted_pa);
+    if (mmu_observes(m, MMU_EV_FILL))
+        notify_entry(m, q, MMU_EV_FILL, t, t->tag[done.index], f.entry.base);
+}
+
+void mmu_fill_levels(struct mmu *m, const struct request *q, const struct translation *x, unsigned below)
+{
+    for (unsigned l = 0; l < below; l++)
+        fill_level(m, q, x, l, true);
+}
+
+/* Returns a bit set of the levels that hold a copy. */
+static unsigned update_copies(struct mmu *m, const struct request *q, const struct translation *x, unsigned kinds)
+{
+    unsigned held = 0;
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        struct tlb *t = &m->tlb[i];
+        if (!(t->config->kinds & kinds))
+            continue;
+        for (unsigned page = 0; page < MMU_PAGES; page++) {
+            uint32_t index = tlb_find(t, q->va, page, m->regime.pcid);
+            if (index == TLB_NONE)
+                continue;
+            if (t->entry[index].origin == x->page) {
+                struct tlb_fill f = piece_of(m, x, page);
+                tlb_update(t, index, &f);
+                held |= 1u << (t->config->level - 1);
+            } else { /* the tables map another page size now */
+                tlb_drop(t, index);
+                m->tlb_stats[i].flushed[MMU_BY_REWALK]++;
+            }
+            mmu_hot_sync(m, t, index);
+        }
+    }
+    return held;
+}
+
+void mmu_renew(struct mmu *m, const struct request *q, const struct translation *x, unsigned level, unsigned kinds)
+{
+    unsigned held = update_copies(m, q, x, kinds);
+    mmu_fill_levels(m, q, x, level);
+    if (!(held >> level & 1))
+        fill_level(m, q, x, level, false);
+}

@@ -1,0 +1,190 @@
+/* mmu_setup.c: a core's hardware made from its config, its counters gathered, its invariants executed. See mmu.h. */
+#include "mmu.h"
+#include <string.h>
+
+/* The structures of level l that hold pages of `page` for kind, or of the largest smaller size. */
+static void plan_target(struct mmu *m, unsigned l, unsigned kind, unsigned page)
+{
+    struct mmu_target *to = &m->target[l][kind][page];
+    const struct mmu_serving *s = &m->serving[l][kind];
+    int lowest = m->config->level[l].no_fracture ? (int)page : 0;
+    for (int size = (int)page; size >= lowest && to->n == 0; size--) {
+        to->page = (uint8_t)size;
+        for (unsigned i = 0; i < s->n; i++)
+            if (s->tlb[i]->config->pages >> size & 1)
+                to->tlb[to->n++] = s->tlb[i];
+    }
+}
+
+static void plan(struct mmu *m)
+{
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        const struct mmu_tlb_config *c = m->tlb[i].config;
+        for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+            struct mmu_serving *s = &m->serving[c->level - 1][kind];
+            if (c->kinds >> kind & 1)
+                s->tlb[s->n++] = &m->tlb[i];
+        }
+    }
+    for (unsigned l = 0; l < m->levels; l++)
+        for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+            for (unsigned page = 0; page < MMU_PAGES; page++)
+                plan_target(m, l, kind, page);
+}
+
+static int init_hot(struct mmu *m)
+{
+    uint32_t entries = 1;
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        if (m->tlb[i].config->level != 1)
+            continue;
+        m->tlb[i].hot = entries;
+        entries += m->tlb[i].config->entries;
+    }
+    m->hot.entries = entries;
+    m->hot.entry = aligned_alloc(64, (size_t)entries * sizeof *m->hot.entry);
+    if (!m->hot.entry)
+        return MMU_ERR_NOMEM;
+    memset(m->hot.entry, 0, (size_t)entries * sizeof *m->hot.entry);
+    m->hot.entry[0].touch = &m->hot.nobody;
+    mmu_hot_sync_all(m);
+    return MMU_OK;
+}
+
+int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys, const struct mmu_options *options, uint64_t stream)
+{
+    memset(m, 0, sizeof *m);
+    m->config = config;
+    m->phys = phys;
+    m->levels = config->levels;
+    struct repl_context context = {.seed = config->seed, .stream = stream << 32, .clock = &m->clock, .user = options->policy};
+    if (options->prefetcher)
+        m->prefetcher = *options->prefetcher;
+    regime_reset(&m->regime, &config->cpu);
+    m->tlb = calloc(config->tlbs + 1u, sizeof *m->tlb);
+    if (!m->tlb)
+        return MMU_ERR_NOMEM;
+    for (; m->tlbs < config->tlbs; m->tlbs++) {
+        int status = tlb_init(&m->tlb[m->tlbs], &config->tlb[m->tlbs], m->tlbs, &context);
+        if (status != MMU_OK) {
+            tlb_destroy(&m->tlb[m->tlbs]);
+            return status;
+        }
+    }
+    plan(m);
+    if (psc_init(&m->psc, &config->psc, &context) != MMU_OK || pcache_init(&m->pcache, &config->memory, &context) != MMU_OK ||
+        walkers_init(&m->walkers, config->walk.walkers, config->window) != MMU_OK)
+        return MMU_ERR_NOMEM;
+    return init_hot(m);
+}
+
+void mmu_destroy(struct mmu *m)
+{
+    for (unsigned i = 0; i < m->tlbs; i++)
+        tlb_destroy(&m->tlb[i]);
+    free(m->tlb);
+    free(m->hot.entry);
+    psc_destroy(&m->psc);
+    pcache_destroy(&m->pcache);
+    walkers_destroy(&m->walkers);
+    memset(m, 0, sizeof *m);
+}
+
+/* First-level accesses, and hits: what hot.h did not count is accesses - misses - counted hits, at the structure that each kind asks first. */
+static void fill_first_level(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRIVS], struct mmu_stats *stats)
+{
+    uint64_t left[MMU_KINDS] = {0};
+    for (unsigned c = 0; c < CLASSES; c++) {
+        unsigned kind = c % MMU_KINDS;
+        if (m->levels == 0 || m->serving[0][kind].n == 0)
+            continue;
+        stats->level[0].accesses[c] = m->lookups[c] + fast[c];
+        left[kind] += stats->level[0].accesses[c] - stats->level[0].misses[c];
+    }
+    for (unsigned slot = 1; slot < HOT_SLOTS; slot++) {
+        struct mmu_tlb_stats *t = &stats->tlb[(slot - 1) / MMU_PAGES];
+        for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+            uint64_t hits = m->hot.hits[slot][kind];
+            t->hits[kind] += hits;
+            t->hits_page[(slot - 1) % MMU_PAGES] += hits;
+            left[kind] -= hits;
+        }
+    }
+    for (unsigned kind = 0; kind < MMU_KINDS && m->levels; kind++) {
+        if (m->serving[0][kind].n == 0)
+            continue;
+        struct mmu_tlb_stats *t = &stats->tlb[m->serving[0][kind].tlb[0]->number];
+        t->hits[kind] += left[kind];
+        t->hits_page[MMU_4K] += left[kind];
+    }
+}
+
+void mmu_stats_fill(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRIVS], struct mmu_stats *stats)
+{
+    memcpy(stats->level, m->level_stats, sizeof stats->level);
+    memcpy(stats->tlb, m->tlb_stats, sizeof stats->tlb);
+    memcpy(stats->psc, m->psc_stats, sizeof stats->psc);
+    memcpy(stats->reads, m->reads, sizeof stats->reads);
+    memcpy(stats->cycles.charged, m->charged, sizeof m->charged);
+    stats->walk = m->walk_stats;
+    stats->walk.pending[0] = m->walkers.pending;
+    stats->walk.active[0] = m->walkers.active;
+    stats->walk_latency = m->walk_latency;
+    fill_first_level(m, fast, stats);
+}
+
+void mmu_look_ahead(struct mmu *m, mmu_va va, unsigned depth)
+{
+    const struct geometry *g = m->regime.geometry;
+    if (!g || !g->long_mode)
+        return;
+    mmu_pa table = m->regime.root;
+    for (unsigned level = g->levels; level > depth; level--) {
+        const uint8_t *page = phys_page(m->phys, table >> PAGE_SHIFT);
+        if (!page)
+            return;
+        uint64_t e;
+        memcpy(&e, page + (va >> level_shift(g, level) & 511) * 8, 8);
+        if (!(e & PTE_P) || (e & PTE_PS))
+            return;
+        table = e & m->regime.address_mask;
+    }
+    mmu_pa pa = table + (va >> level_shift(g, depth) & 511) * 8;
+    const uint8_t *page = phys_page(m->phys, table >> PAGE_SHIFT);
+    if (page)
+        __builtin_prefetch(page + (pa & PAGE_MASK), 1);
+    if (depth == 1 && m->config->memory.reads == MMU_READS_CACHED)
+        pcache_prefetch(&m->pcache, pa);
+}
+
+static void check_hot(const struct mmu *m)
+{
+    const struct hot_entry *none = &m->hot.entry[0];
+    REQUIRE(none->allow == 0);
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        const struct tlb *t = &m->tlb[i];
+        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++) {
+            const struct hot_entry *h = &m->hot.entry[t->hot + e];
+            uint64_t tag = t->tag[e];
+            if (!h->allow)
+                continue;
+            unsigned page = tlb_tag_page(tag);
+            REQUIRE(tag && (tag & TLB_GLOBAL || tlb_tag_pcid(tag) == m->regime.pcid));
+            REQUIRE(tlb_vpn(h->page << PAGE_SHIFT, page) == (tag & TLB_VPN_MASK) && h->base == t->entry[e].base);
+            REQUIRE((h->allow & ~regime_allowed(&m->regime, t->entry[e].rights, t->entry[e].key)) == 0);
+            REQUIRE(t->entry[e].dirty || !(h->allow & CLASSES_OF(MMU_STORE)));
+        }
+    }
+}
+
+void mmu_check(const struct mmu *m)
+{
+    for (unsigned i = 0; i < m->tlbs; i++)
+        tlb_check(&m->tlb[i]);
+    check_hot(m);
+    phys_check(m->phys);
+    uint64_t charged = 0;
+    for (unsigned p = 0; p < MMU_PARTS; p++)
+        charged += m->charged[p];
+    REQUIRE(charged >= m->walkers.pending); /* every busy cycle was charged to somebody */
+}

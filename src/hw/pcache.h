@@ -1,0 +1,45 @@
+/*
+ * pcache.h: what a page-table read costs: a fixed latency, or the caches that it goes through.
+ *
+ * Each level is a set-associative array of physical lines. A read hits at the first level that holds its line and costs that level's latency (dram_latency
+ * when none does), and is filled into every level before it. A line that a page-table read is still bringing carries `ready`. Data accesses may share the
+ * caches. Left out: writes, coherence between cores, bandwidth.
+ */
+#ifndef HW_PCACHE_H
+#define HW_PCACHE_H
+
+#include "repl.h"
+#include "x86.h"
+#include <mmusim/stats.h>
+
+struct pcache_level {
+    uint32_t sets, ways, latency;
+    uint64_t *line;   /* number of the line + 1; 0: invalid */
+    mmu_cycle *ready;
+    struct repl repl;
+};
+
+struct pcache {
+    const struct mmu_memory_config *config;
+    unsigned levels; /* 0: fixed latency */
+    unsigned line_shift;
+    struct pcache_level level[MMU_MAX_CACHES];
+};
+
+/* A read as it will go: where it hits, from when on the line is there, what it costs from then. */
+struct pcache_read {
+    enum mmu_place place;
+    mmu_cycle ready; /* 0, or when the line that is being brought arrives */
+    uint32_t cycles;
+};
+
+int pcache_init(struct pcache *c, const struct mmu_memory_config *config, struct repl_context *context);
+void pcache_destroy(struct pcache *c);
+
+/* One read at pa that begins at now: changes the caches, tells the cost. The line is ready when it ends. */
+struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now);
+
+/* Asks the host to bring what pcache_read(pa) will look at. */
+void pcache_prefetch(const struct pcache *c, mmu_pa pa);
+
+#endif

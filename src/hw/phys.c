@@ -1,0 +1,222 @@
+/* phys.c: arenas, the RAM map, and the reads and writes that are not a walk's. See phys.h. */
+#include "phys.h"
+#include <string.h>
+#include <sys/mman.h>
+
+enum { CHUNK_FIRST = 16, CHUNK_LAST = 8192 }; /* pages: 64 KiB growing to 32 MiB */
+
+int phys_init(struct phys *p, unsigned bits)
+{
+    *p = (struct phys){.bits = bits};
+    p->tops = bits > PAGE_SHIFT + PHYS_LEAF_BITS + PHYS_MID_BITS
+                  ? (size_t)1 << (bits - PAGE_SHIFT - PHYS_LEAF_BITS - PHYS_MID_BITS)
+                  : 1;
+    p->top = calloc(p->tops, sizeof *p->top);
+    struct phys_range all = {0, BIT(bits)};
+    return p->top ? phys_set_ram(p, &all, 1) : MMU_ERR_NOMEM;
+}
+
+void phys_destroy(struct phys *p)
+{
+    for (size_t t = 0; t < p->tops && p->top; t++) {
+        for (size_t m = 0; p->top[t] && m < COUNT_OF(p->top[t]->leaf); m++)
+            free(p->top[t]->leaf[m]);
+        free(p->top[t]);
+    }
+    for (size_t c = 0; c < p->chunks; c++) {
+        munmap(p->chunk[c].host, p->chunk[c].pages * PAGE_SIZE);
+        free(p->chunk[c].pfn);
+    }
+    free(p->chunk);
+    free(p->top);
+    free(p->range);
+    *p = (struct phys){0};
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct phys_range *x = a, *y = b;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+int phys_set_ram(struct phys *p, const struct phys_range *ranges, size_t n)
+{
+    struct phys_range *copy = malloc((n + 1) * sizeof *copy);
+    if (!copy)
+        return MMU_ERR_NOMEM;
+    memcpy(copy, ranges, n * sizeof *copy);
+    qsort(copy, n, sizeof *copy, by_start);
+    size_t kept = 0; /* adjacent ranges become one, so that an access may span them */
+    for (size_t i = 0; i < n; i++) {
+        if (kept && copy[i].start <= copy[kept - 1].end)
+            copy[kept - 1].end = copy[i].end > copy[kept - 1].end ? copy[i].end : copy[kept - 1].end;
+        else
+            copy[kept++] = copy[i];
+    }
+    free(p->range);
+    p->range = copy;
+    p->ranges = kept;
+    return MMU_OK;
+}
+
+bool phys_answers(const struct phys *p, mmu_pa pa, uint64_t size)
+{
+    size_t low = 0, high = p->ranges; /* the last range that starts at or below pa is low - 1 */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (p->range[middle].start <= pa)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && pa < p->range[low - 1].end && size <= p->range[low - 1].end - pa;
+}
+
+/* One more chunk in use: a kept one after phys_clear(), or a new one twice as large. */
+static bool next_chunk(struct phys *p)
+{
+    if (p->used_chunks == p->chunks) {
+        struct phys_chunk *more = realloc(p->chunk, (p->chunks + 1) * sizeof *more);
+        if (!more)
+            return false;
+        p->chunk = more;
+        size_t pages = p->chunks ? p->chunk[p->chunks - 1].pages * 2 : CHUNK_FIRST;
+        pages = pages > CHUNK_LAST ? CHUNK_LAST : pages;
+        mmu_pfn *pfn = malloc(pages * sizeof *pfn);
+        void *host = mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (!pfn || host == MAP_FAILED) {
+            free(pfn);
+            if (host != MAP_FAILED)
+                munmap(host, pages * PAGE_SIZE);
+            return false;
+        }
+#ifdef MADV_HUGEPAGE
+        if (pages == CHUNK_LAST)
+            (void)madvise(host, pages * PAGE_SIZE, MADV_HUGEPAGE); /* a wish */
+#endif
+        p->chunk[p->chunks++] = (struct phys_chunk){host, pages, pfn};
+    }
+    p->used_chunks++;
+    p->used = 0;
+    return true;
+}
+
+static uint8_t **slot_of(struct phys *p, mmu_pfn pfn)
+{
+    size_t t = (size_t)(pfn >> (PHYS_LEAF_BITS + PHYS_MID_BITS));
+    REQUIRE(t < p->tops);
+    if (!p->top[t] && !(p->top[t] = calloc(1, sizeof **p->top)))
+        return NULL;
+    struct phys_leaf **leaf = &p->top[t]->leaf[pfn >> PHYS_LEAF_BITS & ((1u << PHYS_MID_BITS) - 1)];
+    if (!*leaf && !(*leaf = calloc(1, sizeof **leaf)))
+        return NULL;
+    return &(*leaf)->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)];
+}
+
+uint8_t *phys_touch(struct phys *p, mmu_pfn pfn)
+{
+    uint8_t *page = phys_page(p, pfn);
+    if (page)
+        return page;
+    uint8_t **slot = slot_of(p, pfn);
+    if (!slot)
+        return NULL;
+    if ((p->used_chunks == 0 || p->used == p->chunk[p->used_chunks - 1].pages) && !next_chunk(p))
+        return NULL;
+    struct phys_chunk *c = &p->chunk[p->used_chunks - 1];
+    c->pfn[p->used] = pfn;
+    p->touched++;
+    return *slot = c->host + PAGE_SIZE * p->used++;
+}
+
+int phys_read(const struct phys *p, mmu_pa pa, void *to, size_t size)
+{
+    if (!phys_answers(p, pa, size))
+        return MMU_ERR_NORAM;
+    uint8_t *out = to;
+    for (size_t n; size; pa += n, out += n, size -= n) {
+        n = PAGE_SIZE - (size_t)(pa & PAGE_MASK);
+        n = n < size ? n : size;
+        const uint8_t *page = phys_page(p, pa >> PAGE_SHIFT);
+        if (page)
+            memcpy(out, page + (pa & PAGE_MASK), n);
+        else
+            memset(out, 0, n);
+    }
+    return MMU_OK;
+}
+
+int phys_write(struct phys *p, mmu_pa pa, const void *from, size_t size)
+{
+    if (!phys_answers(p, pa, size))
+        return MMU_ERR_NORAM;
+    const uint8_t *in = from;
+    for (size_t n; size; pa += n, in += n, size -= n) {
+        n = PAGE_SIZE - (size_t)(pa & PAGE_MASK);
+        n = n < size ? n : size;
+        uint8_t *page = phys_touch(p, pa >> PAGE_SHIFT);
+        if (!page)
+            return MMU_ERR_NOMEM;
+        memcpy(page + (pa & PAGE_MASK), in, n);
+    }
+    return MMU_OK;
+}
+
+void phys_clear(struct phys *p)
+{
+    for (size_t c = 0; c < p->used_chunks; c++) {
+        size_t pages = c + 1 == p->used_chunks ? p->used : p->chunk[c].pages;
+        for (size_t i = 0; i < pages; i++)
+            *slot_of(p, p->chunk[c].pfn[i]) = NULL;
+        memset(p->chunk[c].host, 0, pages * PAGE_SIZE);
+    }
+    p->used_chunks = p->used = 0;
+    p->touched = 0;
+}
+
+uint64_t phys_host_bytes(const struct phys *p)
+{
+    uint64_t bytes = p->touched * PAGE_SIZE;
+    for (size_t t = 0; t < p->tops; t++) {
+        if (!p->top[t])
+            continue;
+        bytes += sizeof *p->top[t];
+        for (size_t m = 0; m < COUNT_OF(p->top[t]->leaf); m++)
+            bytes += p->top[t]->leaf[m] ? sizeof *p->top[t]->leaf[m] : 0;
+    }
+    return bytes;
+}
+
+bool phys_load_slow(const struct phys *p, mmu_pa pa, unsigned bytes, uint64_t *value)
+{
+    *value = 0;
+    if (p->ops.read)
+        return p->ops.read(p->ops.ctx, pa, bytes, value);
+    return phys_answers(p, pa, bytes);
+}
+
+bool phys_exchange(struct phys *p, mmu_pa pa, unsigned bytes, uint64_t old, uint64_t value)
+{
+    if (p->ops.read)
+        return p->ops.compare_exchange(p->ops.ctx, pa, bytes, old, value);
+    uint8_t *page = phys_page(p, pa >> PAGE_SHIFT);
+    uint64_t now = 0;
+    if (!page || !phys_load(p, pa, bytes, &now) || now != old)
+        return false;
+    memcpy(page + (pa & PAGE_MASK), &value, bytes); /* little-endian hosts only, as CMake checks */
+    return true;
+}
+
+void phys_check(const struct phys *p)
+{
+    for (size_t i = 0; i + 1 < p->ranges; i++)
+        REQUIRE(p->range[i].end < p->range[i + 1].start);
+    uint64_t pages = 0;
+    for (size_t c = 0; c < p->used_chunks; c++) {
+        size_t n = c + 1 == p->used_chunks ? p->used : p->chunk[c].pages;
+        for (size_t i = 0; i < n; i++)
+            REQUIRE(phys_page(p, p->chunk[c].pfn[i]) == p->chunk[c].host + PAGE_SIZE * i);
+        pages += n;
+    }
+    REQUIRE(pages == p->touched);
+}

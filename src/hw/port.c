@@ -1,0 +1,44 @@
+/* port.c: the operating system's door into the hardware. See port.h. */
+#include "port.h"
+#include "mmu.h"
+
+int port_read(const struct mmu *m, mmu_pa pa, void *to, size_t size)
+{
+    return phys_read(m->phys, pa, to, size);
+}
+
+int port_write(struct mmu *m, mmu_pa pa, const void *from, size_t size)
+{
+    return phys_write(m->phys, pa, from, size);
+}
+
+bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size)
+{
+    return phys_answers(m->phys, pa, size);
+}
+
+uint64_t port_get(const struct mmu *m, enum mmu_reg reg)
+{
+    return m->regime.reg[reg];
+}
+
+enum mmu_outcome port_set(struct mmu *m, enum mmu_reg reg, uint64_t value)
+{
+    bool pdptes_read;
+    return mmu_set_register(m, reg, value, &pdptes_read);
+}
+
+enum mmu_outcome port_load(struct mmu *m, const struct mmu_registers *registers)
+{
+    return mmu_load_registers(m, registers);
+}
+
+enum mmu_outcome port_invlpg(struct mmu *m, mmu_va va)
+{
+    return mmu_invlpg(m, va);
+}
+
+enum mmu_outcome port_invpcid(struct mmu *m, uint64_t type, const struct mmu_invpcid *descriptor)
+{
+    return mmu_invpcid(m, type, descriptor);
+}

@@ -1,0 +1,28 @@
+/*
+ * port.h: everything that an operating system may do to the hardware.
+ *
+ * The kernel half changes translation as a kernel does: it writes entries into simulated memory, loads registers, executes INVLPG and INVPCID. Nothing
+ * else of the hardware half is visible to it, and the hardware half never calls it: a fault is an outcome, delivered to it by src/top.
+ */
+#ifndef HW_PORT_H
+#define HW_PORT_H
+
+#include <mmusim/machine.h>
+
+struct mmu; /* the hardware of one core */
+
+/* Physical memory. MMU_OK, MMU_ERR_NORAM or MMU_ERR_NOMEM. */
+int port_read(const struct mmu *m, mmu_pa pa, void *to, size_t size);
+int port_write(struct mmu *m, mmu_pa pa, const void *from, size_t size);
+bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size);
+
+/* Registers of this core; as mmu_core_set(), mmu_core_get() and mmu_core_load(). */
+uint64_t port_get(const struct mmu *m, enum mmu_reg reg);
+enum mmu_outcome port_set(struct mmu *m, enum mmu_reg reg, uint64_t value);
+enum mmu_outcome port_load(struct mmu *m, const struct mmu_registers *registers);
+
+/* Invalidations of this core. */
+enum mmu_outcome port_invlpg(struct mmu *m, mmu_va va);
+enum mmu_outcome port_invpcid(struct mmu *m, uint64_t type, const struct mmu_invpcid *descriptor);
+
+#endif

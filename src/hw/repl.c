@@ -1,0 +1,175 @@
+/* repl.c: victims, and the constants that make touches branchless. See repl.h. */
+#include "repl.h"
+#include <string.h>
+
+static uint32_t tree_leaves(uint32_t ways)
+{
+    uint32_t leaves = 1;
+    while (leaves < ways)
+        leaves *= 2;
+    return leaves;
+}
+
+/*
+ * The tree's nodes are numbered as a heap, root 1; node n is bit n of the word, 1 = "the victim is on the right". base shifts the tree's bits, for
+ * policies that keep several trees in a word.
+ */
+static void tree_touch(uint32_t way, uint32_t leaves, unsigned base, uint64_t *keep, uint64_t *set)
+{
+    for (uint32_t node = leaves + way; node > 1; node /= 2) {
+        uint64_t bit = UINT64_C(1) << (node / 2 - 1 + base);
+        *keep &= ~bit;
+        if (node % 2 == 0) /* way is on the left: point right */
+            *set |= bit;
+    }
+}
+
+/* mask: the leaves that may be chosen; not 0. */
+static uint32_t tree_victim(uint64_t word, uint32_t leaves, unsigned base, uint64_t mask)
+{
+    uint32_t node = 1, first = 0; /* first leaf below node */
+    for (uint32_t span = leaves; span > 1; span /= 2) {
+        uint64_t left = (UINT64_C(1) << span / 2) - 1;
+        bool has_left = mask >> first & left;
+        bool has_right = mask >> (first + span / 2) & left;
+        bool right = has_right && (!has_left || (word >> (node - 1 + base) & 1));
+        node = 2 * node + right;
+        first += right ? span / 2 : 0;
+    }
+    return first;
+}
+
+enum { GROUP_TREE = 3 }; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group at bits 3:0 */
+
+static void prepare_ways(struct repl *r)
+{
+    uint32_t leaves = tree_leaves(r->ways);
+    for (uint32_t w = 0; w < r->ways; w++) {
+        r->keep[w] = ~UINT64_C(0);
+        r->set[w] = 0;
+        if (r->policy == MMU_PLRU) {
+            tree_touch(w, leaves, 0, &r->keep[w], &r->set[w]);
+        } else if (r->policy == MMU_NMRU) {
+            r->keep[w] = 0;
+            r->set[w] = w;
+        } else {
+            tree_touch(w % REPL_GROUP, REPL_GROUP, 4 + GROUP_TREE * (w / REPL_GROUP), &r->keep[w], &r->set[w]);
+            r->keep[w] &= ~UINT64_C(15);
+            r->set[w] |= w / REPL_GROUP;
+        }
+    }
+}
+
+int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, struct repl_context *context)
+{
+    *r = (struct repl){.policy = policy, .sets = sets, .ways = ways, .clock = context->clock};
+    uint64_t stream = ++context->stream;
+    rng_seed(&r->rng, context->seed, stream);
+    switch (policy) {
+    case MMU_LRU:
+    case MMU_FIFO:
+        r->stamp = calloc((size_t)sets * ways, sizeof *r->stamp);
+        return r->stamp ? MMU_OK : MMU_ERR_NOMEM;
+    case MMU_PLRU:
+    case MMU_NMRU:
+    case MMU_MRU3PLRU4:
+        r->word = calloc(sets, sizeof *r->word);
+        r->keep = calloc(ways, sizeof *r->keep);
+        r->set = calloc(ways, sizeof *r->set);
+        if (!r->word || !r->keep || !r->set)
+            return MMU_ERR_NOMEM;
+        prepare_ways(r);
+        return MMU_OK;
+    case MMU_USER_POLICY:
+        r->user = *context->user;
+        r->user_state = r->user.create(r->user.ctx, sets, ways, rng_mix(context->seed ^ stream));
+        return r->user_state ? MMU_OK : MMU_ERR_NOMEM;
+    default:
+        return MMU_OK;
+    }
+}
+
+void repl_destroy(struct repl *r)
+{
+    if (r->user_state && r->user.destroy)
+        r->user.destroy(r->user.ctx, r->user_state);
+    free(r->stamp);
+    free(r->word);
+    free(r->keep);
+    free(r->set);
+    *r = (struct repl){0};
+}
+
+static bool in_mask(uint64_t mask, uint32_t way)
+{
+    return way >= 64 || (mask >> way & 1);
+}
+
+static uint32_t oldest(const uint64_t *stamp, uint32_t ways, uint64_t mask)
+{
+    uint32_t best = UINT32_MAX;
+    for (uint32_t w = 0; w < ways; w++)
+        if (in_mask(mask, w) && (best == UINT32_MAX || stamp[w] < stamp[best]))
+            best = w;
+    return best;
+}
+
+/* A way of mask other than `but` (unless it is the only one), all equally likely. */
+static uint32_t draw(struct repl *r, uint64_t mask, uint32_t but)
+{
+    uint32_t choices = 0;
+    for (uint32_t w = 0; w < r->ways; w++)
+        choices += in_mask(mask, w) && w != but;
+    if (choices == 0)
+        return but;
+    uint32_t pick = rng_below(&r->rng, choices);
+    for (uint32_t w = 0;; w++)
+        if (in_mask(mask, w) && w != but && pick-- == 0)
+            return w;
+}
+
+static uint32_t group_victim(const struct repl *r, uint64_t word, uint64_t mask)
+{
+    uint32_t groups = r->ways / REPL_GROUP;
+    uint32_t group = (uint32_t)(word & 15);
+    for (uint32_t i = 0; i < groups; i++) { /* a group without a way that may be chosen is passed over */
+        group = (group + 1) % groups;
+        if (mask >> (group * REPL_GROUP) & 15)
+            break;
+    }
+    return group * REPL_GROUP + tree_victim(word, REPL_GROUP, 4 + GROUP_TREE * group, mask >> (group * REPL_GROUP) & 15);
+}
+
+uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask)
+{
+    switch (r->policy) {
+    case MMU_LRU:
+    case MMU_FIFO:
+        return oldest(r->stamp + (size_t)set * r->ways, r->ways, mask);
+    case MMU_PLRU:
+        return tree_victim(r->word[set], tree_leaves(r->ways), 0, mask & (~UINT64_C(0) >> (64 - r->ways)));
+    case MMU_NMRU:
+        return draw(r, mask, (uint32_t)r->word[set]);
+    case MMU_MRU3PLRU4:
+        return group_victim(r, r->word[set], mask);
+    case MMU_USER_POLICY: {
+        uint32_t way = r->user.victim(r->user_state, set, mask);
+        REQUIRE(way < r->ways && in_mask(mask, way));
+        return way;
+    }
+    default:
+        return draw(r, mask, UINT32_MAX);
+    }
+}
+
+void repl_user_touch(struct repl *r, uint32_t set, uint32_t way)
+{
+    if (r->user.touch)
+        r->user.touch(r->user_state, set, way);
+}
+
+void repl_user_fill(struct repl *r, uint32_t set, uint32_t way)
+{
+    if (r->user.fill)
+        r->user.fill(r->user_state, set, way);
+}

@@ -1,0 +1,88 @@
+/*
+ * repl.h: which way of a set goes: the replacement policies of TLBs, paging-structure caches and caches.
+ *
+ *   LRU         true least recently used: a stamp per way, renewed by every touch and fill.
+ *   FIFO        the oldest fill: the same stamps, renewed by fills only.
+ *   PLRU        tree pseudo-LRU. A complete binary tree over the next power of two of leaves; way w is leaf w. A touch makes every node on the way's
+ *               path point to the other side; the victim is found by following the nodes. A side without a way that may be chosen (way counts
+ *               that are no power of two, way masks) is never entered: the walk takes the other side, the node is not consulted. At most 64 ways.
+ *   NMRU        not most recently used: any other way than the one touched or filled last, drawn from the structure's generator.
+ *   MRU3PLRU4   (MRU+1)%3-PLRU4, the policy that TLB;DR (Tatar et al., USENIX Security 2022) found in Skylake's second-level TLB: the ways form groups of
+ *               four (three in the 12-way original), way w in group w/4; the victim lies in the group after the one touched or filled last, chosen there
+ *               by tree-PLRU over its four ways. Generalised to any number of groups up to 12.
+ *   RANDOM      drawn from the structure's generator, seeded from the run's seed.
+ *   USER        the caller's functions.
+ *
+ * The victim among invalid ways is not decided here: the lowest invalid way goes first, always. Invalidation leaves this state alone.
+ *
+ * LRU needs a stamp per way; PLRU, NMRU and MRU3PLRU4 one word per set, and for these a touch of way w is word = (word & keep[w]) | set[w]: two
+ * constants per way and no branch. Every touch is idempotent: repeated without another between, it changes nothing.
+ */
+#ifndef HW_REPL_H
+#define HW_REPL_H
+
+#include "bits.h"
+#include "rng.h"
+#include <mmusim/machine.h>
+
+enum { REPL_TREE_WAYS = 64, REPL_GROUP = 4 };
+
+struct repl {
+    uint32_t policy; /* enum mmu_policy */
+    uint32_t sets, ways;
+    uint64_t *stamp; /* [sets * ways]: LRU, FIFO */
+    uint64_t *word;  /* [sets]: PLRU, NMRU, MRU3PLRU4 */
+    uint64_t *keep, *set; /* [ways] */
+    uint64_t *clock; /* the core's: counts up with every touch, gives the stamps */
+    struct rng rng;
+    struct mmu_policy_ops user;
+    void *user_state;
+};
+
+/* What the structures of a core have in common. */
+struct repl_context {
+    uint64_t seed;
+    uint64_t stream; /* tells generators apart: each repl_init() takes the next */
+    uint64_t *clock; /* outlives the structures */
+    const struct mmu_policy_ops *user; /* may be NULL unless a policy is MMU_USER_POLICY */
+};
+
+/* MMU_OK or MMU_ERR_NOMEM. */
+int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, struct repl_context *context);
+void repl_destroy(struct repl *r);
+
+/* The way to replace among the ways of mask (bit w; ways from 64 on are always in). All of them are valid. */
+uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask);
+
+/* User policies only. */
+void repl_user_touch(struct repl *r, uint32_t set, uint32_t way);
+void repl_user_fill(struct repl *r, uint32_t set, uint32_t way);
+
+static inline void repl_touch_word(struct repl *r, uint32_t set, uint32_t way)
+{
+    r->word[set] = (r->word[set] & r->keep[way]) | r->set[way];
+}
+
+/* A hit on way. */
+static inline void repl_touch(struct repl *r, uint32_t set, uint32_t way)
+{
+    if (r->policy == MMU_LRU)
+        r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
+    else if (r->word)
+        repl_touch_word(r, set, way);
+    else if (UNLIKELY(r->policy == MMU_USER_POLICY))
+        repl_user_touch(r, set, way);
+}
+
+/* A fill of way. */
+static inline void repl_fill(struct repl *r, uint32_t set, uint32_t way)
+{
+    if (r->stamp)
+        r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
+    else if (r->word)
+        repl_touch_word(r, set, way);
+    else if (UNLIKELY(r->policy == MMU_USER_POLICY))
+        repl_user_fill(r, set, way);
+}
+
+#endif

@@ -1,0 +1,211 @@
+/* tlb.c: fills, victims and invalidations of a TLB structure. See tlb.h. */
+#include "tlb.h"
+#include <string.h>
+
+int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number, struct repl_context *context)
+{
+    uint32_t sets = config->entries / config->ways;
+    *t = (struct tlb){.config = config, .number = number, .sets = sets, .ways = config->ways, .free = config->entries, .hot = TLB_NONE};
+    t->linear_mask = config->index == MMU_INDEX_LINEAR && is_power_of_two(sets);
+    t->xor_bits = config->index == MMU_INDEX_XOR ? (uint8_t)log2_floor(sets) : 0;
+    if (t->xor_bits == 0 && !t->linear_mask && is_power_of_two(sets))
+        t->linear_mask = true; /* XOR-0: one set */
+    t->tag = calloc(config->entries, sizeof *t->tag);
+    t->entry = calloc(config->entries, sizeof *t->entry);
+    t->pcid = calloc(config->pcids + 1u, sizeof *t->pcid);
+    if (!t->tag || !t->entry || !t->pcid)
+        return MMU_ERR_NOMEM;
+    return repl_init(&t->repl, config->policy, sets, config->ways, context);
+}
+
+void tlb_destroy(struct tlb *t)
+{
+    repl_destroy(&t->repl);
+    free(t->tag);
+    free(t->entry);
+    free(t->pcid);
+    *t = (struct tlb){0};
+}
+
+static uint64_t way_mask(const struct tlb *t, unsigned page)
+{
+    return t->config->way_mask[page] ? t->config->way_mask[page] : ~UINT64_C(0);
+}
+
+/* The lowest invalid way that mask allows, or TLB_NONE. */
+static uint32_t invalid_way(const struct tlb *t, uint32_t set, uint64_t mask)
+{
+    const uint64_t *tag = t->tag + (size_t)set * t->ways;
+    for (uint32_t w = 0; w < t->ways; w++)
+        if (tag[w] == 0 && (w >= 64 || (mask >> w & 1)))
+            return w;
+    return TLB_NONE;
+}
+
+bool tlb_has_invalid(const struct tlb *t, mmu_va va, unsigned page)
+{
+    return t->free && invalid_way(t, tlb_set(t, va, page), way_mask(t, page)) != TLB_NONE;
+}
+
+static void count(struct tlb *t, uint32_t index, uint32_t by)
+{
+    uint64_t tag = t->tag[index];
+    unsigned page = tlb_tag_page(tag);
+    t->held[page] += by;
+    t->globals += tag & TLB_GLOBAL ? by : 0;
+    t->fractured += t->entry[index].origin != page ? by : 0;
+    t->free -= by;
+}
+
+void tlb_drop(struct tlb *t, uint32_t index)
+{
+    INVARIANT(t->tag[index] & TLB_VALID);
+    count(t, index, UINT32_MAX);
+    t->tag[index] = 0;
+}
+
+void tlb_update(struct tlb *t, uint32_t index, const struct tlb_fill *fill)
+{
+    count(t, index, UINT32_MAX);
+    t->tag[index] = tlb_tag(fill->va, fill->page, fill->pcid, fill->global);
+    t->entry[index] = fill->entry;
+    count(t, index, 1);
+}
+
+/* Moves pcid to the front of the list of PCIDs held; drops the entries of the last one when the list is full. */
+static uint32_t pcid_room(struct tlb *t, uint16_t pcid)
+{
+    uint32_t bound = t->config->pcids ? t->config->pcids : 1;
+    uint32_t at = 0, dropped = 0;
+    while (at < t->pcids && t->pcid[at] != pcid)
+        at++;
+    if (at == t->pcids) {
+        if (t->pcids == bound)
+            dropped = tlb_drop_pcid(t, t->pcid[--at]);
+        else
+            t->pcids++;
+    }
+    memmove(t->pcid + 1, t->pcid, at * sizeof *t->pcid);
+    t->pcid[0] = pcid;
+    return dropped;
+}
+
+struct tlb_filled tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool absent)
+{
+    struct tlb_filled done = {.index = TLB_NONE};
+    if (UNLIKELY(t->config->pcid_bound) && !fill->global)
+        done.dropped = pcid_room(t, fill->pcid);
+    uint32_t set = tlb_set(t, fill->va, fill->page);
+    if (!absent)
+        done.index = tlb_find(t, fill->va, fill->page, fill->pcid);
+    done.refill = done.index != TLB_NONE;
+    if (done.refill) {
+        count(t, done.index, UINT32_MAX);
+    } else {
+        uint64_t mask = way_mask(t, fill->page);
+        uint32_t way = t->free ? invalid_way(t, set, mask) : TLB_NONE;
+        if (way == TLB_NONE) {
+            way = repl_victim(&t->repl, set, mask);
+            done.evicted = t->tag[set * t->ways + way];
+            done.evicted_pa = t->entry[set * t->ways + way].base;
+            count(t, set * t->ways + way, UINT32_MAX);
+        }
+        done.index = set * t->ways + way;
+    }
+    t->tag[done.index] = tlb_tag(fill->va, fill->page, fill->pcid, fill->global);
+    t->entry[done.index] = fill->entry;
+    count(t, done.index, 1);
+    repl_fill(&t->repl, set, done.index - set * t->ways);
+    return done;
+}
+
+/* Is tag one that `pcid` may use, counting global ones in when asked? */
+static bool owned(uint64_t tag, uint16_t pcid, bool globals)
+{
+    return tag & TLB_GLOBAL ? globals : tlb_tag_pcid(tag) == pcid;
+}
+
+static uint32_t drop_siblings(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
+{
+    uint32_t dropped = 0;
+    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
+        uint64_t tag = t->tag[i];
+        unsigned origin = t->entry[i].origin;
+        if (!tag || origin == tlb_tag_page(tag) || !owned(tag, pcid, globals))
+            continue;
+        if (tlb_vpn(tlb_tag_va(tag), origin) == tlb_vpn(va, origin)) {
+            tlb_drop(t, i);
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
+uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
+{
+    uint32_t dropped = t->fractured ? drop_siblings(t, va, pcid, globals) : 0;
+    for (unsigned page = 0; page < MMU_PAGES; page++) {
+        if (!t->held[page])
+            continue;
+        uint32_t first = tlb_set(t, va, page) * t->ways;
+        for (uint32_t i = first; i < first + t->ways; i++) {
+            uint64_t tag = t->tag[i];
+            if (tag && tlb_tag_page(tag) == page && (tag & TLB_VPN_MASK) == tlb_vpn(va, page) && owned(tag, pcid, globals)) {
+                tlb_drop(t, i);
+                dropped++;
+            }
+        }
+    }
+    return dropped;
+}
+
+uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid)
+{
+    uint32_t dropped = 0;
+    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
+        if (t->tag[i] && owned(t->tag[i], pcid, false)) {
+            tlb_drop(t, i);
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
+uint32_t tlb_drop_all(struct tlb *t, bool globals)
+{
+    uint32_t dropped = 0;
+    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
+        if (t->tag[i] && (globals || !(t->tag[i] & TLB_GLOBAL))) {
+            tlb_drop(t, i);
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
+void tlb_check(const struct tlb *t)
+{
+    uint32_t held[MMU_PAGES] = {0}, globals = 0, fractured = 0, valid = 0;
+    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
+        uint64_t tag = t->tag[i];
+        if (!tag)
+            continue;
+        unsigned page = tlb_tag_page(tag);
+        REQUIRE(tag & TLB_VALID);
+        REQUIRE(t->config->pages >> page & 1);
+        REQUIRE(tlb_set(t, tlb_tag_va(tag), page) == i / t->ways);
+        REQUIRE(t->entry[i].origin >= page);
+        for (uint32_t j = i - i % t->ways; j < i; j++)
+            REQUIRE(t->tag[j] != tag);
+        held[page]++;
+        valid++;
+        globals += !!(tag & TLB_GLOBAL);
+        fractured += t->entry[i].origin != page;
+        bool listed = !t->config->pcid_bound || (tag & TLB_GLOBAL);
+        for (uint32_t k = 0; k < t->pcids && !listed; k++)
+            listed = t->pcid[k] == tlb_tag_pcid(tag);
+        REQUIRE(listed);
+    }
+    REQUIRE(memcmp(held, t->held, sizeof held) == 0);
+    REQUIRE(globals == t->globals && fractured == t->fractured && valid + t->free == t->sets * t->ways);
+}

@@ -1,0 +1,161 @@
+/*
+ * tlb.h: one TLB structure: a set-associative array of translations of one or several page sizes.
+ *
+ * Models look-up, fill, replacement and the invalidations of SDM vol. 3, 4.10. The rules:
+ *   - Entries of several sizes share the array; each size is indexed by its own page number. A size of which nothing is held is not probed.
+ *   - An entry is found under its own PCID, or under any when it is global. Never two entries with one tag: a fill overwrites in place.
+ *   - A fill takes the lowest invalid way that the size's way mask allows, else the policy's victim.
+ *   - With a bound on PCIDs, a fill under a new PCID drops the entries of the least recently filled one (see tlb_pcid_room).
+ * Left out: coalescing, skewing.
+ *
+ * The tags stand apart from the entries, since a look-up reads all tags of a set and one entry.
+ */
+#ifndef HW_TLB_H
+#define HW_TLB_H
+
+#include "regime.h"
+#include "repl.h"
+
+enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58, TLB_NONE = UINT32_MAX };
+#define TLB_VPN_MASK (BIT(TLB_VPN_BITS) - 1)
+#define TLB_GLOBAL BIT(57)
+#define TLB_VALID BIT(63)
+
+/* What an entry translates to. */
+struct tlb_entry {
+    mmu_pa base;     /* of the page, or of the piece of a larger one */
+    mmu_cycle ready; /* when the walk that filled it ended */
+    uint8_t rights;  /* RIGHT_* */
+    uint8_t key;     /* protection key */
+    bool dirty;
+    uint8_t origin;  /* enum mmu_page of the page in the tables; greater than the entry's own size when fractured */
+};
+
+/*
+ * Invariants (tlb_check): tag[i] == 0 or valid; an entry's set is that of its page number; no two tags of a set are equal, nor alike but for one being
+ * global; held[] and globals count the valid entries; held sums to sets * ways - free; under a bound, every non-global entry's PCID is listed.
+ */
+struct tlb {
+    const struct mmu_tlb_config *config;
+    unsigned number;  /* index in the config */
+    uint32_t sets, ways;
+    bool linear_mask; /* sets is a power of two and the index is linear */
+    uint8_t xor_bits; /* XOR-n: n; else 0 */
+    uint64_t *tag;           /* [sets * ways] */
+    struct tlb_entry *entry; /* [sets * ways] */
+    uint32_t held[MMU_PAGES];
+    uint32_t globals, fractured, free;
+    struct repl repl;
+    uint16_t *pcid; /* under a bound: those held, most recently filled first */
+    uint32_t pcids;
+    uint32_t hot;   /* first-level structures: where its entries stand in the hot array */
+};
+
+/* What a fill writes. */
+struct tlb_fill {
+    mmu_va va;
+    uint16_t pcid;
+    uint8_t page; /* enum mmu_page of the entry */
+    bool global;
+    struct tlb_entry entry;
+};
+
+int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number, struct repl_context *context);
+void tlb_destroy(struct tlb *t);
+
+static inline uint64_t tlb_vpn(mmu_va va, unsigned page)
+{
+    return va >> PAGE_SHIFT & TLB_VPN_MASK & ~(BIT(page_shift(page) - PAGE_SHIFT) - 1);
+}
+
+/* The set of a page number (of its own size: already shifted). */
+static inline uint32_t tlb_set_of(const struct tlb *t, uint64_t number)
+{
+    if (LIKELY(t->linear_mask))
+        return (uint32_t)number & (t->sets - 1);
+    if (t->xor_bits)
+        return (uint32_t)(number ^ number >> t->xor_bits) & (t->sets - 1);
+    return (uint32_t)(number % t->sets);
+}
+
+static inline uint32_t tlb_set(const struct tlb *t, mmu_va va, unsigned page)
+{
+    return tlb_set_of(t, (va & BITS(PAGE_SHIFT + TLB_VPN_BITS - 1, 0)) >> page_shift(page));
+}
+
+static inline uint64_t tlb_tag(mmu_va va, unsigned page, uint16_t pcid, bool global)
+{
+    uint64_t owner = global ? TLB_GLOBAL : (uint64_t)pcid << TLB_PCID_SHIFT;
+    return TLB_VALID | (uint64_t)page << TLB_PAGE_SHIFT | owner | tlb_vpn(va, page);
+}
+
+static inline unsigned tlb_tag_page(uint64_t tag)
+{
+    return (unsigned)(tag >> TLB_PAGE_SHIFT & 3);
+}
+
+static inline uint16_t tlb_tag_pcid(uint64_t tag)
+{
+    return (uint16_t)(tag >> TLB_PCID_SHIFT & 0xfff);
+}
+
+static inline mmu_va tlb_tag_va(uint64_t tag)
+{
+    return (tag & TLB_VPN_MASK) << PAGE_SHIFT; /* not sign-extended */
+}
+
+/* The entry of this size for va under pcid, or TLB_NONE. Touches nothing. */
+static inline uint32_t tlb_find(const struct tlb *t, mmu_va va, unsigned page, uint16_t pcid)
+{
+    if (t->held[page] == 0)
+        return TLB_NONE;
+    uint64_t own = tlb_tag(va, page, pcid, false);
+    uint64_t global = t->globals ? tlb_tag(va, page, 0, true) : own;
+    uint32_t first = tlb_set(t, va, page) * t->ways;
+    const uint64_t *tag = t->tag + first;
+    if (t->ways <= 16) { /* no early exit: way numbers are unpredictable */
+        uint32_t found = TLB_NONE;
+        for (uint32_t w = 0; w < t->ways; w++)
+            found = (tag[w] == own) | (tag[w] == global) ? w : found;
+        return found == TLB_NONE ? TLB_NONE : first + found;
+    }
+    for (uint32_t w = 0; w < t->ways; w++)
+        if (tag[w] == own || tag[w] == global)
+            return first + w;
+    return TLB_NONE;
+}
+
+/* Does the set that a fill of this page goes to have a way to spare? */
+bool tlb_has_invalid(const struct tlb *t, mmu_va va, unsigned page);
+
+/* What a fill did. */
+struct tlb_filled {
+    uint32_t index;    /* of the entry */
+    bool refill;       /* it stood there already */
+    uint64_t evicted;  /* tag of the valid entry replaced, or 0 */
+    mmu_pa evicted_pa;
+    uint32_t dropped;  /* entries dropped to make room for a new PCID */
+};
+
+/* Writes an entry. absent: the caller knows that no entry of its tag is held. */
+struct tlb_filled tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool absent);
+
+static inline void tlb_touch(struct tlb *t, uint32_t index)
+{
+    repl_touch(&t->repl, index / t->ways, index % t->ways);
+}
+
+/* Overwrites a held entry with a translation of the same page and size; replacement state stays. */
+void tlb_update(struct tlb *t, uint32_t index, const struct tlb_fill *fill);
+
+/* Marks one entry invalid. */
+void tlb_drop(struct tlb *t, uint32_t index);
+
+/* Invalidations; each returns the number of entries dropped. */
+uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals); /* every entry that translates va, and its siblings when fractured */
+uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid);                          /* all non-global entries of a PCID */
+uint32_t tlb_drop_all(struct tlb *t, bool globals);
+
+void tlb_check(const struct tlb *t);
+
+#endif
