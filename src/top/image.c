@@ -52,7 +52,7 @@ static int read_raw(struct mmu_image *image, mmu_pa base, const char *path, stru
     uint64_t size = image->file.size;
     if (base >= PA_END || size > PA_END - base)
         return err_at(err, MMU_ERR_RANGE, path, 0, 0,
-                      "%" PRIu64 " bytes at physical address %#" PRIx64 " end beyond 2^52", size, base);
+                      "%" PRIu64 " bytes at physical address 0x%" PRIx64 " end beyond 2^52", size, base);
     struct segment all = {.pa = base, .size = size, .held = size, .bytes = image->file.bytes};
     return add_segment(image, &all, path, err);
 }
@@ -63,16 +63,16 @@ static int check_segment(const GElf_Phdr *ph, size_t number, uint64_t offset, ui
 {
     if (ph->p_filesz > ph->p_memsz)
         return err_offset(err, MMU_ERR_FORMAT, path, offset,
-                          "segment %zu: p_filesz %#" PRIx64 " exceeds p_memsz %#" PRIx64, number,
+                          "segment %zu: p_filesz 0x%" PRIx64 " exceeds p_memsz 0x%" PRIx64, number,
                           ph->p_filesz, ph->p_memsz);
     if (ph->p_filesz && (ph->p_offset > file_size || ph->p_filesz > file_size - ph->p_offset))
         return err_offset(err, MMU_ERR_TRUNCATED, path, offset,
-                          "segment %zu: %#" PRIx64 " bytes at offset %#" PRIx64
-                          " lie beyond the end of the file (%#" PRIx64 " bytes)",
+                          "segment %zu: 0x%" PRIx64 " bytes at offset 0x%" PRIx64
+                          " lie beyond the end of the file (0x%" PRIx64 " bytes)",
                           number, ph->p_filesz, ph->p_offset, file_size);
     if (ph->p_paddr >= PA_END || ph->p_memsz > PA_END - ph->p_paddr)
         return err_offset(err, MMU_ERR_RANGE, path, offset,
-                          "segment %zu: %#" PRIx64 " bytes at physical address %#" PRIx64 " end beyond 2^52",
+                          "segment %zu: 0x%" PRIx64 " bytes at physical address 0x%" PRIx64 " end beyond 2^52",
                           number, ph->p_memsz, ph->p_paddr);
     return MMU_OK;
 }
@@ -158,8 +158,8 @@ static int check_overlap(const struct mmu_image *image, const char *path, struct
             b = swap;
         }
         return err_offset(err, MMU_ERR_FORMAT, path, b->offset,
-                          "segment %zu (%#" PRIx64 " bytes at physical address %#" PRIx64
-                          ") overlaps segment %zu (%#" PRIx64 " bytes at %#" PRIx64 ")",
+                          "segment %zu (0x%" PRIx64 " bytes at physical address 0x%" PRIx64
+                          ") overlaps segment %zu (0x%" PRIx64 " bytes at 0x%" PRIx64 ")",
                           b->number, b->size, b->pa, a->number, a->size, a->pa);
     }
     return MMU_OK;
@@ -296,8 +296,8 @@ static int check_ram(const struct mmu_machine *machine, const struct segment *s,
         next = ram_end(config, pa);
         if (next == pa)
             return err_offset(err, MMU_ERR_NORAM, path, s->offset,
-                              "segment %zu (%#" PRIx64 " bytes at physical address %#" PRIx64
-                              "): the machine has no memory at %#" PRIx64,
+                              "segment %zu (0x%" PRIx64 " bytes at physical address 0x%" PRIx64
+                              "): the machine has no memory at 0x%" PRIx64,
                               s->number, s->size, s->pa, pa);
     }
     return MMU_OK;
