@@ -315,7 +315,7 @@ static bool check_serial(const struct check *c, const struct mmu_level_config *l
                        page_name(p), probed & 1u << p ? "probed but not held" : "held but not probed");
     if (l->latency)
         return bad(c, &l->latency, &l->serial_count,
-                   "both latency and serial are given; expected one of them");
+                   "both latency and serial are given; expected one of them, the other 0 or null");
     return true;
 }
 

@@ -8,7 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FULL = UINT32_MAX, XOR_SHIFT = 8 }; /* until apply_finish(): ways: full; index: xor | N << XOR_SHIFT */
+#define FULL UINT32_MAX /* until apply_finish(): ways: full */
+enum { XOR_SHIFT = 8 }; /* and index: xor | N << XOR_SHIFT */
+
+/* base: no digit. */
+static unsigned digit_value(char c, unsigned base)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+    return at && at < digits + base ? (unsigned)(at - digits) : base;
+}
 
 bool value_number(const char *text, bool suffix, uint64_t *value)
 {
@@ -18,9 +27,7 @@ bool value_number(const char *text, bool suffix, uint64_t *value)
     const char *p = text + (hex ? 2 : 0), *first = p;
     uint64_t n = 0;
     for (;; p++) {
-        unsigned digit = *p >= '0' && *p <= '9'                    ? (unsigned)(*p - '0')
-                         : hex && strchr("abcdefABCDEF", *p) && *p ? (*p | 0x20u) - 'a' + 10u
-                                                                   : base;
+        unsigned digit = digit_value(*p, base);
         if (digit >= base)
             break;
         if (__builtin_mul_overflow(n, (uint64_t)base, &n) || __builtin_add_overflow(n, (uint64_t)digit, &n))
