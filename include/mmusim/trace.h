@@ -25,7 +25,7 @@ struct mmu_trace_info {
     bool has_fetches;    /* at least one instruction fetch; text: false until the first one is read */
     uint64_t kinds[MMU_KINDS]; /* references by kind; binary: of the whole trace; text: read so far */
     uint64_t skipped;    /* text: lines passed over that were no references (Valgrind's own ==PID== lines, blank lines, # comments) */
-    uint64_t checksum;   /* binary: of the content */
+    uint64_t checksum;   /* binary: of the content, mmu_trace_checksum() of all references */
     char source[256];    /* how it was recorded, in one line */
 };
 
@@ -53,6 +53,12 @@ MMU_API double mmu_trace_progress(const struct mmu_trace_reader *reader);
 
 MMU_API void mmu_trace_info(const struct mmu_trace_reader *reader, struct mmu_trace_info *info);
 MMU_API void mmu_trace_close(struct mmu_trace_reader *reader); /* NULL is allowed */
+
+/*
+ * The checksum of n more references behind those that `before` sums up (0: none): a lane of XXH64 fed with two 64-bit words a reference, va and
+ * gap | size << 32 | kind << 48 | flags << 56, gap being 0 without MMU_AF_GAP. It depends on the references alone, not on format or compression.
+ */
+MMU_API uint64_t mmu_trace_checksum(uint64_t before, const struct mmu_access *accesses, size_t n);
 
 struct mmu_trace_writer; /* opaque; ends with mmu_trace_finish() or mmu_trace_abort() */
 

@@ -1,0 +1,66 @@
+/*
+ * block.h: the references of one block, to and from its five streams (see format.h). In memory only; the
+ * files around it are binary_reader.c and binary_writer.c.
+ */
+#ifndef TRACE_BLOCK_H
+#define TRACE_BLOCK_H
+
+#include "format.h"
+
+#include <mmusim/types.h>
+
+/* Readable bytes that the decoder needs behind each stream: it checks for a stream's end only every
+ * BLOCK_CHUNK tokens. */
+enum { BLOCK_CHUNK = 256, BLOCK_SLACK = BLOCK_CHUNK * (MMT_DELTA_MAX + MMT_SIZE_BYTES) + 8 };
+
+/* A stream being decoded: at <= end, and BLOCK_SLACK readable bytes behind end. */
+struct block_stream {
+    const uint8_t *at, *end;
+};
+
+/* A block being decoded. slot[MMT_SLOTS] is the next fetch. */
+struct block_decoder {
+    struct block_stream streams[MMT_STREAMS];
+    uint32_t tokens;    /* left */
+    uint32_t attribute; /* of all tokens, or MMT_ATTRIBUTE_VARIES */
+    bool has_pending;   /* the store of an M token for which there was no room */
+    struct mmu_access pending;
+    uint64_t slot[MMT_SLOTS + 1];
+};
+
+/* Begins a block of so many tokens; the caller sets the streams before. Returns false if the attribute is
+ * none. */
+bool block_decode_begin(struct block_decoder *d, uint32_t tokens, uint32_t attribute);
+
+/*
+ * Decodes up to max references into to[]. Returns how many, 0 at the end of the block, or -1: the streams are
+ * no block (they end too early, or an impossible token). Never reads beyond the slack, whatever the bytes
+ * are.
+ */
+int64_t block_decode(struct block_decoder *d, struct mmu_access *to, size_t max);
+
+/* At the end of the block: is every stream used up? */
+bool block_decode_clean(const struct block_decoder *d);
+
+/* A block being encoded. */
+struct block_encoder {
+    uint8_t *streams[MMT_STREAMS]; /* room for MMT_BLOCK_TOKENS tokens each */
+    uint32_t lengths[MMT_STREAMS];
+    uint32_t tokens, references;
+    uint64_t next;            /* fetch */
+    uint64_t slot[MMT_SLOTS]; /* data */
+    uint64_t used[MMT_SLOTS]; /* when the slot was used last, for choosing the one to give up */
+    uint64_t clock;
+    bool has_load; /* a load that may become an M token */
+    struct mmu_access load;
+};
+
+bool block_encoder_init(struct block_encoder *e); /* false: out of memory */
+void block_encoder_free(struct block_encoder *e);
+void block_encode_begin(struct block_encoder *e);
+/* Appends one valid reference (see writer.c). Returns false, and takes nothing, if the block is full. */
+bool block_encode(struct block_encoder *e, const struct mmu_access *a);
+/* Ends the block: the lengths, tokens and references are final. Returns the block's attribute. */
+uint32_t block_encode_end(struct block_encoder *e);
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * block_encode.c: references to five streams. The choices that format.h leaves to the writer are made here:
+ * which slot, and when two references are one M token.
+ */
+#include "block.h"
+
+#include "bits.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An address this far from every slot takes over the slot that was not used for longest. */
+#define NEAR (UINT64_C(1) << 20)
+
+static const uint32_t bytes_per_token[MMT_STREAMS] = {1, 1, MMT_DELTA_MAX + MMT_SIZE_BYTES, 1, 4};
+
+bool block_encoder_init(struct block_encoder *e)
+{
+    memset(e, 0, sizeof *e);
+    for (int s = 0; s < MMT_STREAMS; s++) {
+        e->streams[s] = malloc((size_t)MMT_BLOCK_TOKENS * bytes_per_token[s]);
+        if (!e->streams[s]) {
+            block_encoder_free(e);
+            return false;
+        }
+    }
+    return true;
+}
+
+void block_encoder_free(struct block_encoder *e)
+{
+    for (int s = 0; s < MMT_STREAMS; s++)
+        free(e->streams[s]);
+    memset(e, 0, sizeof *e);
+}
+
+void block_encode_begin(struct block_encoder *e)
+{
+    memset(e->lengths, 0, sizeof e->lengths);
+    memset(e->slot, 0, sizeof e->slot);
+    memset(e->used, 0, sizeof e->used);
+    e->tokens = e->references = 0;
+    e->next = e->clock = 0;
+    e->has_load = false;
+}
+
+static void put(struct block_encoder *e, enum mmt_stream s, const void *bytes, size_t n)
+{
+    memcpy(e->streams[s] + e->lengths[s], bytes, n);
+    e->lengths[s] += (uint32_t)n;
+}
+
+static uint64_t zigzag(uint64_t delta)
+{
+    return delta << 1 ^ (0 - (delta >> 63));
+}
+
+static bool fits(uint64_t x, unsigned bytes)
+{
+    return bytes == 8 || x >> (8 * bytes) == 0;
+}
+
+/* The shortest of n lengths, in ascending order, that holds x; the last is 8. */
+static unsigned shortest(uint64_t x, const uint8_t *lengths)
+{
+    unsigned i = 0;
+
+    while (!fits(x, lengths[i]))
+        i++;
+    return i;
+}
+
+/* The nearest slot, or the oldest if none is near. */
+static unsigned choose_slot(const struct block_encoder *e, uint64_t va)
+{
+    unsigned nearest = 0, oldest = 0;
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned s = 0; s < MMT_SLOTS; s++) {
+        uint64_t distance = zigzag(va - e->slot[s]) >> 1;
+        if (distance < least) {
+            least = distance;
+            nearest = s;
+        }
+        if (e->used[s] < e->used[oldest])
+            oldest = s;
+    }
+    return least < NEAR ? nearest : oldest;
+}
+
+static unsigned size_index(enum mmt_token token, uint32_t size)
+{
+    if (token == MMT_FETCH)
+        return size < 16 ? size : 0;
+    for (unsigned i = 1; i < COUNT_OF(mmt_data_sizes); i++)
+        if (mmt_data_sizes[i] == size)
+            return i;
+    return 0;
+}
+
+static void emit(struct block_encoder *e, enum mmt_token token, const struct mmu_access *a)
+{
+    unsigned index = size_index(token, a->size), length;
+    uint8_t code = (uint8_t)(token | index << 2), place, attribute;
+    uint64_t delta;
+
+    if (token == MMT_FETCH) {
+        delta = zigzag(a->va - e->next);
+        length = shortest(delta, mmt_fetch_lengths);
+        code |= (uint8_t)(length << 6);
+        length = mmt_fetch_lengths[length];
+        e->next = a->va + a->size;
+    } else {
+        unsigned s = choose_slot(e, a->va);
+        delta = zigzag(a->va - e->slot[s]);
+        length = shortest(delta, mmt_data_lengths);
+        place = (uint8_t)(length | s << 3);
+        put(e, MMT_PLACE, &place, 1);
+        length = mmt_data_lengths[length];
+        e->slot[s] = a->va;
+        e->used[s] = ++e->clock;
+    }
+    put(e, MMT_CODE, &code, 1);
+    put(e, MMT_PAYLOAD, &delta, length);
+    if (!index)
+        put(e, MMT_PAYLOAD, &a->size, MMT_SIZE_BYTES);
+    attribute = (uint8_t)(MMU_PRIV_OF(a->kind) << 4 | a->flags);
+    put(e, MMT_ATTRIBUTE, &attribute, 1);
+    if (a->flags & MMU_AF_GAP)
+        put(e, MMT_GAP, &a->gap, sizeof a->gap);
+    e->tokens++;
+}
+
+bool block_encode(struct block_encoder *e, const struct mmu_access *a)
+{
+    if (e->has_load) {
+        bool modify = text_is_modify(&e->load, a);
+        e->has_load = false;
+        emit(e, modify ? MMT_MODIFY : MMT_LOAD, &e->load);
+        if (modify) {
+            e->references++;
+            return true;
+        }
+    }
+    if (e->tokens == MMT_BLOCK_TOKENS)
+        return false;
+    if (MMU_KIND_OF(a->kind) == MMU_LOAD) {
+        e->load = *a;
+        e->has_load = true;
+    } else {
+        emit(e, MMU_KIND_OF(a->kind) == MMU_FETCH ? MMT_FETCH : MMT_STORE, a);
+    }
+    e->references++;
+    return true;
+}
+
+uint32_t block_encode_end(struct block_encoder *e)
+{
+    uint32_t attribute;
+
+    if (e->has_load) {
+        e->has_load = false;
+        emit(e, MMT_LOAD, &e->load);
+    }
+    attribute = e->streams[MMT_ATTRIBUTE][0];
+    for (uint32_t i = 1; i < e->tokens; i++)
+        if (e->streams[MMT_ATTRIBUTE][i] != attribute)
+            return MMT_ATTRIBUTE_VARIES;
+    e->lengths[MMT_ATTRIBUTE] = 0;
+    return attribute;
+}

@@ -1,0 +1,385 @@
+/*
+ * input.c: a byte stream over a descriptor, through libarchive where the first bytes are neither text nor our
+ * own.
+ *
+ * Two stages: raw (the descriptor's bytes) and plain (what comes out of libarchive). Without libarchive the
+ * second is absent. Leaves out archives of several files: which of them would be the trace?
+ */
+#include "input.h"
+
+#include "bits.h"
+#include "error.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { RAW_SIZE = 1 << 18, HEAD_SIZE = 4096 };
+
+struct input {
+    char *name;
+    const void *native;
+    size_t native_length;
+    int fd;
+    bool owns_fd;
+    bool regular;
+    uint64_t base; /* where the input begins in the descriptor: not 0 only for standard input */
+    uint64_t size; /* of a regular file from base on */
+    uint64_t raw_read;
+    bool raw_end;
+    int raw_error;              /* errno of the read that failed */
+    size_t raw_pos, raw_filled; /* raw_pos <= raw_filled <= RAW_SIZE */
+    struct archive *archive;    /* NULL: the raw bytes are the input */
+    bool archive_end;
+    struct mmu_error failed;      /* what libarchive said, kept until what came before it is delivered */
+    size_t head_pos, head_filled; /* only with an archive; head_pos <= head_filled <= HEAD_SIZE */
+    uint64_t offset;
+    unsigned char head[HEAD_SIZE];
+    unsigned char raw[RAW_SIZE];
+};
+
+static int io_error(const struct input *in, int number, const char *what, struct mmu_error *err)
+{
+    return err_at(err, number == ENOENT ? MMU_ERR_NOTFOUND : MMU_ERR_IO, in->name, 0, 0, "%s: %s", what,
+                  strerror(number));
+}
+
+/* One read of the descriptor behind what is in raw. Returns false at the end or on an error (raw_error). */
+static bool raw_fill(struct input *in)
+{
+    ssize_t got;
+
+    if (in->raw_end || in->raw_filled == RAW_SIZE)
+        return false;
+    do
+        got = read(in->fd, in->raw + in->raw_filled, RAW_SIZE - in->raw_filled);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0) {
+        in->raw_error = got < 0 ? errno : 0;
+        in->raw_end = true;
+        return false;
+    }
+    in->raw_filled += (size_t)got;
+    in->raw_read += (uint64_t)got;
+    return true;
+}
+
+/* libarchive's read callback: hands over what is in raw, filling it first if it is used up. */
+static ssize_t archive_raw(struct archive *a, void *data, const void **buffer)
+{
+    struct input *in = data;
+    size_t n;
+
+    if (in->raw_pos == in->raw_filled) {
+        in->raw_pos = in->raw_filled = 0;
+        raw_fill(in);
+    }
+    if (in->raw_error) {
+        archive_set_error(a, in->raw_error, "%s", strerror(in->raw_error));
+        return ARCHIVE_FATAL;
+    }
+    *buffer = in->raw + in->raw_pos;
+    n = in->raw_filled - in->raw_pos;
+    in->raw_pos = in->raw_filled;
+    return (ssize_t)n;
+}
+
+/* Keeps libarchive's complaint for the reader. */
+static int archive_failed(struct input *in)
+{
+    const char *text = archive_error_string(in->archive);
+    bool truncated;
+
+    in->archive_end = true;
+    if (in->raw_error)
+        return io_error(in, in->raw_error, "cannot read", &in->failed);
+    if (!text)
+        text = "cannot be decompressed";
+    truncated = strstr(text, "runcated") != NULL; /* "Truncated zstd input", "truncated gzip input" */
+    return err_offset(&in->failed, truncated ? MMU_ERR_TRUNCATED : MMU_ERR_FORMAT, in->name, in->offset,
+                      "after decompression: %s", text);
+}
+
+/* Goes to the first file of the archive, or past the last: there must be one. Returns false at the end and on
+ * an error. */
+static bool archive_next(struct input *in, bool first)
+{
+    struct archive_entry *entry;
+
+    for (;;) {
+        int code = archive_read_next_header(in->archive, &entry);
+        if (code == ARCHIVE_EOF) {
+            in->archive_end = true;
+            return false;
+        }
+        if (code < ARCHIVE_WARN) {
+            archive_failed(in);
+            return false;
+        }
+        if (archive_entry_filetype(entry) == AE_IFDIR)
+            continue;
+        if (!first) {
+            in->archive_end = true;
+            err_at(&in->failed, MMU_ERR_FORMAT, in->name, 0, 0, "an archive of several files, expected one");
+            return false;
+        }
+        return true;
+    }
+}
+
+/* Decompressed bytes; 0: the end, or an error in in->failed. */
+static size_t archive_bytes(struct input *in, unsigned char *to, size_t n)
+{
+    size_t got = 0;
+
+    while (got < n && !in->archive_end) {
+        la_ssize_t now = archive_read_data(in->archive, to + got, n - got);
+        if (now > 0)
+            got += (size_t)now;
+        else if (now < 0)
+            archive_failed(in);
+        else
+            archive_next(in, false);
+    }
+    return got;
+}
+
+static int archive_start(struct input *in, struct mmu_error *err)
+{
+    struct archive *a = in->archive = archive_read_new();
+
+    if (!a)
+        return err_at(err, MMU_ERR_NOMEM, in->name, 0, 0, "out of memory");
+    archive_read_support_filter_all(a);
+    archive_read_support_format_raw(a);
+    archive_read_support_format_tar(a);
+    archive_read_support_format_zip(a);
+    archive_read_support_format_empty(a);
+    if (archive_read_open(a, in, NULL, archive_raw, NULL) != ARCHIVE_OK)
+        archive_failed(in);
+    else if (archive_next(in, true))
+        in->head_filled = archive_bytes(in, in->head, HEAD_SIZE);
+    if (!in->head_filled && in->failed.code) {
+        if (err)
+            *err = in->failed;
+        return in->failed.code;
+    }
+    return MMU_OK;
+}
+
+/* Bytes that only text has, and not the "LZIP" of lzip. */
+static bool is_text(const unsigned char *p, size_t n)
+{
+    if (n >= 4 && !memcmp(p, "LZIP", 4))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != '\t' && p[i] != '\n' && p[i] != '\r' && (p[i] < ' ' || p[i] > '~'))
+            return false;
+    return true;
+}
+
+/* Reads the first bytes and decides whether libarchive is needed. */
+static int start(struct input *in, struct mmu_error *err)
+{
+    size_t n;
+
+    while (in->raw_filled < HEAD_SIZE && raw_fill(in))
+        ;
+    if (in->raw_error)
+        return io_error(in, in->raw_error, "cannot read", err);
+    if (!in->raw_filled)
+        return err_at(err, MMU_ERR_FORMAT, in->name, 0, 0, "the file is empty, expected a trace");
+    n = in->raw_filled < HEAD_SIZE ? in->raw_filled : HEAD_SIZE;
+    if (n >= in->native_length && !memcmp(in->raw, in->native, in->native_length))
+        return MMU_OK;
+    if (is_text(in->raw, n < 512 ? n : 512))
+        return MMU_OK;
+    return archive_start(in, err);
+}
+
+static int open_descriptor(struct input *in, const char *path, struct mmu_error *err)
+{
+    struct stat st;
+    off_t at;
+
+    in->fd = STDIN_FILENO;
+    if (strcmp(path, "-")) {
+        in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (in->fd < 0)
+            return io_error(in, errno, "cannot open", err);
+        in->owns_fd = true;
+    }
+    if (fstat(in->fd, &st))
+        return io_error(in, errno, "cannot open", err);
+    if (S_ISDIR(st.st_mode))
+        return err_at(err, MMU_ERR_IO, in->name, 0, 0, "is a directory, expected a trace file");
+    at = S_ISREG(st.st_mode) ? lseek(in->fd, 0, SEEK_CUR) : -1;
+    if (at >= 0) {
+        in->regular = true;
+        in->base = (uint64_t)at;
+        in->size = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
+    }
+    return MMU_OK;
+}
+
+int input_open(struct input **out, const char *path, const void *native, size_t native_length,
+               struct mmu_error *err)
+{
+    struct input *in = calloc(1, sizeof *in);
+    int code;
+
+    if (!in || !(in->name = strdup(strcmp(path, "-") ? path : "standard input"))) {
+        free(in);
+        return err_at(err, MMU_ERR_NOMEM, path, 0, 0, "out of memory");
+    }
+    in->native = native;
+    in->native_length = native_length;
+    code = open_descriptor(in, path, err);
+    if (!code)
+        code = start(in, err);
+    if (code) {
+        input_close(in);
+        return code;
+    }
+    *out = in;
+    return MMU_OK;
+}
+
+void input_close(struct input *in)
+{
+    if (!in)
+        return;
+    archive_read_free(in->archive);
+    if (in->owns_fd)
+        close(in->fd);
+    free(in->name);
+    free(in);
+}
+
+size_t input_head(const struct input *in, const unsigned char **head)
+{
+    size_t n = in->archive ? in->head_filled : in->raw_filled;
+
+    *head = in->archive ? in->head : in->raw;
+    return n < HEAD_SIZE ? n : HEAD_SIZE;
+}
+
+/* Raw bytes: from the buffer first, then straight into the caller's memory if much is wanted. */
+static int64_t read_raw(struct input *in, unsigned char *to, size_t n, struct mmu_error *err)
+{
+    size_t got = 0;
+
+    while (got < n) {
+        size_t left = in->raw_filled - in->raw_pos, now = left < n - got ? left : n - got;
+        memcpy(to + got, in->raw + in->raw_pos, now);
+        in->raw_pos += now;
+        got += now;
+        if (in->raw_pos == in->raw_filled) {
+            in->raw_pos = in->raw_filled = 0;
+            if (got < n && !raw_fill(in))
+                break;
+        }
+    }
+    in->offset += got;
+    if (!got && in->raw_error)
+        return io_error(in, in->raw_error, "cannot read", err);
+    return (int64_t)got;
+}
+
+int64_t input_read(struct input *in, void *to, size_t n, struct mmu_error *err)
+{
+    unsigned char *bytes = to;
+    size_t got = 0;
+
+    if (!in->archive)
+        return read_raw(in, bytes, n, err);
+    got = in->head_filled - in->head_pos < n ? in->head_filled - in->head_pos : n;
+    memcpy(bytes, in->head + in->head_pos, got);
+    in->head_pos += got;
+    got += archive_bytes(in, bytes + got, n - got);
+    in->offset += got;
+    if (!got && n && in->failed.code) {
+        if (err)
+            *err = in->failed;
+        return in->failed.code;
+    }
+    return (int64_t)got;
+}
+
+bool input_seekable(const struct input *in)
+{
+    return in->regular && !in->archive;
+}
+
+bool input_rewindable(const struct input *in)
+{
+    return in->regular;
+}
+
+static int reposition(struct input *in, uint64_t offset, struct mmu_error *err)
+{
+    if (offset > INT64_MAX - in->base || lseek(in->fd, (off_t)(in->base + offset), SEEK_SET) < 0)
+        return err_offset(err, MMU_ERR_IO, in->name, offset, "cannot seek");
+    in->raw_pos = in->raw_filled = 0;
+    in->raw_read = in->offset = offset;
+    in->raw_end = false;
+    in->raw_error = 0;
+    return MMU_OK;
+}
+
+int input_seek(struct input *in, uint64_t offset, struct mmu_error *err)
+{
+    REQUIRE(input_seekable(in));
+    /* A short way forward stays in the buffer. */
+    if (offset >= in->offset && offset - in->offset <= in->raw_filled - in->raw_pos) {
+        in->raw_pos += (size_t)(offset - in->offset);
+        in->offset = offset;
+        return MMU_OK;
+    }
+    return reposition(in, offset, err);
+}
+
+int input_rewind(struct input *in, struct mmu_error *err)
+{
+    int code;
+
+    if (!in->regular)
+        return err_at(err, MMU_ERR_UNSUPPORTED, in->name, 0, 0, "cannot go back in a pipe");
+    code = reposition(in, 0, err);
+    if (code || !in->archive)
+        return code;
+    archive_read_free(in->archive);
+    in->archive = NULL;
+    in->archive_end = false;
+    in->head_pos = in->head_filled = 0;
+    memset(&in->failed, 0, sizeof in->failed);
+    return archive_start(in, err);
+}
+
+uint64_t input_offset(const struct input *in)
+{
+    return in->offset;
+}
+
+uint64_t input_size(const struct input *in)
+{
+    return in->size;
+}
+
+double input_progress(const struct input *in)
+{
+    uint64_t consumed = in->raw_read - (in->raw_filled - in->raw_pos);
+
+    return in->regular && in->size ? (double)(consumed < in->size ? consumed : in->size) / (double)in->size
+                                   : -1;
+}
+
+const char *input_name(const struct input *in)
+{
+    return in->name;
+}

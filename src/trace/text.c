@@ -1,0 +1,262 @@
+/*
+ * text.c: reads the text form. Lines as Lackey prints them take a fast path that looks at each byte once;
+ * whatever deviates goes to text_parse_line(), which knows the whole grammar and every message.
+ */
+#include "text.h"
+
+#include "bits.h"
+#include "error.h"
+#include "reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * LINE_MAX_: a longer line can be no reference. BUFFER holds many lines; a guard of newlines behind it ends
+ * every scan.
+ */
+enum { BUFFER = 1 << 18, LINE_LIMIT = 1 << 12, GUARD = 32 };
+
+/* at <= end <= BUFFER; buffer[end..end+GUARD) are newlines. */
+struct text {
+    struct input *input;
+    uint64_t line; /* number of the line at `at`, from 1 */
+    size_t at, end;
+    bool ended;       /* the input has no more bytes */
+    bool passing;     /* in the middle of a long line that is passed over */
+    bool has_pending; /* the second half of an M line, for which there was no room */
+    struct mmu_access pending;
+    char buffer[BUFFER + GUARD];
+};
+
+/* Value of a hexadecimal digit, 16 for every other byte. */
+static const uint8_t hex_value[256] = {
+#define D(c, v) [c] = (v) ^ 16
+    D('0', 0),  D('1', 1),  D('2', 2),  D('3', 3),  D('4', 4),  D('5', 5),  D('6', 6),  D('7', 7),
+    D('8', 8),  D('9', 9),  D('a', 10), D('b', 11), D('c', 12), D('d', 13), D('e', 14), D('f', 15),
+    D('A', 10), D('B', 11), D('C', 12), D('D', 13), D('E', 14), D('F', 15),
+#undef D
+};
+
+/* Keeps the begun line and reads behind it. Returns false when nothing more came: the end, or a failure in
+ * *err. */
+static bool refill(struct text *t, struct mmu_error *err)
+{
+    size_t left = t->end - t->at;
+    int64_t got;
+
+    if (t->ended || left == BUFFER)
+        return false;
+    memmove(t->buffer, t->buffer + t->at, left);
+    t->at = 0;
+    got = input_read(t->input, t->buffer + left, BUFFER - left, err);
+    t->end = left + (got > 0 ? (size_t)got : 0);
+    memset(t->buffer + t->end, '\n', GUARD);
+    t->ended = got <= 0;
+    return got > 0;
+}
+
+/*
+ * A line in Lackey's own shape ("I  " or " X " and so on) from p; never beyond the guard. Returns the byte
+ * behind its newline and fills *a, or NULL for text_parse_line() to look at.
+ */
+ALWAYS_INLINE const char *parse_fast(const char *p, struct mmu_access *a, bool *modify)
+{
+    static const uint8_t kinds[32] = {
+        ['L' & 31] = MMU_LOAD + 1, ['S' & 31] = MMU_STORE + 1, ['M' & 31] = MMU_LOAD + 1};
+    const char *digits;
+    uint64_t va = 0;
+    unsigned size = 0, kind, d;
+
+    if (p[0] == 'I' && p[1] == ' ') {
+        kind = MMU_FETCH;
+        *modify = false;
+    } else {
+        if (p[0] != ' ' || (p[1] & 0xe0) != 0x40 || !kinds[p[1] & 31])
+            return NULL;
+        kind = kinds[p[1] & 31] - 1u;
+        *modify = p[1] == 'M';
+    }
+    if (p[2] != ' ')
+        return NULL;
+    p += 3;
+    digits = p;
+    for (; (d = hex_value[(uint8_t)*p] ^ 16u) < 16; p++)
+        va = va << 4 | d;
+    if (UNLIKELY(p == digits || p - digits > 16 || *p != ','))
+        return NULL;
+    p++;
+    digits = p;
+    for (; (d = (unsigned)(uint8_t)*p - '0') < 10; p++)
+        size = size * 10 + d;
+    if (UNLIKELY(p - digits > 4 || size - 1 > TEXT_SIZE_MAX - 1 || *p != '\n' || va + (size - 1) < va))
+        return NULL;
+    a->va = va;
+    a->gap = 0;
+    a->size = (uint16_t)size;
+    a->kind = (uint8_t)kind;
+    a->flags = 0;
+    return p + 1;
+}
+
+/* The rest of a line that is passed over. Returns false when the input ends in it or fails. */
+static bool pass_over(struct text *t, struct mmu_error *err)
+{
+    for (;;) {
+        char *newline = memchr(t->buffer + t->at, '\n', t->end - t->at);
+        if (newline) {
+            t->at = (size_t)(newline - t->buffer) + 1;
+            t->line++;
+            t->passing = false;
+            return true;
+        }
+        t->at = t->end;
+        if (!refill(t, err))
+            return false;
+    }
+}
+
+/* A line that the fast path did not take. Returns references written to to[2]; 0: passed over, or the end or
+ * a failure (*stop). */
+static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_access to[2], bool *stop)
+{
+    const char *line, *newline, *end;
+    int n;
+
+    while (!(newline = memchr(t->buffer + t->at, '\n', t->end - t->at)) && t->end - t->at < LINE_LIMIT)
+        if (!refill(t, &r->failure))
+            break;
+    line = t->buffer + t->at;
+    end = newline ? newline : t->buffer + t->end;
+    /* A failure of the input comes after the complete lines; the last line, if it lacks its newline, may be
+     * cut. */
+    *stop = !newline && (r->failure.code || line == end);
+    if (*stop)
+        return 0;
+    n = text_parse_line(line, end - line > LINE_LIMIT ? line + LINE_LIMIT : end, to, input_name(t->input),
+                        t->line, &r->failure);
+    if (n > 0 && end - line >= LINE_LIMIT)
+        n = err_at(&r->failure, MMU_ERR_FORMAT, input_name(t->input), (unsigned)t->line, LINE_LIMIT,
+                   "the line is too long, expected at most %d characters", LINE_LIMIT - 1);
+    *stop = n < 0;
+    if (n < 0)
+        return 0;
+    r->info.skipped += n == 0;
+    if (newline) {
+        t->at = (size_t)(newline + 1 - t->buffer);
+        t->line++;
+    } else {
+        t->at = t->end;
+        t->passing = !t->ended;
+        *stop = t->passing && !pass_over(t, &r->failure);
+    }
+    return (size_t)n;
+}
+
+/* Delivers the lines of the buffer that are in Lackey's shape. Returns how many references; stops at the
+ * first other line. */
+static size_t read_fast(struct mmu_trace_reader *r, struct text *t, struct mmu_access *to, size_t max)
+{
+    const char *p = t->buffer + t->at, *end = t->buffer + t->end;
+    struct mmu_access *out = to, *last = to + max;
+    uint64_t lines = 0, modifies = 0, kinds[MMU_KINDS] = {0};
+
+    while (last - out >= 2) {
+        bool modify;
+        const char *next = parse_fast(p, out, &modify);
+        if (!next || next > end)
+            break;
+        p = next;
+        lines++;
+        kinds[out->kind]++;
+        out++;
+        if (modify) {
+            *out = out[-1];
+            out->kind = MMU_STORE;
+            out->flags = MMU_AF_FOLLOWS;
+            out++;
+            modifies++;
+        }
+    }
+    t->at = (size_t)(p - t->buffer);
+    t->line += lines;
+    for (int k = 0; k < MMU_KINDS; k++)
+        r->info.kinds[k] += kinds[k];
+    r->info.kinds[MMU_STORE] += modifies;
+    return (size_t)(out - to);
+}
+
+static void count(struct mmu_trace_reader *r, const struct mmu_access *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        r->info.kinds[MMU_KIND_OF(a[i].kind)]++;
+}
+
+static size_t text_read(struct mmu_trace_reader *r, struct mmu_access *to, size_t max)
+{
+    struct text *t = r->state;
+    size_t got = 0;
+    bool stop = false;
+
+    if (t->has_pending) {
+        t->has_pending = false;
+        to[got++] = t->pending;
+    }
+    while (got < max && !stop) {
+        struct mmu_access two[2];
+        size_t n = read_fast(r, t, to + got, max - got);
+        got += n;
+        if (got == max)
+            break;
+        n = parse_slow(r, t, two, &stop);
+        if (n)
+            to[got++] = two[0];
+        if (n == 2 && got < max)
+            to[got++] = two[1];
+        else if (n == 2) {
+            t->pending = two[1];
+            t->has_pending = true;
+        }
+        count(r, two, n);
+    }
+    r->info.has_fetches = r->info.kinds[MMU_FETCH] > 0;
+    return got;
+}
+
+static void start(struct mmu_trace_reader *r, struct text *t)
+{
+    t->input = r->input;
+    t->line = 1;
+    t->at = t->end = 0;
+    t->ended = t->passing = t->has_pending = false;
+    memset(t->buffer, '\n', GUARD);
+    memset(r->info.kinds, 0, sizeof r->info.kinds);
+    r->info.skipped = 0;
+}
+
+static int text_open(struct mmu_trace_reader *r, struct mmu_error *err)
+{
+    struct text *t = r->state = malloc(sizeof *t);
+
+    if (!t)
+        return err_at(err, MMU_ERR_NOMEM, input_name(r->input), 0, 0, "out of memory");
+    start(r, t);
+    return MMU_OK;
+}
+
+static int text_rewind(struct mmu_trace_reader *r, struct mmu_error *err)
+{
+    int code = input_rewind(r->input, err);
+
+    if (!code)
+        start(r, r->state);
+    return code;
+}
+
+static void text_close(struct mmu_trace_reader *r)
+{
+    free(r->state);
+}
+
+const struct reader_ops text_reader_ops = {
+    .open = text_open, .close = text_close, .read = text_read, .rewind = text_rewind};

@@ -1,0 +1,37 @@
+/*
+ * text.h: the text form, as Valgrind's Lackey prints it (valgrind --tool=lackey --trace-mem=yes), and three
+ * additions of ours.
+ *
+ *     I  04001090,3          fetch:  kind, blanks, address (hexadecimal, with or without 0x), comma, size
+ * (decimal, 1 to 4096) L 1ffeffe7e0,8        load S 1ffeffe7e0,8        store M 0421c7cc,4          modify: a
+ * load and then a store of the same bytes by the same instruction; two references L ffff888000001000,8 k
+ * words behind the size, ours: k: explicit supervisor access; i: implicit supervisor access; S 1ffeffe7d8,8 +
+ * +: follows the record before it in the same instruction (MMU_AF_FOLLOWS); I  04001093,5 g12 gN: its own
+ * issue gap, N cycles (MMU_AF_GAP). A modify's store never has one.
+ *
+ * Blanks and tabs before the kind, around the words and at the end of a line do not matter, nor do carriage
+ * returns there. Blank lines, lines that begin with # and Valgrind's own lines (==PID==, --PID--, **PID**)
+ * are passed over and counted. Anything else is an error.
+ */
+#ifndef TRACE_TEXT_H
+#define TRACE_TEXT_H
+
+#include <mmusim/types.h>
+
+enum { TEXT_SIZE_MAX = 4096 };
+
+/*
+ * Parses one line, [line, end) without its newline. to[] has room for two. Returns the number of references
+ * (0: a line to pass over) or a negative status with *err filled; file and number say where.
+ */
+int text_parse_line(const char *line, const char *end, struct mmu_access to[2], const char *file,
+                    uint64_t number, struct mmu_error *err);
+
+/* Is b the second half of a modify that begins with the load a? Then an M line holds both. */
+static inline bool text_is_modify(const struct mmu_access *a, const struct mmu_access *b)
+{
+    return MMU_KIND_OF(b->kind) == MMU_STORE && MMU_PRIV_OF(a->kind) == MMU_PRIV_OF(b->kind) &&
+           a->va == b->va && a->size == b->size && b->flags == MMU_AF_FOLLOWS;
+}
+
+#endif

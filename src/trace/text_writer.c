@@ -1,0 +1,100 @@
+/*
+ * text_writer.c: writes the text form (see text.h). A load and a store that can be one M line become one.
+ */
+#include "writer.h"
+
+#include "error.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* LINE_MOST: the longest line that is written, with room to spare. */
+enum { BUFFER = 1 << 16, LINE_MOST = 128 };
+
+struct text_writer {
+    size_t filled;
+    bool has_load; /* a load that may become an M line */
+    struct mmu_access load;
+    char buffer[BUFFER + LINE_MOST];
+};
+
+static int flush(struct mmu_trace_writer *w, struct mmu_error *err)
+{
+    struct text_writer *t = w->state;
+    size_t n = t->filled;
+
+    t->filled = 0;
+    return output_write(w->output, t->buffer, n, err);
+}
+
+static int line(struct mmu_trace_writer *w, const struct mmu_access *a, bool modify, struct mmu_error *err)
+{
+    static const char *const kinds[MMU_KINDS] = {"I ", " L", " S"}, *const privs[MMU_PRIVS] = {"", " k",
+                                                                                               " i"};
+    struct text_writer *t = w->state;
+    char gap[16] = "";
+
+    if (a->flags & MMU_AF_GAP)
+        snprintf(gap, sizeof gap, " g%" PRIu32, a->gap);
+    t->filled += (size_t)snprintf(t->buffer + t->filled, LINE_MOST, "%s %08" PRIx64 ",%u%s%s%s\n",
+                                  modify ? " M" : kinds[MMU_KIND_OF(a->kind)], a->va, a->size,
+                                  privs[MMU_PRIV_OF(a->kind)], a->flags & MMU_AF_FOLLOWS ? " +" : "", gap);
+    return t->filled >= BUFFER ? flush(w, err) : MMU_OK;
+}
+
+static int one(struct mmu_trace_writer *w, const struct mmu_access *a, struct mmu_error *err)
+{
+    struct text_writer *t = w->state;
+
+    if (t->has_load) {
+        bool modify = text_is_modify(&t->load, a);
+        int code = line(w, &t->load, modify, err);
+        t->has_load = false;
+        if (code || modify)
+            return code;
+    }
+    if (MMU_KIND_OF(a->kind) != MMU_LOAD)
+        return line(w, a, false, err);
+    t->load = *a;
+    t->has_load = true;
+    return MMU_OK;
+}
+
+static int text_write(struct mmu_trace_writer *w, const struct mmu_access *from, size_t n,
+                      struct mmu_error *err)
+{
+    int code = MMU_OK;
+
+    for (size_t i = 0; i < n && !code; i++)
+        code = one(w, from + i, err);
+    return code;
+}
+
+static int text_create(struct mmu_trace_writer *w, struct mmu_error *err)
+{
+    struct text_writer *t = w->state = calloc(1, sizeof *t);
+
+    if (!t)
+        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "out of memory");
+    if (*w->info.source)
+        t->filled = (size_t)snprintf(t->buffer, BUFFER, "# %s\n", w->info.source);
+    return MMU_OK;
+}
+
+static int text_finish(struct mmu_trace_writer *w, struct mmu_error *err)
+{
+    struct text_writer *t = w->state;
+    int code = t->has_load ? line(w, &t->load, false, err) : MMU_OK;
+
+    return code ? code : flush(w, err);
+}
+
+static void text_free(struct mmu_trace_writer *w)
+{
+    free(w->state);
+}
+
+const struct writer_ops text_writer_ops = {
+    .create = text_create, .write = text_write, .finish = text_finish, .free = text_free};

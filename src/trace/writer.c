@@ -1,0 +1,142 @@
+/*
+ * writer.c: one writer for all formats: refuses impossible references, counts, sums, and leaves a complete
+ * file or none.
+ */
+#include "writer.h"
+
+#include "bits.h"
+#include "error.h"
+#include "format.h"
+#include "hash.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct writer_ops *const formats[MMU_TRACE_FORMATS] = {
+    [MMU_TRACE_TEXT] = &text_writer_ops,
+    [MMU_TRACE_BINARY] = &binary_writer_ops,
+};
+
+uint64_t mmu_trace_checksum(uint64_t before, const struct mmu_access *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t gap = a[i].flags & MMU_AF_GAP ? a[i].gap : 0;
+        before = hash_round(before, a[i].va);
+        before = hash_round(before, gap | (uint64_t)a[i].size << 32 | (uint64_t)a[i].kind << 48 |
+                                        (uint64_t)a[i].flags << 56);
+    }
+    return before;
+}
+
+/* What is wrong with a reference; NULL: nothing. */
+static const char *fault_of(const struct mmu_access *a)
+{
+    if (MMU_KIND_OF(a->kind) >= MMU_KINDS)
+        return "its kind is none";
+    if (MMU_PRIV_OF(a->kind) >= MMU_PRIVS)
+        return "its privilege is none";
+    if (a->kind == MMU_KIND_PRIV(MMU_FETCH, MMU_IMPLICIT))
+        return "an implicit supervisor access is never a fetch";
+    if (a->flags & ~(MMU_AF_FOLLOWS | MMU_AF_GAP))
+        return "its flags are unknown";
+    if (a->size == 0 || a->size > TEXT_SIZE_MAX)
+        return "its size is not 1 to 4096";
+    if (a->va + (a->size - 1u) < a->va)
+        return "it ends beyond 2^64";
+    return NULL;
+}
+
+/* One line of at most MMT_SOURCE_MAX bytes. */
+static void set_source(struct mmu_trace_info *info, const char *source)
+{
+    size_t n = source ? strlen(source) : 0;
+
+    n = n < MMT_SOURCE_MAX ? n : MMT_SOURCE_MAX;
+    for (size_t i = 0; i < n; i++)
+        info->source[i] = (unsigned char)source[i] < ' ' ? ' ' : source[i];
+}
+
+int mmu_trace_create(const char *path, enum mmu_trace_format format, const char *source,
+                     struct mmu_trace_writer **out, struct mmu_error *err)
+{
+    struct mmu_trace_writer *w = calloc(1, sizeof *w);
+    int code;
+
+    REQUIRE((unsigned)format < MMU_TRACE_FORMATS);
+    if (!w)
+        return err_at(err, MMU_ERR_NOMEM, path, 0, 0, "out of memory");
+    if (format == MMU_TRACE_AUTO)
+        format = MMU_TRACE_BINARY;
+    w->info.format = format;
+    w->info.has_count = true;
+    set_source(&w->info, source);
+    code = output_create(&w->output, path, err);
+    if (!code) {
+        w->ops = formats[format];
+        code = w->ops->create(w, err);
+    }
+    if (code) {
+        mmu_trace_abort(w);
+        return code;
+    }
+    *out = w;
+    return MMU_OK;
+}
+
+int mmu_trace_write(struct mmu_trace_writer *w, const struct mmu_access *from, size_t n,
+                    struct mmu_error *err)
+{
+    int code = w->failure.code;
+
+    for (size_t i = 0; !code && i < n; i++) {
+        const char *fault = fault_of(from + i);
+        if (fault)
+            code = err_at(&w->failure, MMU_ERR_INVALID, output_name(w->output), 0, 0,
+                          "reference %" PRIu64 " cannot be written: %s", w->info.count + i, fault);
+    }
+    if (!code)
+        code = w->ops->write(w, from, n, &w->failure);
+    if (code) {
+        if (err)
+            *err = w->failure;
+        return code;
+    }
+    for (size_t i = 0; i < n; i++)
+        w->info.kinds[MMU_KIND_OF(from[i].kind)]++;
+    w->info.count += n;
+    w->info.checksum = mmu_trace_checksum(w->info.checksum, from, n);
+    return MMU_OK;
+}
+
+static void release(struct mmu_trace_writer *w)
+{
+    if (w->ops)
+        w->ops->free(w);
+    free(w);
+}
+
+int mmu_trace_finish(struct mmu_trace_writer *w, struct mmu_error *err)
+{
+    int code = w->failure.code;
+
+    if (code && err)
+        *err = w->failure;
+    if (!code)
+        code = w->ops->finish(w, err);
+    if (code)
+        output_abort(w->output);
+    else
+        code = output_finish(w->output, err);
+    release(w);
+    return code;
+}
+
+void mmu_trace_abort(struct mmu_trace_writer *w)
+{
+    if (!w)
+        return;
+    output_abort(w->output);
+    release(w);
+}
