@@ -72,19 +72,16 @@ static int check_segment(const GElf_Phdr *ph, size_t number, uint64_t offset, ui
                           number, ph->p_filesz, ph->p_offset, file_size);
     if (ph->p_paddr >= PA_END || ph->p_memsz > PA_END - ph->p_paddr)
         return err_offset(err, MMU_ERR_RANGE, path, offset,
-                          "segment %zu: 0x%" PRIx64 " bytes at physical address 0x%" PRIx64 " end beyond 2^52",
+                          "segment %zu: 0x%" PRIx64 " bytes at physical address 0x%" PRIx64
+                          " end beyond 2^52",
                           number, ph->p_memsz, ph->p_paddr);
     return MMU_OK;
 }
 
-static int read_segment(struct mmu_image *image, Elf *elf, size_t number, const char *path,
+static int read_segment(struct mmu_image *image, Elf *elf, size_t number, uint64_t offset, const char *path,
                         struct mmu_error *err)
 {
-    GElf_Ehdr eh;
     GElf_Phdr ph;
-    if (!gelf_getehdr(elf, &eh))
-        return err_offset(err, MMU_ERR_FORMAT, path, 0, "bad ELF header: %s", elf_errmsg(-1));
-    uint64_t offset = eh.e_phoff + number * eh.e_phentsize;
     if (!gelf_getphdr(elf, (int)number, &ph))
         return err_offset(err, MMU_ERR_FORMAT, path, offset, "bad program header %zu: %s", number,
                           elf_errmsg(-1));
@@ -102,13 +99,30 @@ static int read_segment(struct mmu_image *image, Elf *elf, size_t number, const 
     return add_segment(image, &segment, path, err);
 }
 
+/* The number of program headers that the file claims to have; libelf counts those that fit in it. */
+static uint64_t claimed_headers(Elf *elf, const GElf_Ehdr *eh)
+{
+    GElf_Shdr first;
+    if (eh->e_phnum != PN_XNUM)
+        return eh->e_phnum;
+    return gelf_getshdr(elf_getscn(elf, 0), &first) ? first.sh_info : UINT64_MAX;
+}
+
 static int read_segments(struct mmu_image *image, Elf *elf, const char *path, struct mmu_error *err)
 {
+    GElf_Ehdr eh;
     size_t n;
-    if (elf_getphdrnum(elf, &n))
+    if (!gelf_getehdr(elf, &eh) || elf_getphdrnum(elf, &n))
         return err_offset(err, MMU_ERR_FORMAT, path, 0, "bad ELF header: %s", elf_errmsg(-1));
+    if (n != claimed_headers(elf, &eh))
+        return err_offset(err, MMU_ERR_TRUNCATED, path, eh.e_phoff,
+                          "program headers lie beyond the end of the file");
+    size_t bytes = gelf_fsize(elf, ELF_T_PHDR, 1, EV_CURRENT);
+    if (n && eh.e_phentsize != bytes)
+        return err_offset(err, MMU_ERR_FORMAT, path, 0, "program headers of %u bytes, expected %zu",
+                          eh.e_phentsize, bytes);
     for (size_t i = 0; i < n; i++) {
-        int status = read_segment(image, elf, i, path, err);
+        int status = read_segment(image, elf, i, eh.e_phoff + i * eh.e_phentsize, path, err);
         if (status)
             return status;
     }
@@ -251,7 +265,8 @@ static bool image_read(void *ctx, mmu_pa pa, unsigned size, uint64_t *value)
     return true;
 }
 
-/* Walks set flags in present entries only, so no byte of the new value but a 0 falls where the file holds none. */
+/* Walks set flags in present entries only, so no byte of the new value but a 0 falls where the file holds
+ * none. */
 static bool image_exchange(void *ctx, mmu_pa pa, unsigned size, uint64_t old, uint64_t new_value)
 {
     struct mmu_image *image = ctx;
