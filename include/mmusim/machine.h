@@ -158,7 +158,13 @@ MMU_API enum mmu_outcome mmu_core_prefetch(struct mmu_core *core, const struct m
 /* Statistics since creation. stats is filled completely. */
 MMU_API void mmu_core_stats(const struct mmu_core *core, struct mmu_stats *stats);
 
-/* The core's clock: the issue time of the next access if nothing held it back. */
+/*
+ * Waits until every access has completed; the wait is booked as stalled, as the tail of a run is. Call it where a region of interest begins, before its
+ * first snapshot: the difference of two snapshots then holds no cycle of an access from before.
+ */
+MMU_API void mmu_core_drain(struct mmu_core *core);
+
+/* The core's clock: the issue time of the latest access. */
 MMU_API mmu_cycle mmu_core_now(const struct mmu_core *core);
 
 /* Sets the core's observer, replacing the previous one; NULL removes it. Copied. */

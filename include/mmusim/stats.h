@@ -60,7 +60,7 @@ MMU_API const char *mmu_part_text(enum mmu_part part);
 MMU_API bool mmu_part_is_translation(enum mmu_part part);
 
 /* The ledger of one access: consecutive intervals, in time order; their sum is completed - issued. */
-enum { MMU_LEDGER_SEGMENTS = 96 };
+enum { MMU_LEDGER_SEGMENTS = 256 };
 struct mmu_ledger {
     uint32_t n;
     struct {

@@ -194,3 +194,10 @@ enum mmu_outcome mmu_probe(const struct mmu *m, struct request *q)
     }
     return probe_walk(m, q);
 }
+
+const char *mmu_walk_level_name(unsigned level)
+{
+    static const char *const name[] = {"PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
+    REQUIRE(level >= 1 && level <= COUNT_OF(name));
+    return name[level - 1];
+}

@@ -1,0 +1,151 @@
+/*
+ * batch.c: many accesses at once.
+ *
+ * While nothing is unfinished and first-level hits take no time, a hit is hot.h and a few additions to registers; everything else is core_step(). The counts that
+ * a hit owes (references by kind, the clocks, the data accesses of the window) are kept in locals and settled before each step.
+ */
+#include "error.h"
+#include "machine.h"
+#include <string.h>
+
+enum { AHEAD_FAR = 24, AHEAD_NEAR = 12 }; /* records between asking the host for a table entry and walking through it */
+
+/* What first-level hits have run up since the last settlement. */
+struct tab {
+    mmu_cycle t;
+    uint64_t clock;
+    uint64_t kinds[MMU_KINDS]; /* user accesses, not MMU_AF_FOLLOWS */
+};
+
+static void open_tab(const struct mmu_core *c, struct tab *tab)
+{
+    *tab = (struct tab){.t = c->real.t, .clock = c->mmu.clock};
+}
+
+static void settle(struct mmu_core *c, const struct tab *tab)
+{
+    uint64_t n = 0;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        c->run.accesses[CLASS(kind, MMU_USER)] += tab->kinds[kind];
+        n += tab->kinds[kind];
+    }
+    c->run.instructions[0] += tab->kinds[MMU_FETCH];
+    uint64_t data = n - tab->kinds[MMU_FETCH];
+    timeline_skip(&c->ideal, n, data, c->ideal.t + (tab->t - c->real.t));
+    timeline_skip(&c->real, n, data, tab->t);
+    c->mmu.clock = tab->clock;
+}
+
+/* A hit that is not a user's first record: counted at once, as far as the tab does not. */
+static void count_special(struct mmu_core *c, const struct mmu_access *a, unsigned kind, struct tab *tab)
+{
+    unsigned class = CLASS(kind, MMU_PRIV_OF(a->kind));
+    c->run.accesses[class]++;
+    c->run.accesses[CLASS(kind, MMU_USER)]--; /* the tab will say otherwise */
+    c->run.instructions[0] -= kind == MMU_FETCH && (a->flags & MMU_AF_FOLLOWS);
+    (void)tab;
+}
+
+static void fill_result(const struct hot_entry *e, const struct mmu_access *a, mmu_cycle t, struct mmu_result *r)
+{
+    *r = (struct mmu_result){
+        .pa = hot_translate(e, a->va),
+        .issued = t,
+        .completed = t,
+        .outcome = MMU_DONE,
+        .where = MMU_AT_L1,
+        .page_shift = e->page_shift,
+    };
+}
+
+/* A walk just ended: others will follow soon in a run that misses much. */
+static void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left)
+{
+    if (left > AHEAD_FAR)
+        mmu_look_ahead(&c->mmu, a[AHEAD_FAR].va, 2);
+    if (left > AHEAD_NEAR)
+        mmu_look_ahead(&c->mmu, a[AHEAD_NEAR].va, 1);
+}
+
+/* Steps one access; false: stop (status). */
+static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, struct mmu_result *result, int *status)
+{
+    if (UNLIKELY(!core_accepts(c, a))) {
+        *status = MMU_ERR_INVALID;
+        return false;
+    }
+    uint64_t walks = c->mmu.walk_latency.count;
+    *status = core_step(c, a, result);
+    if (c->mmu.walk_latency.count != walks)
+        look_ahead(c, a, left);
+    return *status == MMU_OK;
+}
+
+/* The loop, stamped out with and without results. */
+ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results, bool want)
+{
+    struct hot *hot = &c->mmu.hot;
+    struct tab tab;
+    int status = MMU_OK;
+    open_tab(c, &tab);
+    mmu_cycle busy = c->real.busy;
+    for (size_t i = 0; i < n; i++) {
+        const struct mmu_access *x = &a[i];
+        unsigned kind = x->kind, class = x->kind;
+        uint64_t g;
+        bool special = UNLIKELY(x->kind >= MMU_KINDS || x->flags);
+        if (special) {
+            kind = MMU_KIND_OF(x->kind);
+            class = CLASS(kind, MMU_PRIV_OF(x->kind));
+            if (!core_accepts(c, x)) {
+                status = MMU_ERR_INVALID;
+                break;
+            }
+            g = core_gap(c, x);
+        } else {
+            g = c->gap[0][kind];
+        }
+        struct hot_entry *e = hot_find(hot, x->va, x->size, kind, class);
+        mmu_cycle t = tab.t + g;
+        if (UNLIKELY(!e || t < busy)) {
+            settle(c, &tab);
+            bool more = step(c, x, n - i, want ? &results[i] : NULL, &status);
+            open_tab(c, &tab);
+            busy = c->real.busy;
+            if (!more)
+                break;
+            continue;
+        }
+        hot_touch(e, ++tab.clock);
+        tab.t = t;
+        tab.kinds[kind]++;
+        if (UNLIKELY(e->slot))
+            hot->hits[e->slot][kind]++;
+        if (special)
+            count_special(c, x, kind, &tab);
+        if (want)
+            fill_result(e, x, t, &results[i]);
+    }
+    settle(c, &tab);
+    return status;
+}
+
+static int run_steps(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results)
+{
+    int status = MMU_OK;
+    for (size_t i = 0; i < n; i++)
+        if (!step(c, &a[i], n - i, results ? &results[i] : NULL, &status))
+            break;
+    return status;
+}
+
+int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n, struct mmu_result *results)
+{
+    const struct mmu_config *config = &core->machine->config;
+    const struct mmu *m = &core->mmu;
+    bool data_free = config->memory.data == MMU_DATA_NONE || (config->memory.data == MMU_DATA_FIXED && config->memory.data_latency == 0);
+    bool hot = m->regime.geometry && config->level[0].latency == 0 && data_free && !mmu_observes(m, MMU_EV_ACCESS);
+    if (!hot)
+        return run_steps(core, accesses, n, results);
+    return results ? run_hot(core, accesses, n, results, true) : run_hot(core, accesses, n, NULL, false);
+}

@@ -1,0 +1,406 @@
+/* machine.c: machines made and freed, and the operations of a core that are not accesses. See <mmusim/machine.h>. */
+#include "machine.h"
+#include "error.h"
+#include <string.h>
+
+static int init_core(struct mmu_machine *machine, struct mmu_core *c, uint32_t index, const struct mmu_options *options)
+{
+    c->machine = machine;
+    c->index = index;
+    int status = mmu_init(&c->mmu, &machine->config, &machine->phys, options, index);
+    c->mmu.core = c;
+    if (status == MMU_OK)
+        status = timeline_init(&c->real, machine->config.window, true);
+    if (status == MMU_OK)
+        status = timeline_init(&c->ideal, machine->config.window, false);
+    mmu_core_set_has_fetches(c, true);
+    return status;
+}
+
+static int set_up_memory(struct mmu_machine *m, const struct mmu_options *options)
+{
+    int status = phys_init(&m->phys, m->config.cpu.maxphyaddr);
+    if (options->memory)
+        m->phys.ops = *options->memory;
+    if (status != MMU_OK || m->config.memory.ram_ranges == 0)
+        return status;
+    struct phys_range range[MMU_MAX_RAM_RANGES];
+    for (uint32_t i = 0; i < m->config.memory.ram_ranges; i++) {
+        mmu_pa start = m->config.memory.ram[i].start;
+        range[i] = (struct phys_range){start, start + m->config.memory.ram[i].size};
+    }
+    return phys_set_ram(&m->phys, range, m->config.memory.ram_ranges);
+}
+
+static int start_pager(struct mmu_machine *m)
+{
+    pager_init(&m->pager, &m->config);
+    int status = pager_make_root(&m->pager, &m->core[0].mmu);
+    for (uint32_t i = 0; i < m->cores && status == MMU_OK; i++)
+        REQUIRE(pager_enter(&m->pager, &m->core[i].mmu, &m->config.cpu) == MMU_DONE);
+    return status;
+}
+
+static bool wants_user_policy(const struct mmu_config *c)
+{
+    bool wants = false;
+    for (uint32_t i = 0; i < c->tlbs; i++)
+        wants |= c->tlb[i].policy == MMU_USER_POLICY;
+    for (unsigned i = 0; i < MMU_PSC_LEVELS; i++)
+        wants |= c->psc.array[i].entries && c->psc.array[i].policy == MMU_USER_POLICY;
+    for (uint32_t i = 0; i < c->memory.caches; i++)
+        wants |= c->memory.cache[i].policy == MMU_USER_POLICY;
+    return wants;
+}
+
+int mmu_machine_create(const struct mmu_config *config, const struct mmu_options *options, struct mmu_machine **out, struct mmu_error *err)
+{
+    static const struct mmu_options none;
+    options = options ? options : &none;
+    int status = mmu_config_check(config, err);
+    if (status != MMU_OK)
+        return status;
+    if (wants_user_policy(config) && !options->policy)
+        return err_set(err, MMU_ERR_INVALID, "a structure's replacement policy is the caller's own, but the options give none");
+    if (config->pager.enabled && options->memory)
+        return err_set(err, MMU_ERR_INVALID, "the demand pager cannot write the caller's own memory: disable the pager");
+    struct mmu_machine *m = calloc(1, sizeof *m);
+    struct mmu_core *core = calloc(config->cores, sizeof *core);
+    if (!m || !core) {
+        free(m);
+        free(core);
+        return err_set(err, MMU_ERR_NOMEM, "no host memory for a machine");
+    }
+    m->config = *config;
+    m->core = core;
+    m->cores = config->cores;
+    status = set_up_memory(m, options);
+    for (uint32_t i = 0; i < m->cores && status == MMU_OK; i++)
+        status = init_core(m, &m->core[i], i, options);
+    if (status == MMU_OK && config->pager.enabled)
+        status = start_pager(m);
+    if (status != MMU_OK) {
+        mmu_machine_free(m);
+        return err_set(err, status, status == MMU_ERR_EXHAUSTED ? "memory.ram: too small for the pager's first page table"
+                                                                : "no host memory for a machine");
+    }
+    *out = m;
+    return MMU_OK;
+}
+
+void mmu_machine_free(struct mmu_machine *machine)
+{
+    if (!machine)
+        return;
+    for (uint32_t i = 0; i < machine->cores; i++) {
+        mmu_destroy(&machine->core[i].mmu);
+        timeline_destroy(&machine->core[i].real);
+        timeline_destroy(&machine->core[i].ideal);
+        split_free(&machine->core[i]);
+    }
+    phys_destroy(&machine->phys);
+    free(machine->core);
+    free(machine);
+}
+
+const struct mmu_config *mmu_machine_config(const struct mmu_machine *machine)
+{
+    return &machine->config;
+}
+
+struct mmu_core *mmu_machine_core(struct mmu_machine *machine, uint32_t index)
+{
+    REQUIRE(index < machine->cores);
+    return &machine->core[index];
+}
+
+struct mmu_machine *mmu_core_machine(struct mmu_core *core)
+{
+    return core->machine;
+}
+
+int mmu_machine_read(const struct mmu_machine *machine, mmu_pa pa, void *to, size_t size)
+{
+    return phys_read(&machine->phys, pa, to, size);
+}
+
+int mmu_machine_write(struct mmu_machine *machine, mmu_pa pa, const void *from, size_t size)
+{
+    return phys_write(&machine->phys, pa, from, size);
+}
+
+void mmu_machine_clear_memory(struct mmu_machine *machine)
+{
+    phys_clear(&machine->phys);
+}
+
+uint64_t mmu_machine_host_bytes(const struct mmu_machine *machine)
+{
+    return phys_host_bytes(&machine->phys);
+}
+
+uint64_t mmu_core_get(const struct mmu_core *core, enum mmu_reg reg)
+{
+    REQUIRE(reg < MMU_REGS);
+    return core->mmu.regime.reg[reg];
+}
+
+enum mmu_mode mmu_core_mode(const struct mmu_core *core)
+{
+    return core->mmu.regime.mode;
+}
+
+/*
+ * A barrier operation: waits until everything has completed, takes `cycles`, and holds back everything after it. In PAE mode a load of the PDPTE registers
+ * is one read of 32 bytes more.
+ */
+static void barrier(struct mmu_core *c, mmu_cycle cycles, bool pdptes_read)
+{
+    struct mmu *m = &c->mmu;
+    timeline_drain(&c->real);
+    timeline_drain(&c->ideal);
+    struct request q = {.issued = timeline_issue(&c->real, 0)};
+    q.now = q.issued;
+    mmu_cycle ideal = timeline_issue(&c->ideal, 0);
+    m->ledger.n = 0;
+    if (pdptes_read)
+        mmu_charge_read(m, &q, 3, m->regime.root);
+    mmu_charge(m, &q, MMU_PART_BARRIER, cycles);
+    timeline_complete(&c->real, TIMELINE_BARRIER, q.now, &m->ledger);
+    timeline_complete(&c->ideal, TIMELINE_BARRIER, ideal + cycles, NULL);
+}
+
+/* Does the load of this register serialise? The others are ordinary instructions whose time is not modelled. */
+static bool is_control(enum mmu_reg reg)
+{
+    return reg == MMU_REG_CR0 || reg == MMU_REG_CR3 || reg == MMU_REG_CR4 || reg == MMU_REG_EFER;
+}
+
+static enum mmu_outcome after_load(struct mmu_core *c, enum mmu_outcome outcome, bool pdptes_read)
+{
+    if (outcome != MMU_DONE)
+        return outcome;
+    c->run.mov_cr[0]++;
+    barrier(c, c->machine->config.barrier.mov_cr, pdptes_read);
+    return MMU_DONE;
+}
+
+enum mmu_outcome mmu_core_set(struct mmu_core *core, enum mmu_reg reg, uint64_t value)
+{
+    bool pdptes_read;
+    enum mmu_outcome outcome = mmu_set_register(&core->mmu, reg, value, &pdptes_read);
+    return is_control(reg) ? after_load(core, outcome, pdptes_read) : outcome;
+}
+
+enum mmu_outcome mmu_core_load(struct mmu_core *core, const struct mmu_registers *registers)
+{
+    enum mmu_outcome outcome = mmu_load_registers(&core->mmu, registers);
+    return after_load(core, outcome, core->mmu.regime.mode == MMU_MODE_PAE);
+}
+
+enum mmu_outcome mmu_core_task_switch(struct mmu_core *core, uint64_t cr3)
+{
+    bool pdptes_read;
+    enum mmu_outcome outcome = mmu_task_switch(&core->mmu, cr3, &pdptes_read);
+    return after_load(core, outcome, pdptes_read);
+}
+
+enum mmu_outcome mmu_core_invlpg(struct mmu_core *core, mmu_va va)
+{
+    enum mmu_outcome outcome = mmu_invlpg(&core->mmu, va);
+    if (outcome == MMU_DONE) {
+        core->run.invlpg[0]++;
+        barrier(core, core->machine->config.barrier.invlpg, false);
+    }
+    return outcome;
+}
+
+enum mmu_outcome mmu_core_invpcid(struct mmu_core *core, uint64_t type, const struct mmu_invpcid *descriptor)
+{
+    enum mmu_outcome outcome = mmu_invpcid(&core->mmu, type, descriptor);
+    if (outcome == MMU_DONE) {
+        core->run.invpcid[0]++;
+        barrier(core, core->machine->config.barrier.invpcid, false);
+    }
+    return outcome;
+}
+
+/* The bytes that an access just reached. */
+static bool read_back(const struct mmu_core *c, mmu_va va, const struct mmu_result *r, void *to, size_t size)
+{
+    size_t first = (size_t)(PAGE_SIZE - (va & PAGE_MASK));
+    first = first < size ? first : size;
+    return phys_read(&c->machine->phys, r->pa, to, first) == MMU_OK &&
+           (first == size || phys_read(&c->machine->phys, r->pa2, (uint8_t *)to + first, size - first) == MMU_OK);
+}
+
+enum mmu_outcome mmu_core_invpcid_at(struct mmu_core *core, uint64_t type, mmu_va descriptor, struct mmu_result *result)
+{
+    struct mmu_result own;
+    struct mmu_invpcid value;
+    result = result ? result : &own;
+    memset(result, 0, sizeof *result);
+    if (!core->mmu.regime.cpu.invpcid || core->mmu.regime.reg[MMU_REG_CPL] > 0) {
+        result->outcome = core->mmu.regime.cpu.invpcid ? MMU_FAULT_GP : MMU_FAULT_UD;
+        return result->outcome;
+    }
+    struct mmu_access load = {.va = descriptor, .size = sizeof value, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_SUPERVISOR)};
+    enum mmu_outcome outcome = mmu_core_access(core, &load, result);
+    if (outcome != MMU_DONE)
+        return outcome;
+    if (!read_back(core, descriptor, result, &value, sizeof value))
+        return result->outcome = MMU_FAULT_MEMORY;
+    return result->outcome = (uint8_t)mmu_core_invpcid(core, type, &value);
+}
+
+void mmu_core_set_has_fetches(struct mmu_core *core, bool has_fetches)
+{
+    uint32_t cpi = core->machine->config.cpi;
+    core->has_fetches = has_fetches;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        core->gap[0][kind] = kind == MMU_FETCH || !has_fetches ? cpi : 0;
+        core->gap[1][kind] = 0;
+    }
+}
+
+enum mmu_outcome mmu_core_access(struct mmu_core *core, const struct mmu_access *access, struct mmu_result *result)
+{
+    struct mmu_result own;
+    REQUIRE(core_accepts(core, access));
+    result = result ? result : &own;
+    (void)core_step(core, access, result);
+    return result->outcome;
+}
+
+void mmu_core_ledger(const struct mmu_core *core, struct mmu_ledger *ledger)
+{
+    *ledger = core->mmu.ledger;
+}
+
+static struct request request_of(const struct mmu_access *access, mmu_va va)
+{
+    unsigned kind = MMU_KIND_OF(access->kind), priv = MMU_PRIV_OF(access->kind);
+    return (struct request){.va = va, .kind = (uint8_t)kind, .priv = (uint8_t)priv, .class = (uint8_t)CLASS(kind, priv)};
+}
+
+enum mmu_outcome mmu_core_probe(const struct mmu_core *core, const struct mmu_access *access, struct mmu_result *result)
+{
+    struct mmu_result own;
+    REQUIRE(core_accepts(core, access));
+    result = result ? result : &own;
+    memset(result, 0, sizeof *result);
+    bool crosses = (access->va & PAGE_MASK) + access->size > PAGE_SIZE;
+    for (unsigned half = 0; half <= crosses; half++) {
+        struct request q = request_of(access, half ? (access->va | PAGE_MASK) + 1 : access->va);
+        result->outcome = (uint8_t)mmu_probe(&core->mmu, &q);
+        if (result->outcome != MMU_DONE) {
+            result->cr2 = q.va;
+            result->error_code = q.error_code;
+            result->pa = result->outcome == MMU_FAULT_MEMORY ? q.pa : 0;
+            result->pa2 = 0;
+            result->where = MMU_AT_FAULT;
+            return result->outcome;
+        }
+        *(half ? &result->pa2 : &result->pa) = q.pa;
+        result->where = q.where > result->where ? q.where : result->where;
+        if (!half && q.page < MMU_PAGES)
+            result->page_shift = (uint8_t)page_shift(q.page);
+    }
+    result->issued = result->completed = core->real.t;
+    return MMU_DONE;
+}
+
+enum mmu_outcome mmu_core_prefetch(struct mmu_core *core, const struct mmu_access *access)
+{
+    REQUIRE(core_accepts(core, access));
+    struct request q = request_of(access, access->va);
+    if (q.kind == MMU_STORE) /* never sets D */
+        q.kind = MMU_LOAD;
+    q.class = (uint8_t)CLASS(q.kind, q.priv);
+    q.silent = true;
+    q.issued = q.now = core->real.t;
+    return mmu_translate(&core->mmu, &q);
+}
+
+enum mmu_outcome mmu_core_walk(const struct mmu_core *core, const struct mmu_access *access, struct mmu_walk *walk)
+{
+    mmu_look(&core->mmu, access, walk);
+    return walk->outcome;
+}
+
+void mmu_core_stats(const struct mmu_core *core, struct mmu_stats *stats)
+{
+    uint64_t fast[CLASSES];
+    memset(stats, 0, sizeof *stats);
+    stats->run = core->run;
+    for (unsigned c = 0; c < CLASSES; c++)
+        fast[c] = core->run.accesses[c] - core->slow[c];
+    mmu_stats_fill(&core->mmu, fast, stats);
+    memcpy(stats->cycles.stalled, core->real.stalled, sizeof core->real.stalled);
+    stats->cycles.issue[0] = core->real.issue;
+    stats->cycles.elapsed[0] = timeline_tail(&core->real, stats->cycles.stalled);
+    stats->cycles.ideal[0] = timeline_tail(&core->ideal, NULL);
+}
+
+mmu_cycle mmu_core_now(const struct mmu_core *core)
+{
+    return core->real.t;
+}
+
+void mmu_core_drain(struct mmu_core *core)
+{
+    timeline_drain(&core->real);
+    timeline_drain(&core->ideal);
+}
+
+void mmu_core_observe(struct mmu_core *core, const struct mmu_observer *observer)
+{
+    static const struct mmu_observer nobody;
+    core->mmu.observer = observer ? *observer : nobody;
+    REQUIRE(!core->mmu.observer.mask || core->mmu.observer.notify);
+}
+
+void mmu_core_tlb_entries(const struct mmu_core *core, uint32_t structure, void (*each)(void *ctx, const struct mmu_tlb_entry *entry),
+                          void *ctx)
+{
+    REQUIRE(structure < core->mmu.tlbs);
+    const struct tlb *t = &core->mmu.tlb[structure];
+    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
+        uint64_t tag = t->tag[i];
+        const struct tlb_entry *e = &t->entry[i];
+        if (!tag)
+            continue;
+        struct mmu_tlb_entry out = {
+            .va = (mmu_va)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)),
+            .pa = e->base,
+            .structure = (uint16_t)structure,
+            .pcid = tlb_tag_pcid(tag),
+            .set = i / t->ways,
+            .way = i % t->ways,
+            .page = (uint8_t)tlb_tag_page(tag),
+            .page_shift = (uint8_t)page_shift(e->origin),
+            .key = e->key,
+            .global = tag & TLB_GLOBAL,
+            .writable = e->rights & RIGHT_W,
+            .user = e->rights & RIGHT_U,
+            .no_execute = e->rights & RIGHT_X,
+            .dirty = e->dirty,
+        };
+        each(ctx, &out);
+    }
+}
+
+void mmu_core_check(const struct mmu_core *core)
+{
+    mmu_check(&core->mmu);
+    REQUIRE(core->real.issue == core->ideal.issue && core->real.t >= core->ideal.t);
+    struct mmu_stats *stats = malloc(sizeof *stats);
+    struct mmu_error err;
+    REQUIRE(stats);
+    mmu_core_stats(core, stats);
+    if (mmu_stats_check(stats, &core->machine->config, &err) != MMU_OK) {
+        fprintf(stderr, "mmusim: %s\n", err.message);
+        abort();
+    }
+    free(stats);
+}

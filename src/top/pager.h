@@ -1,0 +1,49 @@
+/*
+ * pager.h: the demand pager, for studies without a kernel: maps a page when it is first touched.
+ *
+ * One address space for all cores of a machine. Page tables lie in simulated memory and are written through the port, like a kernel's. Pages are user, writable and
+ * executable; which size is the config's policy. Frames are handed out in order, or in a random order that the seed decides (a permutation of
+ * the frames, computed, not stored). Frames are never given back. Left out: everything else that a kernel does.
+ */
+#ifndef TOP_PAGER_H
+#define TOP_PAGER_H
+
+#include "port.h"
+#include "x86.h"
+
+/* A run of equal blocks of RAM: block i of the machine lies in the run with first <= i. */
+struct pager_run {
+    uint64_t first;
+    mmu_pa start;
+};
+
+struct pager {
+    const struct mmu_pager_config *config;
+    const struct geometry *geometry;
+    mmu_pa root;
+    /* frames: RAM is cut into blocks of the largest page size that the policy uses; smaller pages are cut from a block in turn */
+    unsigned block_shift;
+    uint64_t blocks, next_block;
+    struct pager_run run[MMU_MAX_RAM_RANGES];
+    unsigned runs;
+    uint64_t key; /* of the permutation; 0: in order */
+    struct pager_cut {
+        mmu_pa block; /* being cut */
+        uint64_t next, pieces;
+    } cut[MMU_PAGES];
+    uint64_t mapped[MMU_PAGES], tables; /* pages mapped, frames used for tables */
+};
+
+/* Lays out the frames. No host memory. */
+void pager_init(struct pager *p, const struct mmu_config *config);
+
+/* Makes the top table and the PAE mode's four page directories. MMU_OK, MMU_ERR_EXHAUSTED, MMU_ERR_NOMEM. */
+int pager_make_root(struct pager *p, struct mmu *m);
+
+/* Puts a core into the pager's paging mode and address space. */
+enum mmu_outcome pager_enter(const struct pager *p, struct mmu *m, const struct mmu_cpu *cpu);
+
+/* Maps the page of va, of the size that the policy says. MMU_OK, MMU_ERR_EXHAUSTED (no frame left), MMU_ERR_NOMEM. */
+int pager_map(struct pager *p, struct mmu *m, mmu_va va);
+
+#endif
