@@ -217,6 +217,12 @@ say "0x0000008040400000 fault 0x9 reserved level=PDE entry=0x100087" "${raw[@]}"
 say "0x00000080c0000123 0x40000123 1G U RW X A=0 D=0 G=0 PCD=0 PWT=0" "${raw[@]}" 0x80c0000123
 refuse "PDPTE 0 .* reserved bits 0x6 set: loading CR3 raises #GP" "${raw[@]}" --mode i386_pae 0
 refuse "PDPTE 0 .* lies outside the image" walk --image "$scratch/raw" --base 1M --mode i386_pae --cr3 0x5000 0
+# five levels: this page is every table
+five=("${raw[@]}" --mode x86_64_la57)
+say "0x0001008040201abc 0x100abc 4K U RW X A=0 D=0 G=0 PCD=0 PWT=0" "${five[@]}" 0x1008040201abc
+say "0x0002000000000000 fault 0x9 reserved level=PML5E entry=0x100087" "${five[@]}" 0x2000000000000
+say "0x0100000000000000 fault GP non-canonical" "${five[@]}" 0x100000000000000
+say "0xff00000000000000 fault - outside-memory level=PML5E at=0x5800" walk --image "$scratch/raw" --base 1M --mode x86_64_la57 --cr3 0x5000 0xff00000000000000
 # SMEP, SMAP and keys
 say "0x0000008040201000 fault 0x11 smep level=PTE entry=0x100007" "${raw[@]}" --cr4 0x100020 --access x 0x8040201000
 say "0x0000008040201000 fault 0x1 smap level=PTE entry=0x100007" "${raw[@]}" --cr4 0x200020 0x8040201000
@@ -224,14 +230,36 @@ say "0x0000008040201000 0x100000 4K U RW X A=0 D=0 G=0 PCD=0 PWT=0" "${raw[@]}" 
 say "0x0000008040201000 fault 0x21 key level=PTE entry=0x100007" "${raw[@]}" --pkru 1 0x8040201000
 say "0x0000008040201000 0x100000 4K U RW X A=0 D=0 G=0 PCD=0 PWT=0 KEY=0" "${raw[@]}" --pkru 0x4 0x8040201000
 
+# 32-bit paging: entries of 4 bytes
+put 0 $((0x00c02087 | 0x00e02087 << 32)) # PDE 0: 4 MBytes with address bit 32 (PSE-36); PDE 1: with bit 21, which is reserved
+small=(walk --image "$scratch/raw" --base 0x100000 --cr3 0x100000 --mode i386)
+say "0x00000123 0x100c00123 4M U RW X A=0 D=0 G=0 PCD=0 PWT=0" "${small[@]}" 0x123
+say "0x00400000 fault 0x9 reserved level=PDE entry=0xe02087" "${small[@]}" 0x400000
+say "0x00000123 fault 0x9 reserved level=PDE entry=0xc02087" "${small[@]}" --maxphyaddr 32 0x123
+say "0x00000123 fault - outside-memory level=PTE at=0xc02000" "${small[@]}" --cr4 0 0x123
+# options in every form; what follows -- is no option
+say "0x00000000 0x100c00000 4M U RW X A=0 D=0 G=0 PCD=0 PWT=0" "${small[@]}" --access=w --format=text --user -- 0
+refuse "address '--user' is not a number" "${small[@]}" -- --user
+
 # ---- help and version ----
 "$MMUSIM" help walk | grep -q -- "--explain" || fail "help walk"
 "$MMUSIM" --help | grep -q "walk" || fail "--help"
 [[ $("$MMUSIM" --version) == "mmusim "[0-9]* ]] || fail "--version"
 
-# ---- a page of explanation, word by word ----
-"$MMUSIM" "${raw[@]}" --explain 0x8040400000 >"$scratch/actual"
-same "explanation" "$DATA/walk/explained.txt" "$scratch/actual"
+# ---- pages of explanation, word by word ----
+{
+    "$MMUSIM" "${small[@]}" --explain 0x123
+    put 0 $((0x5000 | 7))
+    "$MMUSIM" "${raw[@]}" --explain 0x8040400000
+    "$MMUSIM" "${raw[@]}" --explain --cr4 0x420020 --pkru 4 --access w --user 0x80c0000123
+    "$MMUSIM" "${five[@]}" --explain 0x1008040200000 0x100000000000000
+    "$MMUSIM" walk --image "$DATA/kernel/pae-1536m/pagetables.elf.xz" --cr3 0x2db9e20 --mode i386_pae --user --access x \
+        --explain 0xc1000123
+    "$MMUSIM" walk --image "$DATA/kernel/i386-512m/pagetables.elf.xz" --cr3 0x2d0e000 --mode i386 --explain 0xb7ef4040 0
+} >"$scratch/actual"
+same "explanations" "$DATA/walk/explained.txt" "$scratch/actual"
+"$MMUSIM" "${raw[@]}" --explain --format json 0x8040201abc 0x10000000000 >"$scratch/actual"
+same "JSON" "$DATA/walk/explained.json" "$scratch/actual"
 
 [[ $failures == 0 ]] && echo "all walks agree"
 exit $((failures > 0))
