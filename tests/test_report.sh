@@ -1,0 +1,196 @@
+#!/bin/bash
+# mmusim run: its reports, byte for byte and against each other, and bad input.
+#
+# Environment: MMUSIM, the program; DATA, tests/data; CONFIGS, the shipped machines. GOLDEN=write rewrites the expected reports.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$DATA/report" || exit 1
+export MMUSIM_CONFIG_PATH=$CONFIGS
+failures=0
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+# good NAME ARGUMENT...: succeeds, says nothing but its speed on standard error; the report is $scratch/NAME
+good() {
+    local name=$1
+    shift
+    "$MMUSIM" run "$@" >"$scratch/$name" 2>"$scratch/error" </dev/null || fail "$name: exit status $?: $(cat "$scratch/error")"
+    [[ $(grep -vcE '^mmusim: [0-9]+ references in [0-9.]+ s: [0-9.]+ million/s$' "$scratch/error") == 0 ]] ||
+        fail "$name says $(cat "$scratch/error")"
+}
+
+# bad NAME PATTERN ARGUMENT...: exit status 2, one line on standard error that matches, nothing on standard output
+bad() {
+    local name=$1 pattern=$2 status
+    shift 2
+    "$MMUSIM" run "$@" >"$scratch/out" 2>"$scratch/error" </dev/null
+    status=$?
+    [[ $status == 2 ]] || fail "$name: exit status $status"
+    [[ $(wc -l <"$scratch/error") == 1 ]] || fail "$name: not one line: $(cat "$scratch/error")"
+    grep -qE -- "$pattern" "$scratch/error" || fail "$name: says $(cat "$scratch/error")"
+    [[ ! -s $scratch/out ]] || fail "$name: half a report"
+}
+
+# golden NAME: $scratch/NAME is what it was, and no line is wider than 100 columns
+golden() {
+    [[ ${GOLDEN:-} == write ]] && cp "$scratch/$1" "$1.expected"
+    diff "$1.expected" "$scratch/$1" >"$scratch/diff" || fail "$1 is not as expected: $(head -5 "$scratch/diff")"
+    awk 'length > 100 { exit 1 }' "$scratch/$1" || fail "$1 is wider than 100 columns"
+}
+
+# value FILE PATH: of the first run in a CSV
+value() { awk -F, -v path="$2" '$3 == path { print $5; exit }' "$1"; }
+
+# values NAME PATH=VALUE...
+values() {
+    local name=$1 pair
+    shift
+    for pair; do
+        [[ $(value "$scratch/$name" "${pair%=*}") == "${pair#*=}" ]] ||
+            fail "$name: ${pair%=*} is $(value "$scratch/$name" "${pair%=*}"), expected ${pair#*=}"
+    done
+}
+
+### Reports.
+
+tiny="--config ./tiny.yaml"
+# shellcheck disable=SC2086
+{
+    good tiny.txt $tiny tiny.lackey
+    golden tiny.txt
+    good again $tiny tiny.lackey
+    cmp -s "$scratch/tiny.txt" "$scratch/again" || fail "the same run prints something else"
+    good output $tiny --output "$scratch/written" tiny.lackey
+    cmp -s "$scratch/tiny.txt" "$scratch/written" || fail "--output writes something else"
+    [[ ! -s $scratch/output ]] || fail "--output prints too"
+    good machines.txt $tiny --config ./wide.yaml tiny.lackey
+    golden machines.txt
+    good traces.txt $tiny tiny.lackey data.lackey
+    golden traces.txt
+    good csv $tiny --format csv tiny.lackey
+    good both $tiny --config ./wide.yaml --format=csv tiny.lackey data.lackey
+}
+
+# By pencil: 6 fetches and a M line, which is a load and a store.
+values csv run.accesses.fetch.user=6 run.accesses.load.user=8 run.accesses.store.user=4 run.crossings.store=1 \
+    run.instructions=6 walk_latency.count="$(value "$scratch/csv" figure.walk.started)"
+
+# Everything adds up: the ledger, the kinds, the levels.
+awk -F, '
+    $3 ~ /^cycles\.(issue$|stalled\.)/ { ledger += $5 }
+    $3 == "cycles.elapsed" { elapsed = $5 }
+    $3 ~ /^run\.accesses\./ { accesses += $5 }
+    $3 ~ /^tlb\.[^.]*\.hits\./ { hits += $5 }
+    $3 ~ /^tlb\.[^.]*\.misses\./ { misses += $5 }
+    $3 ~ /^level\.[12]\.accesses\./ { lookups += $5 }
+    $3 ~ /^reads\./ { reads += $5 }
+    $3 == "walk.references" { references = $5 }
+    END { exit !(elapsed && ledger == elapsed && accesses == 18 && lookups && hits + misses == lookups && reads == references) }
+' "$scratch/csv" || fail "the CSV does not add up"
+awk -F, 'NR > 1 { runs[$1 "," $2]++ } NF != 5 { exit 1 } END { for (run in runs) n += runs[run] == runs["tiny,tiny.lackey"]; exit n != 4 }' \
+    "$scratch/both" || fail "the CSV of two machines and two traces has not four runs of equal rows"
+
+# A warm-up and what it leaves out are the whole, counter by counter.
+# shellcheck disable=SC2086
+for machine in tiny wide; do
+    for n in 1 5 10 17; do
+        good whole --config ./$machine.yaml --format csv tiny.lackey
+        good head --config ./$machine.yaml --format csv --limit $n tiny.lackey
+        good tail --config ./$machine.yaml --format csv --warmup $n tiny.lackey
+        paste -d, "$scratch/whole" "$scratch/head" "$scratch/tail" | awk -F, '
+            NR == 1 || $3 ~ /^(figure|replay)\./ || $3 == "walk_latency.max" { next }
+            $5 != $10 + $15 { print $3 ": " $5 " is not " $10 " + " $15; exit 1 }' >"$scratch/diff" ||
+            fail "$machine, $n references: $(cat "$scratch/diff")"
+        values tail replay.warmup=$n replay.measured=$((18 - n))
+        values head replay.warmup=0 replay.measured=$n
+    done
+done
+
+# An override is the same as a file that says so.
+good set --config ./tiny.yaml --set window=4 --set walk.walkers=2 --format csv tiny.lackey
+good file --config ./wide.yaml --format csv tiny.lackey
+cmp -s <(sed 's/^tiny,//' "$scratch/set") <(sed 's/^wide,//' "$scratch/file") || fail "--set differs from a file"
+
+# The seed is the machine's, or --seed's.
+good seed --config ./tiny.yaml --format csv --seed 18446744073709551615 tiny.lackey
+values csv replay.seed=7
+values seed replay.seed=18446744073709551615
+
+# Two machines of one name stay apart; a trace can come from standard input, packed.
+good twice --config ./tiny.yaml --config ./tiny.yaml --config ./tiny.yaml --format csv tiny.lackey
+[[ $(cut -d, -f1 "$scratch/twice" | sort -u | grep -c tiny) == 3 ]] || fail "three machines of one name"
+gzip -c tiny.lackey | "$MMUSIM" run --config ./tiny.yaml --format csv - >"$scratch/stdin" 2>/dev/null || fail "standard input: exit status $?"
+cmp -s <(cut -d, -f3- "$scratch/csv") <(cut -d, -f3- "$scratch/stdin") || fail "standard input gives something else"
+
+# The binary form of a trace gives the same numbers.
+if "$MMUSIM" trace convert tiny.lackey "$scratch/tiny.mmt" 2>/dev/null; then
+    good binary --config ./tiny.yaml --format csv "$scratch/tiny.mmt"
+    cmp -s <(cut -d, -f3- "$scratch/csv") <(cut -d, -f3- "$scratch/binary") || fail "the binary form gives something else"
+else
+    fail "cannot convert the trace"
+fi
+
+# A limit that the trace does not reach is said, and is no error.
+"$MMUSIM" run --config ./tiny.yaml --limit 18446744073709551615 tiny.lackey >"$scratch/limit" 2>"$scratch/error" || fail "--limit: exit status $?"
+grep -q 'ended after 18 measured references, before the limit of 18446744073709551615' "$scratch/error" ||
+    fail "--limit says $(cat "$scratch/error")"
+cmp -s "$scratch/tiny.txt" "$scratch/limit" || fail "a limit behind the end changes the report"
+
+# Help stands on standard output.
+"$MMUSIM" run --help >"$scratch/help" 2>"$scratch/error" || fail "--help: exit status $?"
+for option in config set warmup limit seed format output trace-format; do
+    grep -q -- "--$option " "$scratch/help" || fail "--help does not explain --$option"
+done
+[[ ! -s $scratch/error ]] || fail "--help says $(cat "$scratch/error")"
+
+### Bad input.
+
+t=tiny.lackey
+m=./tiny.yaml
+bad no-config "expected --config" $t
+bad no-trace "expected a trace" --config $m
+bad unknown-option "did you mean '--warmup'" --config $m --warmpu 3 $t
+bad unknown-format "did you mean 'json'" --config $m --format jsn $t
+bad unknown-config "skylake-ps.*skylake-sp" --config skylake-ps $t
+bad no-such-config "no-such.yaml" --config ./no-such.yaml $t
+bad bad-set "wakers.*did you mean 'walkers'" --config $m --set walk.wakers=2 $t
+bad no-such-trace "no-such.lackey: .*[Nn]o such file" --config $m no-such.lackey
+bad directory "is a directory" --config $m .
+bad no-number "warmup" --config $m --warmup many $t
+bad too-large "warmup.*2\^64" --config $m --warmup 18446744073709551616 $t
+bad negative "limit" --config $m --limit -1 $t
+bad limit-0 "limit" --config $m --limit 0 $t
+bad warm-up-all "nothing left to measure: the trace has 18 references and the warm-up takes 18" --config $m --warmup 18 $t
+bad warm-up-more "the warm-up takes 18446744073709551615" --config $m --warmup 18446744073709551615 $t
+: >"$scratch/empty"
+bad empty "empty" --config $m "$scratch/empty"
+echo "# nothing" >"$scratch/nothing"
+bad no-references "no references" --config $m "$scratch/nothing"
+{ cat tiny.lackey && echo " L zzz,4"; } >"$scratch/broken"
+bad broken "broken:19:" --config $m "$scratch/broken"
+seq 1000 | awk '{ printf " L %x,8\n", $1 * $1 * 7919 % 1000003 * 1024 }' | gzip >"$scratch/whole.gz"
+head -c 1000 "$scratch/whole.gz" >"$scratch/cut.gz"
+bad truncated "cut.gz" --config $m "$scratch/cut.gz"
+echo " L 100000000,8" >"$scratch/wide"
+bad wide "reference 1, 8 bytes at 0x100000000, does not fit the 32-bit linear addresses of tiny" \
+    --config $m --set pager.mode=i386 --set pager.page=4K "$scratch/wide"
+
+# Output that cannot be written: what was there stays.
+bad output-directory "/: |directory" --config $m --output . $t
+bad output-nowhere "no-such-folder" --config $m --output no-such-folder/x $t
+echo precious >"$scratch/old"
+bad keeps-output "broken:19:" --config $m --output "$scratch/old" "$scratch/broken"
+[[ $(cat "$scratch/old") == precious ]] || fail "a failed run overwrote its output"
+[[ $(find "$scratch" -name 'old*' | wc -l) == 1 ]] || fail "a failed run left something behind"
+if [[ -c /dev/full ]]; then
+    "$MMUSIM" run --config $m $t >/dev/full 2>"$scratch/error"
+    [[ $? == 2 && $(wc -l <"$scratch/error") == 1 ]] || fail "/dev/full: not one error"
+    grep -q "standard output: cannot write" "$scratch/error" || fail "/dev/full says $(cat "$scratch/error")"
+fi
+
+[[ $failures == 0 ]] && echo "run: all well"
+exit $((failures > 0))
