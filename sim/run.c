@@ -22,7 +22,6 @@ struct lane {
     uint64_t hash;  /* of the resolved config's text */
     struct mmu_machine *machine;
     struct mmu_core *core;
-    bool narrow; /* linear addresses have 32 bits */
 };
 
 /* The command line, and everything that a run needs. */
@@ -200,8 +199,6 @@ static int create_machines(struct job *job)
         if (mmu_machine_create(&lane->config, NULL, &lane->machine, &err))
             return cli_error_mmu(&err);
         lane->core = mmu_machine_core(lane->machine, 0);
-        enum mmu_mode mode = mmu_core_mode(lane->core);
-        lane->narrow = mode != MMU_MODE_4L && mode != MMU_MODE_5L;
     }
     return CLI_GO;
 }
@@ -218,29 +215,33 @@ struct replay {
     bool snapped;      /* the warm-up's snapshots are taken */
 };
 
-/* 32-bit machines take 32-bit linear addresses; looking at a whole block at once costs next to nothing. */
-static int check_width(const struct replay *replay, const struct lane *lane, const struct mmu_access *from,
-                       size_t n)
+/* Says which reference the machine refused: one that does not fit its linear addresses. Looked for only when
+ * it happened. */
+static int refused(const struct replay *replay, const struct lane *lane, const struct mmu_access *from,
+                   size_t n)
 {
-    mmu_va all = 0;
-    for (size_t i = 0; i < n; i++)
-        all |= from[i].va;
-    for (size_t i = 0; all >> 32 && i < n; i++)
-        if (from[i].va >> 32)
-            return cli_error("%s: address 0x%" PRIx64 " of reference %" PRIu64
-                             " does not fit the 32-bit linear addresses of %s",
-                             replay->path, from[i].va, replay->done + i + 1, lane->name);
-    return CLI_GO;
+    enum mmu_mode mode = mmu_core_mode(lane->core);
+    unsigned bits = mode == MMU_MODE_OFF                            ? lane->config.cpu.maxphyaddr
+                    : mode == MMU_MODE_I386 || mode == MMU_MODE_PAE ? 32
+                                                                    : 64;
+    for (size_t i = 0; i < n; i++) {
+        mmu_va last = from[i].va + from[i].size - 1;
+        if (last < from[i].va || (bits < 64 && last >> bits))
+            return cli_error("%s: reference %" PRIu64 ", %u bytes at 0x%" PRIx64
+                             ", does not fit the %u-bit linear addresses of %s",
+                             replay->path, replay->done + i + 1, from[i].size, from[i].va, bits, lane->name);
+    }
+    return cli_error("%s: references %" PRIu64 " to %" PRIu64 ": not all can be run on %s", replay->path,
+                     replay->done + 1, replay->done + n, lane->name);
 }
 
 static int feed(struct job *job, struct replay *replay, const struct mmu_access *from, size_t n)
 {
     for (size_t i = 0; i < job->configs.n; i++) {
         struct lane *lane = &job->lane[i];
-        int status = lane->narrow ? check_width(replay, lane, from, n) : CLI_GO;
-        if (status != CLI_GO)
-            return status;
         int result = mmu_core_run(lane->core, from, n, NULL);
+        if (result == MMU_ERR_INVALID)
+            return refused(replay, lane, from, n);
         if (result)
             return cli_error("%s: references %" PRIu64 " to %" PRIu64 " on %s: %s", replay->path,
                              replay->done + 1, replay->done + n, lane->name, mmu_status_text(result));
@@ -420,10 +421,7 @@ static int run_job(struct job *job, FILE *out)
         status = replay_trace(job, trace);
     if (status != CLI_GO)
         return status;
-    status = report_write((enum report_format)job->format, job->run, job->traces.n, job->configs.n, out);
-    if (status == CLI_OK)
-        print_speed(job);
-    return status;
+    return report_write((enum report_format)job->format, job->run, job->traces.n, job->configs.n, out);
 }
 
 static int allocate(struct job *job)
@@ -445,8 +443,8 @@ int cmd_run(int argc, char **argv)
         status = allocate(&job);
     if (status == CLI_GO && (status = cli_output_open(&out, job.output)) == CLI_OK) {
         status = run_job(&job, out.file);
-        if (status == CLI_OK)
-            status = cli_output_close(&out);
+        if (status == CLI_OK && (status = cli_output_close(&out)) == CLI_OK)
+            print_speed(&job);
     }
     cli_output_discard(&out);
     free(job.lane);
