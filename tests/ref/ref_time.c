@@ -23,30 +23,36 @@ static uint64_t completion(const struct ref_item *item, bool ideal)
     return ideal ? item->ideal_d : item->d;
 }
 
-/*
- * Which earlier events hold item number i back: the last fetch, the W-th previous data access, the last
- * barrier; a barrier waits for all. Calls them in order of index.
- */
-static bool holds_back(const struct ref_time *time, size_t i, size_t j)
+/* The later completion; ties: the lower index. */
+static size_t later(const struct ref_time *time, size_t a, size_t b, bool ideal)
 {
-    const struct ref_item *a = &time->item[j];
-    if (time->item[i].event == REF_EVENT_BARRIER)
-        return true;
-    size_t later_same = 0; /* of a's kind, between a and i */
-    for (size_t k = j + 1; k < i; k++)
-        if (time->item[k].event == a->event)
-            later_same++;
-    return later_same == (a->event == REF_EVENT_DATA ? time->window - 1u : 0u);
+    uint64_t of_a = completion(&time->item[a], ideal), of_b = completion(&time->item[b], ideal);
+    if (of_a != of_b)
+        return of_a > of_b ? a : b;
+    return a < b ? a : b;
 }
 
-/* The event whose completion ends the wait of i: the latest, ties: the lowest index. n: none. */
+/*
+ * The item whose completion holds number i back: the last fetch, the W-th previous data access or the last
+ * barrier (of a register load or an invalidation: any), whichever completes last. SIZE_MAX: none.
+ */
 static size_t last_holder(const struct ref_time *time, size_t i, bool ideal)
 {
-    size_t holder = time->n;
-    for (size_t j = 0; j < i; j++)
-        if (holds_back(time, i, j) &&
-            (holder == time->n || completion(&time->item[j], ideal) > completion(&time->item[holder], ideal)))
-            holder = j;
+    bool waits_for_all = time->item[i].is == REF_IS_BARRIER;
+    size_t holder = SIZE_MAX;
+    unsigned fetches = 0, data = 0, barriers = 0;
+    for (size_t j = i; j-- > 0;) {
+        unsigned is = time->item[j].is;
+        bool holds = waits_for_all;
+        if (is & REF_IS_FETCH)
+            holds |= ++fetches == 1;
+        if (is & REF_IS_DATA)
+            holds |= ++data == time->window;
+        if (is & REF_IS_BARRIER)
+            holds |= ++barriers == 1;
+        if (holds)
+            holder = holder == SIZE_MAX ? j : later(time, holder, j, ideal);
+    }
     return holder;
 }
 
@@ -62,7 +68,7 @@ static uint64_t issue(const struct ref_time *time, size_t i, bool ideal)
 {
     uint64_t t = ready_to_issue(time, i, ideal);
     size_t holder = last_holder(time, i, ideal);
-    if (holder < time->n && completion(&time->item[holder], ideal) > t)
+    if (holder != SIZE_MAX && completion(&time->item[holder], ideal) > t)
         t = completion(&time->item[holder], ideal);
     return t;
 }
@@ -83,7 +89,12 @@ const struct ref_item *ref_time_add(struct ref_time *time, const struct ref_item
     new_item->t = issue(time, i, false);
     new_item->d = new_item->t + length;
     new_item->ideal_t = issue(time, i, true);
-    new_item->ideal_d = new_item->ideal_t + item->kept;
+    uint64_t ideal = new_item->ideal_t;
+    if (item->is & REF_IS_BARRIER) /* the handler waits for all that came before */
+        for (size_t j = 0; j < i; j++)
+            if (time->item[j].ideal_d > ideal)
+                ideal = time->item[j].ideal_d;
+    new_item->ideal_d = ideal + item->kept;
     return new_item;
 }
 

@@ -11,7 +11,12 @@
 #include <stdint.h>
 
 enum { REF_TIME_PARTS = 128, REF_TIME_SEGMENTS = 100 };
-enum ref_event { REF_EVENT_FETCH, REF_EVENT_DATA, REF_EVENT_BARRIER };
+/*
+ * What an item is (bits). An access that faults is REF_IS_BARRIER besides: its handler waits, in the middle
+ * of it, for all that came before, and what follows waits for it. An item that is only REF_IS_BARRIER is a
+ * register load or an invalidation: it waits before it begins.
+ */
+enum { REF_IS_FETCH = 1, REF_IS_DATA = 2, REF_IS_BARRIER = 4 };
 
 struct ref_segment {
     unsigned part;
@@ -19,9 +24,10 @@ struct ref_segment {
 };
 
 struct ref_item {
-    enum ref_event event;
+    unsigned is;   /* REF_IS_* */
     uint64_t gap;  /* g */
-    uint64_t kept; /* what the ideal machine spends on it too: m, or a barrier's cycles */
+    uint64_t kept; /* what the ideal machine spends on it too: m, a fault's delivery and handler, a barrier's
+                      cycles */
     unsigned n;    /* segments: the whole of d - t, in time order, kept part included */
     struct ref_segment segment[REF_TIME_SEGMENTS];
     uint64_t t, d;             /* issue and completion */

@@ -56,12 +56,11 @@ static bool serves(const struct ref_tlb *b, unsigned level, unsigned kind)
 }
 
 /* Moves a way to the front of the list. */
-static void to_front(struct ref_tlb *b, struct ref_tlb_set *s, unsigned way)
+static void to_front(const struct ref_tlb *b, struct ref_tlb_set *s, unsigned way)
 {
     unsigned at = 0;
-    while (s->order[at] != way)
+    while (at + 1 < b->g.ways && s->order[at] != way)
         at++;
-    assert(at < b->g.ways);
     for (; at > 0; at--)
         s->order[at] = s->order[at - 1];
     s->order[0] = way;
@@ -112,8 +111,48 @@ static int free_way(const struct ref_tlb *b, const struct ref_tlb_set *s, unsign
     return -1;
 }
 
+static bool same_page(const struct ref_tlb_entry *e, uint64_t va)
+{
+    return (e->vpn << shift_of[e->piece]) >> shift_of[e->page] == va >> shift_of[e->page];
+}
+
+enum filter { PAGE_AND_GLOBAL, PAGE_ONLY, PCID_ONLY, EVERYTHING, ALL_BUT_GLOBAL };
+
+static void drop(struct ref_tlb *b, enum filter filter, unsigned pcid, uint64_t va)
+{
+    for (unsigned s = 0; s < b->g.sets; s++)
+        for (unsigned w = 0; w < b->g.ways; w++) {
+            struct ref_tlb_entry *e = &b->set[s].entry[w];
+            bool mine = !e->global && e->pcid == pcid;
+            if ((filter == PAGE_AND_GLOBAL && (mine || e->global) && same_page(e, va)) ||
+                (filter == PAGE_ONLY && mine && same_page(e, va)) || (filter == PCID_ONLY && mine) ||
+                filter == EVERYTHING || (filter == ALL_BUT_GLOBAL && !e->global))
+                e->valid = false;
+        }
+}
+
+/* A structure that keeps few PCIDs is filled under one: the entries of the PCID filled longest ago go. */
+static void note_pcid(struct ref_tlb *b, unsigned pcid)
+{
+    unsigned bound = b->g.pcids ? b->g.pcids : 1;
+    unsigned at = 0;
+    while (at < b->n_recent && b->recent[at] != pcid)
+        at++;
+    if (at == b->n_recent) {
+        if (b->n_recent == bound)
+            drop(b, PCID_ONLY, b->recent[--at], 0);
+        else
+            b->n_recent++;
+    }
+    for (; at > 0; at--)
+        b->recent[at] = b->recent[at - 1];
+    b->recent[0] = pcid;
+}
+
 static void put(struct ref_tlb *b, struct ref_tlb_entry entry)
 {
+    if (b->g.pcid_bound && !entry.global)
+        note_pcid(b, entry.pcid);
     struct ref_tlb_set *s = set_of(b, entry.vpn);
     int way = find(b, s, entry.vpn, entry.piece, entry.pcid);
     if (way < 0)
@@ -139,6 +178,8 @@ static void fill_level(struct ref_tlbs *t, unsigned level, uint64_t va, unsigned
         for (unsigned i = 0; i < t->n; i++)
             if (serves(&t->tlb[i], level, kind) && (t->tlb[i].g.pages >> piece & 1))
                 candidate[n++] = &t->tlb[i];
+        if (n == 0 && t->no_fracture[level])
+            return;
         if (n == 0)
             continue;
         struct ref_tlb_entry entry = {true,       page->global,         dirty, pcid, piece,
@@ -180,11 +221,14 @@ unsigned ref_tlbs_access(struct ref_tlbs *t, uint64_t va, unsigned kind, unsigne
     bool store = kind == REF_TLB_STORE;
     for (unsigned level = 1; level <= t->levels; level++) {
         struct ref_tlb_entry *hit = NULL;
+        bool served = false;
         for (unsigned i = 0; i < t->n && !hit; i++)
-            if (serves(&t->tlb[i], level, kind))
+            if (serves(&t->tlb[i], level, kind)) {
+                served = true;
                 hit = look(&t->tlb[i], va, pcid);
+            }
         if (!hit) {
-            t->misses[level]++;
+            t->misses[level] += served;
             continue;
         }
         bool walks = store && !hit->dirty;
@@ -204,26 +248,6 @@ unsigned ref_tlbs_access(struct ref_tlbs *t, uint64_t va, unsigned kind, unsigne
     for (unsigned level = t->levels; level > 0; level--)
         fill_level(t, level, va, kind, pcid, page, page->page, page->dirty || store);
     return 0;
-}
-
-static bool same_page(const struct ref_tlb_entry *e, uint64_t va)
-{
-    return (e->vpn << shift_of[e->piece]) >> shift_of[e->page] == va >> shift_of[e->page];
-}
-
-enum filter { PAGE_AND_GLOBAL, PAGE_ONLY, PCID_ONLY, EVERYTHING, ALL_BUT_GLOBAL };
-
-static void drop(struct ref_tlb *b, enum filter filter, unsigned pcid, uint64_t va)
-{
-    for (unsigned s = 0; s < b->g.sets; s++)
-        for (unsigned w = 0; w < b->g.ways; w++) {
-            struct ref_tlb_entry *e = &b->set[s].entry[w];
-            bool mine = !e->global && e->pcid == pcid;
-            if ((filter == PAGE_AND_GLOBAL && (mine || e->global) && same_page(e, va)) ||
-                (filter == PAGE_ONLY && mine && same_page(e, va)) || (filter == PCID_ONLY && mine) ||
-                filter == EVERYTHING || (filter == ALL_BUT_GLOBAL && !e->global))
-                e->valid = false;
-        }
 }
 
 static void drop_all(struct ref_tlbs *t, enum filter filter, unsigned pcid, uint64_t va)
@@ -247,32 +271,11 @@ void ref_tlbs_invpcid(struct ref_tlbs *t, unsigned type, unsigned pcid, uint64_t
     drop_all(t, filter[type], pcid, va);
 }
 
-/* A structure that keeps few PCIDs: the least recent one goes. */
-static void note_pcid(struct ref_tlb *b, unsigned pcid)
-{
-    if (b->g.pcids == 0) {
-        drop(b, ALL_BUT_GLOBAL, 0, 0);
-        return;
-    }
-    unsigned at = 0;
-    while (at < b->n_recent && b->recent[at] != pcid)
-        at++;
-    if (at == b->n_recent) {
-        if (b->n_recent == b->g.pcids)
-            drop(b, PCID_ONLY, b->recent[--at], 0);
-        else
-            b->n_recent++;
-    }
-    for (; at > 0; at--)
-        b->recent[at] = b->recent[at - 1];
-    b->recent[0] = pcid;
-}
-
 void ref_tlbs_mov_cr3(struct ref_tlbs *t, unsigned pcid, bool keep)
 {
     if (!keep)
         drop_all(t, PCID_ONLY, pcid, 0);
     for (unsigned i = 0; i < t->n; i++)
-        if (t->tlb[i].g.pcid_bound)
-            note_pcid(&t->tlb[i], pcid);
+        if (t->tlb[i].g.pcid_bound && t->tlb[i].g.pcids == 0)
+            drop(&t->tlb[i], ALL_BUT_GLOBAL, 0, 0);
 }

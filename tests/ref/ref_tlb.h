@@ -50,13 +50,15 @@ struct ref_tlb_set {
 struct ref_tlb {
     struct ref_tlb_geometry g;
     struct ref_tlb_set *set;
-    unsigned recent[4096]; /* PCIDs, most recent first (pcid_bound) */
+    unsigned recent[4096]; /* PCIDs, most recently filled first (pcid_bound) */
     unsigned n_recent;
     uint64_t hits, fills, evictions;
 };
 
 struct ref_tlbs {
     unsigned n, levels;
+    bool no_fracture[5]; /* by level: a page of a size that no structure serves is not held; set after the
+                            init */
     struct ref_tlb tlb[REF_TLB_MAX];
     uint64_t walks, dirty_walks;
     uint64_t misses[5]; /* by level, [1] is the first */
