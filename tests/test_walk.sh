@@ -6,6 +6,7 @@ set -u
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failures=0
+[[ -x $MMUSIM ]] || { echo "no program '$MMUSIM'"; exit 1; }
 
 fail() {
     echo "FAIL: $*"
