@@ -258,13 +258,16 @@ static struct mmu_stats *snapshot(const struct job *job, size_t lane)
     return &job->stats[job->traces.n * job->configs.n + lane];
 }
 
-/* Takes the warm-up's snapshots when it is over. */
+/* Takes the warm-up's snapshots when it is over. Nothing of it is left in flight: its cycles end with it. */
 static void end_warmup(const struct job *job, struct replay *replay)
 {
     if (replay->snapped || replay->done < job->warmup)
         return;
-    for (size_t i = 0; i < job->configs.n; i++)
+    for (size_t i = 0; i < job->configs.n; i++) {
+        if (job->warmup)
+            mmu_core_drain(job->lane[i].core);
         mmu_core_stats(job->lane[i].core, snapshot(job, i));
+    }
     replay->snapped = true;
 }
 
