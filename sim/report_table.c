@@ -132,14 +132,26 @@ static bool print_block(const struct column *column, size_t n, FILE *out)
     return table_end(&table, out);
 }
 
+/* The widest of a column's name and counts; no rate or ratio is wider than MIN. */
+static size_t column_width(const struct column *column)
+{
+    enum { MIN = 10 };
+    size_t width = strlen(column->name);
+    width = width > NAME_WIDTH ? NAME_WIDTH : width < MIN ? MIN : width;
+    for (size_t row = 0; row < N_ROWS; row++) {
+        char text[TABLE_NUMBER];
+        size_t length = strlen(table_format(column->figure[row].count, text));
+        width = length > width ? length : width;
+    }
+    return width;
+}
+
 /* How many of the columns fit beside the labels: at least one. */
 static size_t columns_that_fit(const struct column *column, size_t n)
 {
     size_t used = 2 + LABEL_WIDTH, fit = 0;
     while (fit < n && fit + 1 < TABLE_COLUMNS) {
-        size_t width = strlen(column[fit].name);
-        width = width > NAME_WIDTH ? NAME_WIDTH : width < 14 ? 14 : width;
-        used += 2 + width;
+        used += 2 + column_width(&column[fit]);
         if (fit && used > TABLE_WIDTH)
             break;
         fit++;
