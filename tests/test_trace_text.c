@@ -42,8 +42,8 @@ static void line_is(const char *line, size_t n, struct mmu_access first)
     }
 }
 
-#define A(va_, size_, kind_, ...)                                                                            \
-    ((struct mmu_access){.va = (va_), .size = (size_), .kind = (kind_), ##__VA_ARGS__})
+/* A(va, size, kind[, .flags = ...]) */
+#define A(va_, size_, ...) ((struct mmu_access){.va = (va_), .size = (size_), .kind = __VA_ARGS__})
 
 static void lines_as_lackey_prints_them(void **state)
 {

@@ -114,7 +114,7 @@ static int read_header(struct mmu_trace_reader *r, struct mmu_error *err)
 
     if (got < 0)
         return (int)got;
-    if (memcmp(header, MMT_MAGIC, MMT_MAGIC_LENGTH) && got >= MMT_MAGIC_LENGTH)
+    if (got >= MMT_MAGIC_LENGTH && memcmp(header, MMT_MAGIC, MMT_MAGIC_LENGTH))
         return err_offset(err, MMU_ERR_FORMAT, name, 0, "does not begin as mmusim's binary form does");
     if (got < MMT_HEADER_FIXED)
         return err_offset(err, MMU_ERR_TRUNCATED, name, (uint64_t)got, "the file ends inside its header");
@@ -159,7 +159,7 @@ static void binary_close(struct mmu_trace_reader *r)
 }
 
 /* The most that a stream of so many tokens can hold. */
-static uint32_t most(enum mmt_stream s, uint32_t tokens)
+static uint32_t most(int s, uint32_t tokens)
 {
     static const uint32_t bytes[MMT_STREAMS] = {1, 1, MMT_DELTA_MAX + MMT_SIZE_BYTES, 1, 4};
 

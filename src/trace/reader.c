@@ -22,7 +22,7 @@ static enum mmu_trace_format find_format(const struct input *in)
     const unsigned char *head;
     size_t n = input_head(in, &head);
 
-    if (n >= MMT_MAGIC_LENGTH && !memcmp(head, MMT_MAGIC, MMT_MAGIC_LENGTH))
+    if (n >= 4 && !memcmp(head, MMT_MAGIC, 4)) /* the reader looks at the rest, and says more */
         return MMU_TRACE_BINARY;
     for (size_t i = 0; i < n; i++)
         if (head[i] < ' ' && head[i] != '\t' && head[i] != '\n' && head[i] != '\r')
