@@ -133,7 +133,7 @@ say() {
     [[ $actual == "$expected" ]] || fail "$*: expected '$expected', got '$actual'"
 }
 
-walk=(walk --image "$image" --cr3 $cr3)
+walk=(walk --image "$image" --cr3 "$cr3")
 huge=18446744073709551615
 
 refuse "expected a command" 
@@ -199,7 +199,7 @@ refuse "not a number" "${walk[@]}" --output "$scratch/kept" 0 nonsense
 
 # put OFFSET VALUE: a little-endian 64-bit entry into $scratch/raw
 put() {
-    local bytes= i
+    local bytes="" i
     for ((i = 0; i < 64; i += 8)); do bytes+=$(printf '\\x%02x' $((($2 >> i) & 255))); done
     printf "$bytes" | dd of="$scratch/raw" bs=1 seek="$1" conv=notrunc 2>/dev/null
 }
