@@ -42,19 +42,31 @@ void mmu_drop_page(struct mmu *m, mmu_va va, unsigned cause)
     notify_dropped(m, va, dropped);
 }
 
-/* Sweeps over all structures: `pcid` alone, everything but globals, everything. */
-enum sweep { SWEEP_PCID, SWEEP_NONGLOBAL, SWEEP_ALL };
+/* Sweeps over all structures: `pcid` alone, `pcid` and globals, everything but globals, everything. */
+enum sweep { SWEEP_PCID, SWEEP_PCID_AND_GLOBAL, SWEEP_NONGLOBAL, SWEEP_ALL };
+
+static uint32_t sweep_tlb(struct tlb *t, enum sweep what, uint16_t pcid)
+{
+    switch (what) {
+    case SWEEP_PCID:
+        return tlb_drop_pcid(t, pcid);
+    case SWEEP_PCID_AND_GLOBAL:
+        return tlb_drop_pcid(t, pcid) + tlb_drop_globals(t);
+    default:
+        return tlb_drop_all(t, what == SWEEP_ALL);
+    }
+}
 
 static void sweep(struct mmu *m, enum sweep what, uint16_t pcid, unsigned cause)
 {
     uint32_t dropped = 0;
     for (unsigned i = 0; i < m->tlbs; i++) {
         struct tlb *t = &m->tlb[i];
-        uint32_t n = what == SWEEP_PCID ? tlb_drop_pcid(t, pcid) : tlb_drop_all(t, what == SWEEP_ALL);
+        uint32_t n = sweep_tlb(t, what, pcid);
         book(m, i, n, cause);
         dropped += n;
     }
-    dropped += what == SWEEP_PCID ? psc_drop_pcid(&m->psc, pcid, m->psc_stats, cause) : psc_drop_all(&m->psc, m->psc_stats, cause);
+    dropped += what <= SWEEP_PCID_AND_GLOBAL ? psc_drop_pcid(&m->psc, pcid, m->psc_stats, cause) : psc_drop_all(&m->psc, m->psc_stats, cause);
     mmu_hot_sync_all(m);
     notify_dropped(m, 0, dropped);
 }
@@ -62,6 +74,11 @@ static void sweep(struct mmu *m, enum sweep what, uint16_t pcid, unsigned cause)
 void mmu_drop_pcid(struct mmu *m, uint16_t pcid, unsigned cause)
 {
     sweep(m, SWEEP_PCID, pcid, cause);
+}
+
+void mmu_drop_current(struct mmu *m, unsigned cause)
+{
+    sweep(m, SWEEP_PCID_AND_GLOBAL, m->regime.pcid, cause);
 }
 
 void mmu_drop_nonglobal(struct mmu *m, unsigned cause)

@@ -19,6 +19,11 @@
 struct mmu_serving {
     struct tlb *tlb[MMU_MAX_TLBS];
     unsigned n;
+    struct {
+        struct tlb *tlb;
+        unsigned page;
+    } probe[MMU_MAX_TLBS * MMU_PAGES]; /* every structure, once for each size that it holds */
+    unsigned probes;
 };
 
 /* Where a page of one size is filled: the size of the entry, and the structures to choose from. */
@@ -132,6 +137,7 @@ enum mmu_outcome mmu_invlpg(struct mmu *m, mmu_va va);
 enum mmu_outcome mmu_invpcid(struct mmu *m, uint64_t type, const struct mmu_invpcid *descriptor);
 void mmu_drop_page(struct mmu *m, mmu_va va, unsigned cause); /* a #PF: rule 27 */
 void mmu_drop_pcid(struct mmu *m, uint16_t pcid, unsigned cause);
+void mmu_drop_current(struct mmu *m, unsigned cause); /* of the current PCID, and the global ones */
 void mmu_drop_nonglobal(struct mmu *m, unsigned cause);
 void mmu_drop_everything(struct mmu *m, unsigned cause);
 void mmu_drop_unkept(struct mmu *m, unsigned cause); /* structures that keep nothing across MOV CR3 */

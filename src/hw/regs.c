@@ -70,7 +70,7 @@ static void drop_after_control(struct mmu *m, enum mmu_reg reg, uint64_t before,
     if (everything)
         mmu_drop_everything(m, MMU_BY_CONTROL);
     else if (current)
-        mmu_drop_pcid(m, m->regime.pcid, MMU_BY_CONTROL);
+        mmu_drop_current(m, MMU_BY_CONTROL);
 }
 
 static enum mmu_outcome set_control(struct mmu *m, enum mmu_reg reg, uint64_t value, bool *pdptes_read)

@@ -171,6 +171,18 @@ uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid)
     return dropped;
 }
 
+uint32_t tlb_drop_globals(struct tlb *t)
+{
+    uint32_t dropped = 0;
+    for (uint32_t i = 0; t->globals && i < t->sets * t->ways; i++) {
+        if (t->tag[i] & TLB_GLOBAL) {
+            tlb_drop(t, i);
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
 uint32_t tlb_drop_all(struct tlb *t, bool globals)
 {
     uint32_t dropped = 0;

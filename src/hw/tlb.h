@@ -154,6 +154,7 @@ void tlb_drop(struct tlb *t, uint32_t index);
 /* Invalidations; each returns the number of entries dropped. */
 uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals); /* every entry that translates va, and its siblings when fractured */
 uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid);                          /* all non-global entries of a PCID */
+uint32_t tlb_drop_globals(struct tlb *t);
 uint32_t tlb_drop_all(struct tlb *t, bool globals);
 
 void tlb_check(const struct tlb *t);
