@@ -9,6 +9,12 @@
 
 static const unsigned shift_of[REF_TLB_PAGES] = {12, 21, 22, 30};
 
+/* Page numbers are those of 57-bit linear addresses, whatever the mode. */
+static uint64_t number_of(uint64_t va, unsigned page)
+{
+    return (va & ((UINT64_C(1) << 57) - 1)) >> shift_of[page];
+}
+
 void ref_tlbs_init(struct ref_tlbs *t, const struct ref_tlb_geometry *geometry, unsigned n)
 {
     assert(n <= REF_TLB_MAX);
@@ -84,7 +90,7 @@ static struct ref_tlb_entry *look(struct ref_tlb *b, uint64_t va, unsigned pcid)
     for (unsigned piece = 0; piece < REF_TLB_PAGES; piece++) {
         if (!(b->g.pages >> piece & 1))
             continue;
-        uint64_t vpn = va >> shift_of[piece];
+        uint64_t vpn = number_of(va, piece);
         struct ref_tlb_set *s = set_of(b, vpn);
         int way = find(b, s, vpn, piece, pcid);
         if (way < 0)
@@ -113,7 +119,7 @@ static int free_way(const struct ref_tlb *b, const struct ref_tlb_set *s, unsign
 
 static bool same_page(const struct ref_tlb_entry *e, uint64_t va)
 {
-    return (e->vpn << shift_of[e->piece]) >> shift_of[e->page] == va >> shift_of[e->page];
+    return (e->vpn << shift_of[e->piece]) >> shift_of[e->page] == number_of(va, e->page);
 }
 
 enum filter { PAGE_AND_GLOBAL, PAGE_ONLY, PCID_ONLY, EVERYTHING, ALL_BUT_GLOBAL };
@@ -182,8 +188,8 @@ static void fill_level(struct ref_tlbs *t, unsigned level, uint64_t va, unsigned
             return;
         if (n == 0)
             continue;
-        struct ref_tlb_entry entry = {true,       page->global,         dirty, pcid, piece,
-                                      page->page, va >> shift_of[piece]};
+        struct ref_tlb_entry entry = {true,       page->global,        dirty, pcid, piece,
+                                      page->page, number_of(va, piece)};
         struct ref_tlb *chosen = NULL;
         for (unsigned i = 0; i < n && !chosen; i++) /* where it is already */
             if (find(candidate[i], set_of(candidate[i], entry.vpn), entry.vpn, piece, pcid) >= 0)
@@ -206,7 +212,7 @@ static void set_dirty(struct ref_tlbs *t, uint64_t va, unsigned pcid)
         for (unsigned piece = 0; piece < REF_TLB_PAGES; piece++) {
             if (!(b->g.kinds >> REF_TLB_STORE & 1) || !(b->g.pages >> piece & 1))
                 continue;
-            uint64_t vpn = va >> shift_of[piece];
+            uint64_t vpn = number_of(va, piece);
             struct ref_tlb_set *s = set_of(b, vpn);
             int way = find(b, s, vpn, piece, pcid);
             if (way >= 0)
@@ -233,7 +239,7 @@ unsigned ref_tlbs_access(struct ref_tlbs *t, uint64_t va, unsigned kind, unsigne
         }
         bool walks = store && !hit->dirty;
         bool dirty = hit->dirty || store;
-        unsigned most = hit->piece;
+        unsigned most = walks ? page->page : hit->piece; /* a walk finds the whole page */
         if (walks) {
             t->dirty_walks++;
             set_dirty(t, va, pcid);

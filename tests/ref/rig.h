@@ -67,8 +67,8 @@ mmu_pa rig_table(struct rig *rig);
  * loaded. */
 mmu_pa rig_root(struct rig *rig);
 
-/* The address of the entry of a level (5 PML5E ... 1 PTE) for va under a root. Tables on the way are made: P, W,
- * U, and the extra bits of `table`. */
+/* The address of the entry of a level (5 PML5E ... 1 PTE) for va under a root. Tables on the way are made: P,
+ * W, U, and the extra bits of `table`. */
 mmu_pa rig_entry(struct rig *rig, mmu_pa root, mmu_va va, unsigned level, uint64_t table);
 
 /* Maps the page of 1 << shift bytes around va to pa in the rig's root; flags: bits of the leaf (RIG_PS is
