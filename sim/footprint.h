@@ -1,0 +1,39 @@
+/*
+ * sim/footprint.h: which pages a trace touches. Memory grows with the pages touched, not with the trace's
+ * length.
+ */
+#ifndef SIM_FOOTPRINT_H
+#define SIM_FOOTPRINT_H
+
+#include <mmusim/types.h>
+
+/* The page sizes that are counted: 4 KiB, 2 MiB, 1 GiB. */
+enum { FOOTPRINT_SIZES = 3 };
+extern const unsigned footprint_shifts[FOOTPRINT_SIZES];
+
+/* A page, and by what it was touched. */
+struct footprint_page {
+    uint64_t number; /* of the 4-KiB page */
+    uint8_t touched; /* bit k: by enum mmu_kind k; 0: a free place */
+};
+
+/* A hash table, 2^bits places, at most half full. Zero-initialise; footprint_free(). */
+struct footprint {
+    struct footprint_page *page;
+    unsigned bits;
+    size_t used;
+    mmu_va lowest, highest;                  /* first byte and last byte touched, when used > 0 */
+    struct footprint_page recent[MMU_KINDS]; /* the last page of each kind; touched 0: none yet */
+};
+
+/* Distinct pages: touched by code (fetches), by data (loads, stores), by any. */
+struct footprint_count {
+    uint64_t code, data, all;
+};
+
+/* Both return false when the host is out of memory. */
+bool footprint_add(struct footprint *f, const struct mmu_access *a, size_t n);
+bool footprint_count(const struct footprint *f, struct footprint_count counts[FOOTPRINT_SIZES]);
+void footprint_free(struct footprint *f);
+
+#endif

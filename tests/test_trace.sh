@@ -1,0 +1,110 @@
+#!/bin/bash
+# mmusim trace: convert and info, round trips through the program, and bad input.
+#
+# Environment: MMUSIM, the program; DATA, tests/data.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+# refused STATUS MESSAGE ARGUMENT...: this exit status, this and only this line on standard error, nothing on standard output
+refused() {
+    local status=$1 message=$2
+    shift 2
+    "$MMUSIM" trace "$@" >out 2>err </dev/null
+    [[ $? == "$status" ]] || fail "trace $*: exit status is not $status"
+    [[ $(cat err) == "mmusim: $message" ]] || fail "trace $*: said '$(cat err)', expected '$message'"
+    [[ ! -s out ]] || fail "trace $*: wrote to standard output"
+}
+
+real=$DATA/trace/true.lackey.gz
+
+# ---- a recording to binary and back: the same lines but for Valgrind's own ----
+"$MMUSIM" trace convert --source "a static program" "$real" a.mmt || fail "convert: exit status $?"
+gzip -dc "$real" | grep -v '^==' >expected
+"$MMUSIM" trace convert --text a.mmt - >text || fail "convert to text: exit status $?"
+[[ $(head -1 text) == "# a static program" ]] || fail "the source is not in the text"
+sed 1d text | cmp - expected || fail "the round trip changed the trace"
+[[ $(stat -c %s a.mmt) -lt $(stat -c %s "$real") ]] || fail "the binary form is larger than gzip's"
+"$MMUSIM" trace convert - b.mmt <text || fail "convert from standard input"
+cmp <("$MMUSIM" trace convert --text --source x b.mmt -) <("$MMUSIM" trace convert --text --source x a.mmt -) ||
+    fail "standard input gives another trace"
+
+# ---- parts ----
+"$MMUSIM" trace convert --skip 100 --limit 50 a.mmt part.mmt
+"$MMUSIM" trace convert --text --skip 100 --limit 50 "$real" part.txt
+cmp <("$MMUSIM" trace convert --text --source x part.mmt -) <("$MMUSIM" trace convert --text --source x part.txt -) ||
+    fail "--skip and --limit depend on the form"
+"$MMUSIM" trace info part.mmt | grep -q '^references  *50$' || fail "--limit 50 gives not 50 references"
+"$MMUSIM" trace info part.mmt | grep -q '^source  *a static program$' || fail "the source is not handed on"
+
+# ---- info: counts as grep counts them, the same whatever the form ----
+"$MMUSIM" trace info "$real" | grep -v '^trace\|^form\|^source\|^other lines' >by-text
+"$MMUSIM" trace info a.mmt | grep -v '^trace\|^form\|^source' >by-binary
+cmp by-text by-binary || fail "info depends on the form"
+modifies=$(grep -c '^ M' expected)
+awk -v n=$(($(grep -c '^ L' expected) + modifies)) '$1 == "loads" && $2 == n { ok = 1 } END { exit !ok }' by-text || fail "loads"
+awk -v n=$(($(grep -c '^ S' expected) + modifies)) '$1 == "stores" && $2 == n { ok = 1 } END { exit !ok }' by-text || fail "stores"
+awk -v n="$(grep -c '^I' expected)" '$1 == "fetches" && $2 == n { ok = 1 } END { exit !ok }' by-text || fail "fetches"
+# Pages, counted another way: no reference of this trace is longer than a page.
+pages=$(tr ',' ' ' <expected | awk '{ print $2, $3 }' | while read -r va size; do
+    echo $((0x$va >> 12)) $(((0x$va + size - 1) >> 12))
+done | tr ' ' '\n' | sort -u | wc -l)
+awk -v n="$pages" '$1 == "4K" && $2 == n { ok = 1 } END { exit !ok }' by-text || fail "4K pages are not $pages"
+"$MMUSIM" trace info --format json --output a.json a.mmt || fail "--format json"
+grep -q "\"pages\": $pages," a.json || fail "JSON has another number of pages"
+grep -q "\"checksum\": \"$(awk '$1 == "checksum" { print $2 }' by-text)\"" a.json || fail "JSON has another checksum"
+
+# ---- words of our own ----
+printf 'I 1000,4 k\nL 2000,8 k +\nS ffffffffffffffff,1 i + g7\n M 3000,4 g4294967295\n' >own.txt
+"$MMUSIM" trace convert --source x own.txt own.mmt && "$MMUSIM" trace convert --text own.mmt - >own.again
+printf '# x\nI  00001000,4 k\n L 00002000,8 k +\n S ffffffffffffffff,1 i + g7\n M 00003000,4 g4294967295\n' | cmp - own.again ||
+    fail "own words change"
+
+# ---- damage ----
+head -c 3000 a.mmt >cut.mmt
+refused 2 "cut.mmt: byte 120: block 0: the file ends inside it (0 references before it)" info cut.mmt
+refused 2 "cut.mmt: byte 120: block 0: the file ends inside it" convert cut.mmt o.mmt
+[[ ! -e o.mmt ]] || fail "half a conversion is left"
+{ cat text && echo "L 12,9000"; } >bad.txt
+lines=$(wc -l <bad.txt)
+refused 2 "bad.txt:$lines:6: found '9000', expected a size of 1 to 4096 bytes" convert bad.txt o.mmt
+"$MMUSIM" trace convert --salvage bad.txt salvaged.mmt 2>err
+[[ $? == 1 ]] || fail "--salvage: exit status is not 1"
+grep -q "salvaged.mmt: the [0-9]* references before the damage are kept" err || fail "--salvage does not say what it kept"
+cmp <("$MMUSIM" trace convert --text --source x salvaged.mmt -) <("$MMUSIM" trace convert --text --source x a.mmt -) ||
+    fail "--salvage lost something"
+
+# ---- bad input ----
+: >empty
+mkdir folder
+refused 2 "empty: the file is empty, expected a trace" info empty
+refused 2 "folder: is a directory, expected a trace file" info folder
+refused 2 "absent: cannot open: No such file or directory" info absent
+refused 2 "no/place: cannot be written: No such file or directory" convert a.mmt no/place
+refused 2 "folder: is a directory, expected a place for a file" convert a.mmt folder
+refused 2 "standard output: the binary form needs a regular file, a pipe or device takes text only" convert a.mmt -
+refused 2 "trace: expected convert or info; 'mmusim trace --help' explains"
+refused 2 "unknown trace command 'convrt'; did you mean 'convert'?" convrt a b
+refused 2 "trace convert: expected two files, IN and OUT" convert a.mmt
+refused 2 "trace info: expected one trace" info
+"$MMUSIM" trace convert --skip 18446744073709551615 a.mmt o.mmt 2>err
+[[ $? == 2 && $(cat err) == "mmusim: a.mmt: cannot go to reference 18446744073709551615: the trace has "* ]] || fail "--skip 2^64-1"
+"$MMUSIM" trace convert --limit 18446744073709551615 a.mmt o.mmt || fail "--limit 2^64-1"
+rm -f o.mmt
+"$MMUSIM" trace convert --text a.mmt /dev/full 2>err
+[[ $? == 2 && $(cat err) == "mmusim: /dev/full: cannot write: No space left on device" ]] || fail "a full disk: $(cat err)"
+for part in "" convert info; do
+    # shellcheck disable=SC2086
+    "$MMUSIM" trace $part --help | grep -q '^Usage: mmusim trace ' || fail "trace $part --help"
+done
+[[ -z $(find . -name '*.tmp.*') ]] || fail "temporary files are left"
+
+[[ $failures == 0 ]] && echo "all is well"
+exit $((failures > 0))
