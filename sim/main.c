@@ -2,12 +2,6 @@
 #include "cli.h"
 #include <string.h>
 
-/* Until their rooms are finished, these may be absent. */
-int cmd_run(int argc, char **argv) __attribute__((weak));
-int cmd_config(int argc, char **argv) __attribute__((weak));
-int cmd_trace(int argc, char **argv) __attribute__((weak));
-int cmd_walk(int argc, char **argv) __attribute__((weak));
-
 static const struct {
     const char *name, *help;
     int (*entry)(int argc, char **argv);
@@ -34,7 +28,7 @@ static int unknown_command(const char *word)
 static int run_command(int argc, char **argv)
 {
     for (size_t i = 0; i < N; i++)
-        if (!strcmp(argv[0], COMMANDS[i].name) && COMMANDS[i].entry)
+        if (!strcmp(argv[0], COMMANDS[i].name))
             return COMMANDS[i].entry(argc, argv);
     return unknown_command(argv[0]);
 }
