@@ -235,13 +235,11 @@ static enum mmu_outcome hit(struct mmu *m, struct request *q, unsigned level, st
 static uint32_t look_up(const struct mmu *m, const struct request *q, unsigned level, struct tlb **found)
 {
     const struct mmu_serving *s = &m->serving[level][q->kind];
-    for (unsigned i = 0; i < s->n; i++) {
-        for (unsigned page = 0; page < MMU_PAGES; page++) {
-            uint32_t index = tlb_find(s->tlb[i], q->va, page, m->regime.pcid);
-            if (index != TLB_NONE) {
-                *found = s->tlb[i];
-                return index;
-            }
+    for (unsigned i = 0; i < s->probes; i++) {
+        uint32_t index = tlb_find(s->probe[i].tlb, q->va, s->probe[i].page, m->regime.pcid);
+        if (index != TLB_NONE) {
+            *found = s->probe[i].tlb;
+            return index;
         }
     }
     return TLB_NONE;

@@ -22,8 +22,15 @@ static void plan(struct mmu *m)
         const struct mmu_tlb_config *c = m->tlb[i].config;
         for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
             struct mmu_serving *s = &m->serving[c->level - 1][kind];
-            if (c->kinds >> kind & 1)
-                s->tlb[s->n++] = &m->tlb[i];
+            if (!(c->kinds >> kind & 1))
+                continue;
+            s->tlb[s->n++] = &m->tlb[i];
+            for (unsigned page = 0; page < MMU_PAGES; page++) {
+                if (!(c->pages >> page & 1))
+                    continue;
+                s->probe[s->probes].tlb = &m->tlb[i];
+                s->probe[s->probes++].page = page;
+            }
         }
     }
     for (unsigned l = 0; l < m->levels; l++)

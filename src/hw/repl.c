@@ -39,11 +39,20 @@ static uint32_t tree_victim(uint64_t word, uint32_t leaves, unsigned base, uint6
     return first;
 }
 
+/* The same when every leaf may be chosen. */
+static uint32_t tree_victim_of_all(uint64_t word, uint32_t leaves, unsigned base)
+{
+    uint32_t node = 1;
+    while (node < leaves)
+        node = 2 * node + (word >> (node - 1 + base) & 1);
+    return node - leaves;
+}
+
 enum { GROUP_TREE = 3 }; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group at bits 3:0 */
 
 static void prepare_ways(struct repl *r)
 {
-    uint32_t leaves = tree_leaves(r->ways);
+    uint32_t leaves = r->leaves;
     for (uint32_t w = 0; w < r->ways; w++) {
         r->keep[w] = ~UINT64_C(0);
         r->set[w] = 0;
@@ -62,7 +71,7 @@ static void prepare_ways(struct repl *r)
 
 int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, struct repl_context *context)
 {
-    *r = (struct repl){.policy = policy, .sets = sets, .ways = ways, .clock = context->clock};
+    *r = (struct repl){.policy = policy, .sets = sets, .ways = ways, .leaves = tree_leaves(ways), .clock = context->clock};
     uint64_t stream = ++context->stream;
     rng_seed(&r->rng, context->seed, stream);
     switch (policy) {
@@ -108,6 +117,12 @@ static bool in_mask(uint64_t mask, uint32_t way)
 static uint32_t oldest(const uint64_t *stamp, uint32_t ways, uint64_t mask)
 {
     uint32_t best = UINT32_MAX;
+    if (mask == ~UINT64_C(0)) {
+        best = 0;
+        for (uint32_t w = 1; w < ways; w++)
+            best = stamp[w] < stamp[best] ? w : best;
+        return best;
+    }
     for (uint32_t w = 0; w < ways; w++)
         if (in_mask(mask, w) && (best == UINT32_MAX || stamp[w] < stamp[best]))
             best = w;
@@ -132,6 +147,10 @@ static uint32_t group_victim(const struct repl *r, uint64_t word, uint64_t mask)
 {
     uint32_t groups = r->ways / REPL_GROUP;
     uint32_t group = (uint32_t)(word & 15);
+    if (mask == ~UINT64_C(0)) {
+        group = group + 1 == groups ? 0 : group + 1;
+        return group * REPL_GROUP + tree_victim_of_all(word, REPL_GROUP, 4 + GROUP_TREE * group);
+    }
     for (uint32_t i = 0; i < groups; i++) { /* a group without a way that may be chosen is passed over */
         group = (group + 1) % groups;
         if (mask >> (group * REPL_GROUP) & 15)
@@ -147,7 +166,9 @@ uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask)
     case MMU_FIFO:
         return oldest(r->stamp + (size_t)set * r->ways, r->ways, mask);
     case MMU_PLRU:
-        return tree_victim(r->word[set], tree_leaves(r->ways), 0, mask & (~UINT64_C(0) >> (64 - r->ways)));
+        if (mask == ~UINT64_C(0) && r->leaves == r->ways)
+            return tree_victim_of_all(r->word[set], r->leaves, 0);
+        return tree_victim(r->word[set], r->leaves, 0, mask & (~UINT64_C(0) >> (64 - r->ways)));
     case MMU_NMRU:
         return draw(r, mask, (uint32_t)r->word[set]);
     case MMU_MRU3PLRU4:

@@ -29,7 +29,7 @@ enum { REPL_TREE_WAYS = 64, REPL_GROUP = 4 };
 
 struct repl {
     uint32_t policy; /* enum mmu_policy */
-    uint32_t sets, ways;
+    uint32_t sets, ways, leaves; /* leaves: of the tree, the next power of two */
     uint64_t *stamp; /* [sets * ways]: LRU, FIFO */
     uint64_t *word;  /* [sets]: PLRU, NMRU, MRU3PLRU4 */
     uint64_t *keep, *set; /* [ways] */

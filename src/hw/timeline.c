@@ -2,9 +2,9 @@
 #include "timeline.h"
 #include <string.h>
 
-int timeline_init(struct timeline *tl, uint32_t window, bool blame)
+int timeline_init(struct timeline *tl, uint32_t window, bool blame, const struct mmu_ledger *ledger)
 {
-    *tl = (struct timeline){.window = window, .blame = blame};
+    *tl = (struct timeline){.window = window, .blame = blame, .ledger = ledger};
     tl->ring = calloc(window, sizeof *tl->ring);
     return tl->ring ? MMU_OK : MMU_ERR_NOMEM;
 }
@@ -16,14 +16,15 @@ void timeline_destroy(struct timeline *tl)
 }
 
 /* Books [from, p->done) along p's ledger. */
-static void blame(const struct pending *p, mmu_cycle from, uint64_t stalled[MMU_PARTS])
+static void blame(const struct timeline *tl, const struct pending *p, mmu_cycle from, uint64_t stalled[MMU_PARTS])
 {
+    const struct mmu_ledger *ledger = tl->window == 1 ? tl->ledger : &p->ledger;
     mmu_cycle begin = p->issued, booked = 0;
-    for (uint32_t s = 0; s < p->ledger.n; s++) {
-        mmu_cycle end = begin + p->ledger.segment[s].cycles;
+    for (uint32_t s = 0; s < ledger->n; s++) {
+        mmu_cycle end = begin + ledger->segment[s].cycles;
         if (end > from) {
             mmu_cycle cycles = end - (begin > from ? begin : from);
-            stalled[p->ledger.segment[s].part] += cycles;
+            stalled[ledger->segment[s].part] += cycles;
             booked += cycles;
         }
         begin = end;
@@ -37,55 +38,52 @@ static const struct pending *later(const struct pending *a, const struct pending
     return b->done > a->done || (b->done == a->done && b->index < a->index) ? b : a;
 }
 
-mmu_cycle timeline_issue(struct timeline *tl, uint64_t g)
+/* Whoever holds back an access that could issue at t; its completion may lie before t. */
+static const struct pending *culprit_of(const struct timeline *tl)
 {
-    mmu_cycle t = tl->t + g;
-    tl->issue += g;
-    if (t < tl->busy) {
-        const struct pending *culprit = later(&tl->fetch, &tl->barrier);
-        const struct pending *data = &tl->ring[tl->data % tl->window];
-        if (data->done && data->ordinal + tl->window == tl->data)
-            culprit = later(culprit, data);
-        if (culprit->done > t) {
-            if (tl->blame)
-                blame(culprit, t, tl->stalled);
-            t = culprit->done;
-        }
-    }
-    tl->t = t;
-    tl->accesses++;
-    return t;
+    if (tl->window == 1)
+        return &tl->latest;
+    const struct pending *culprit = later(&tl->fetch, &tl->barrier);
+    const struct pending *data = &tl->ring[tl->data % tl->window];
+    if (data->done && data->ordinal + tl->window == tl->data)
+        culprit = later(culprit, data);
+    return culprit;
 }
 
-static void copy(struct pending *to, const struct pending *from, const struct mmu_ledger *ledger)
+mmu_cycle timeline_wait(struct timeline *tl, mmu_cycle t)
+{
+    const struct pending *culprit = culprit_of(tl);
+    if (culprit->done <= t)
+        return t;
+    if (tl->blame)
+        blame(tl, culprit, t, tl->stalled);
+    return culprit->done;
+}
+
+static void keep(struct pending *to, const struct pending *from, const struct mmu_ledger *ledger)
 {
     to->index = from->index;
     to->ordinal = from->ordinal;
     to->issued = from->issued;
     to->done = from->done;
-    if (ledger) {
-        to->ledger.n = ledger->n;
-        memcpy(to->ledger.segment, ledger->segment, ledger->n * sizeof *ledger->segment);
-    }
+    to->ledger.n = ledger->n;
+    memcpy(to->ledger.segment, ledger->segment, ledger->n * sizeof *ledger->segment);
 }
 
-void timeline_complete(struct timeline *tl, unsigned kind, mmu_cycle done, const struct mmu_ledger *ledger)
+void timeline_note(struct timeline *tl, unsigned kind, mmu_cycle done)
 {
+    static const struct mmu_ledger nothing;
     struct pending now = {.index = tl->accesses - 1, .ordinal = tl->data, .issued = tl->t, .done = done};
-    const struct mmu_ledger *kept = tl->blame ? ledger : NULL;
-    if (kind & TIMELINE_DATA)
-        tl->data++;
-    if (done == tl->t)
-        return; /* holds nobody back */
+    const struct mmu_ledger *ledger = tl->blame ? tl->ledger : &nothing;
     if (kind & TIMELINE_BARRIER) /* holds everybody back, so that its other kinds do not matter */
-        copy(&tl->barrier, &now, kept);
+        keep(&tl->barrier, &now, ledger);
     else if (kind & TIMELINE_FETCH)
-        copy(&tl->fetch, &now, kept);
+        keep(&tl->fetch, &now, ledger);
     else
-        copy(&tl->ring[now.ordinal % tl->window], &now, kept);
+        keep(&tl->ring[now.ordinal % tl->window], &now, ledger);
     if (done > tl->busy) {
         tl->busy = done;
-        copy(&tl->latest, &now, kept);
+        keep(&tl->latest, &now, ledger);
     }
 }
 
@@ -94,7 +92,7 @@ void timeline_drain(struct timeline *tl)
     if (tl->busy <= tl->t)
         return;
     if (tl->blame)
-        blame(&tl->latest, tl->t, tl->stalled);
+        blame(tl, &tl->latest, tl->t, tl->stalled);
     tl->t = tl->busy;
 }
 
@@ -103,6 +101,6 @@ mmu_cycle timeline_tail(const struct timeline *tl, uint64_t stalled[MMU_PARTS])
     if (tl->busy <= tl->t)
         return tl->t;
     if (tl->blame)
-        blame(&tl->latest, tl->t, stalled);
+        blame(tl, &tl->latest, tl->t, stalled);
     return tl->busy;
 }

@@ -39,17 +39,42 @@ struct timeline {
     uint64_t stalled[MMU_PARTS];
     struct pending fetch, barrier, latest;
     struct pending *ring; /* [window]: the data access with ordinal n at n % window */
+    const struct mmu_ledger *ledger; /* of the latest access that took time; W = 1: the only one that can be unfinished, so it is not copied */
 };
 
-int timeline_init(struct timeline *tl, uint32_t window, bool blame);
+/* ledger: where the core keeps that of the access in progress; it must not change between timeline_complete() and the next timeline_issue(). */
+int timeline_init(struct timeline *tl, uint32_t window, bool blame, const struct mmu_ledger *ledger);
 void timeline_destroy(struct timeline *tl);
 
+/* An access that could issue at t < busy: when it does; books the delay. */
+mmu_cycle timeline_wait(struct timeline *tl, mmu_cycle t);
+
 /* Issues an access with gap g: returns t_i. */
-mmu_cycle timeline_issue(struct timeline *tl, uint64_t g);
+static inline mmu_cycle timeline_issue(struct timeline *tl, uint64_t g)
+{
+    mmu_cycle t = tl->t + g;
+    tl->issue += g;
+    tl->accesses++;
+    if (t < tl->busy)
+        t = timeline_wait(tl, t);
+    return tl->t = t;
+}
 
 /* What just issued completes at done; its ledger explains the time from its issue. kind: TIMELINE_* bits; a fault makes its access a barrier too. */
 enum { TIMELINE_FETCH = 1, TIMELINE_DATA = 2, TIMELINE_BARRIER = 4 };
-void timeline_complete(struct timeline *tl, unsigned kind, mmu_cycle done, const struct mmu_ledger *ledger);
+void timeline_note(struct timeline *tl, unsigned kind, mmu_cycle done); /* done > t */
+static inline void timeline_complete(struct timeline *tl, unsigned kind, mmu_cycle done)
+{
+    if (done == tl->t) { /* holds nobody back */
+    } else if (LIKELY(tl->window == 1)) {
+        tl->latest.issued = tl->t;
+        tl->latest.done = tl->busy = done;
+    } else {
+        timeline_note(tl, kind, done);
+    }
+    tl->data += kind & TIMELINE_DATA ? 1 : 0;
+}
+
 
 /* Waits for everything: the time up to the latest completion is booked as stalled. */
 void timeline_drain(struct timeline *tl);
@@ -57,14 +82,17 @@ void timeline_drain(struct timeline *tl);
 /* The stall of the tail, added to stalled[]: what timeline_drain() would book. Returns the elapsed time. */
 mmu_cycle timeline_tail(const struct timeline *tl, uint64_t stalled[MMU_PARTS]);
 
-/* n accesses, `data` of them data accesses, that took no time, the last of them at t; only while nothing is unfinished. */
-static inline void timeline_skip(struct timeline *tl, uint64_t n, uint64_t data, mmu_cycle t)
+/*
+ * n accesses, `data` of them data accesses, that took no time and issued as soon as they could: their gaps add up to g, and they stood still for `waited`
+ * cycles, which timeline_wait() has booked.
+ */
+static inline void timeline_skip(struct timeline *tl, uint64_t n, uint64_t data, uint64_t g, mmu_cycle waited)
 {
-    INVARIANT(n == 0 || tl->busy <= t);
     tl->accesses += n;
     tl->data += data;
-    tl->issue += t - tl->t;
-    tl->t = t;
+    tl->issue += g;
+    tl->t += g + waited;
+    INVARIANT(n == 0 || tl->busy <= tl->t);
 }
 
 #endif

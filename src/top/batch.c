@@ -13,8 +13,9 @@ enum { AHEAD_FAR = 24, AHEAD_NEAR = 12 }; /* records between asking the host for
 /* What first-level hits have run up since the last settlement. */
 struct tab {
     mmu_cycle t;
+    uint64_t gaps, waited; /* t has moved by their sum */
     uint64_t clock;
-    uint64_t kinds[MMU_KINDS]; /* user accesses, not MMU_AF_FOLLOWS */
+    uint64_t kinds[MMU_KINDS]; /* as if all were user accesses and none MMU_AF_FOLLOWS */
 };
 
 static void open_tab(const struct mmu_core *c, struct tab *tab)
@@ -31,19 +32,17 @@ static void settle(struct mmu_core *c, const struct tab *tab)
     }
     c->run.instructions[0] += tab->kinds[MMU_FETCH];
     uint64_t data = n - tab->kinds[MMU_FETCH];
-    timeline_skip(&c->ideal, n, data, c->ideal.t + (tab->t - c->real.t));
-    timeline_skip(&c->real, n, data, tab->t);
+    timeline_skip(&c->ideal, n, data, tab->gaps, 0);
+    timeline_skip(&c->real, n, data, tab->gaps, tab->waited);
     c->mmu.clock = tab->clock;
 }
 
-/* A hit that is not a user's first record: counted at once, as far as the tab does not. */
-static void count_special(struct mmu_core *c, const struct mmu_access *a, unsigned kind, struct tab *tab)
+/* A hit that the tab takes for something else: a kernel's, or a second record of its instruction. */
+static void count_special(struct mmu_core *c, const struct mmu_access *a, unsigned kind)
 {
-    unsigned class = CLASS(kind, MMU_PRIV_OF(a->kind));
-    c->run.accesses[class]++;
-    c->run.accesses[CLASS(kind, MMU_USER)]--; /* the tab will say otherwise */
+    c->run.accesses[CLASS(kind, MMU_PRIV_OF(a->kind))]++;
+    c->run.accesses[CLASS(kind, MMU_USER)]--;
     c->run.instructions[0] -= kind == MMU_FETCH && (a->flags & MMU_AF_FOLLOWS);
-    (void)tab;
 }
 
 static void fill_result(const struct hot_entry *e, const struct mmu_access *a, mmu_cycle t, struct mmu_result *r)
@@ -89,25 +88,26 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
     int status = MMU_OK;
     open_tab(c, &tab);
     mmu_cycle busy = c->real.busy;
+    bool blocking = c->real.window == 1;
     for (size_t i = 0; i < n; i++) {
         const struct mmu_access *x = &a[i];
         unsigned kind = x->kind, class = x->kind;
         uint64_t g;
         bool special = UNLIKELY(x->kind >= MMU_KINDS || x->flags);
         if (special) {
-            kind = MMU_KIND_OF(x->kind);
-            class = CLASS(kind, MMU_PRIV_OF(x->kind));
             if (!core_accepts(c, x)) {
                 status = MMU_ERR_INVALID;
                 break;
             }
+            kind = MMU_KIND_OF(x->kind);
+            class = CLASS(kind, MMU_PRIV_OF(x->kind));
             g = core_gap(c, x);
         } else {
             g = c->gap[0][kind];
         }
         struct hot_entry *e = hot_find(hot, x->va, x->size, kind, class);
         mmu_cycle t = tab.t + g;
-        if (UNLIKELY(!e || t < busy)) {
+        if (UNLIKELY(!e || (t < busy && !blocking))) {
             settle(c, &tab);
             bool more = step(c, x, n - i, want ? &results[i] : NULL, &status);
             open_tab(c, &tab);
@@ -116,13 +116,18 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
                 break;
             continue;
         }
+        tab.gaps += g;
+        if (UNLIKELY(t < busy)) { /* W = 1: only the latest access can be unfinished, and this one waits for it */
+            tab.waited += timeline_wait(&c->real, t) - t;
+            t = busy;
+        }
         hot_touch(e, ++tab.clock);
         tab.t = t;
         tab.kinds[kind]++;
         if (UNLIKELY(e->slot))
             hot->hits[e->slot][kind]++;
         if (special)
-            count_special(c, x, kind, &tab);
+            count_special(c, x, kind);
         if (want)
             fill_result(e, x, t, &results[i]);
     }

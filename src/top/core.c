@@ -116,11 +116,11 @@ static void complete(struct step *s)
 {
     struct mmu_core *c = s->core;
     unsigned kind = (s->q.kind == MMU_FETCH ? TIMELINE_FETCH : TIMELINE_DATA) | (s->barrier ? TIMELINE_BARRIER : 0u);
-    timeline_complete(&c->real, kind, s->q.now, &c->mmu.ledger);
+    timeline_complete(&c->real, kind, s->q.now);
     mmu_cycle begin = c->ideal.t;
     if (s->barrier && c->ideal.busy > begin)
         begin = c->ideal.busy;
-    timeline_complete(&c->ideal, kind, begin + s->kernel + s->data, NULL);
+    timeline_complete(&c->ideal, kind, begin + s->kernel + s->data);
 }
 
 static void count(struct step *s, bool crosses)

@@ -10,9 +10,9 @@ static int init_core(struct mmu_machine *machine, struct mmu_core *c, uint32_t i
     int status = mmu_init(&c->mmu, &machine->config, &machine->phys, options, index);
     c->mmu.core = c;
     if (status == MMU_OK)
-        status = timeline_init(&c->real, machine->config.window, true);
+        status = timeline_init(&c->real, machine->config.window, true, &c->mmu.ledger);
     if (status == MMU_OK)
-        status = timeline_init(&c->ideal, machine->config.window, false);
+        status = timeline_init(&c->ideal, machine->config.window, false, NULL);
     mmu_core_set_has_fetches(c, true);
     return status;
 }
@@ -166,8 +166,8 @@ static void barrier(struct mmu_core *c, mmu_cycle cycles, bool pdptes_read)
     if (pdptes_read)
         mmu_charge_read(m, &q, 3, m->regime.root);
     mmu_charge(m, &q, MMU_PART_BARRIER, cycles);
-    timeline_complete(&c->real, TIMELINE_BARRIER, q.now, &m->ledger);
-    timeline_complete(&c->ideal, TIMELINE_BARRIER, ideal + cycles, NULL);
+    timeline_complete(&c->real, TIMELINE_BARRIER, q.now);
+    timeline_complete(&c->ideal, TIMELINE_BARRIER, ideal + cycles);
 }
 
 /* Does the load of this register serialise? The others are ordinary instructions whose time is not modelled. */
