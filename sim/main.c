@@ -7,8 +7,8 @@ static const struct {
     int (*entry)(int argc, char **argv);
 } COMMANDS[] = {
     {"run", "replay address traces through machines; report hit rates, walks, cycles", cmd_run},
-    {"config", "list, show and check machine descriptions", cmd_config},
-    {"trace", "convert, inspect and verify address traces", cmd_trace},
+    {"config", "list, show and check descriptions of machines", cmd_config},
+    {"trace", "convert address traces, and say what one holds", cmd_trace},
     {"walk", "walk the page tables of a memory image, address by address", cmd_walk},
 };
 enum { N = sizeof COMMANDS / sizeof COMMANDS[0] };
