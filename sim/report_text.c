@@ -110,6 +110,35 @@ static void print_trace(const struct text *text)
     paragraph(text->out, "run", line);
 }
 
+/* "16.704 %", or "none" where nothing was looked up. */
+static const char *percent_text(uint64_t part, uint64_t whole, char buf[32])
+{
+    if (whole)
+        snprintf(buf, 32, "%.3f %%", percent(part, whole));
+    return whole ? buf : "none";
+}
+
+/* The whole run in one sentence. */
+static void print_summary(const struct text *text)
+{
+    const struct sums *sums = &text->sums;
+    const struct mmu_histogram *latency = &text->stats->walk_latency;
+    uint64_t elapsed = text->stats->cycles.elapsed[0];
+    char line[1024], rate[32], number[TABLE_NUMBER], whole[TABLE_NUMBER];
+    int n = 0;
+    for (uint32_t i = 0; i < text->config->levels; i++)
+        n += snprintf(line + n, sizeof line - (size_t)n, "L%" PRIu32 " TLB hit rate %s, ", i + 1,
+                      percent_text(sums->level[i].hits, sums->level[i].accesses, rate));
+    n += snprintf(line + n, sizeof line - (size_t)n, "%s walks", table_format(sums->walks, number));
+    if (latency->count)
+        n += snprintf(line + n, sizeof line - (size_t)n, " of %.2f cycles",
+                      ratio(latency->sum, latency->count));
+    snprintf(line + n, sizeof line - (size_t)n, "; translation costs %s of %s cycles (%.3f %%)",
+             table_format_signed(sums->exposed, number), table_format(elapsed, whole),
+             elapsed ? 100 * (double)sums->exposed / (double)elapsed : 0.0);
+    paragraph(text->out, "summary", line);
+}
+
 static void print_accesses(struct text *text)
 {
     const struct mmu_run_stats *run = &text->stats->run;
@@ -395,13 +424,18 @@ int report_text(const struct report_run *run, FILE *out)
     figures_sum(run, &text.sums);
     print_machine(&text);
     print_trace(&text);
+    print_summary(&text);
     print_accesses(&text);
     print_tlbs(&text);
     print_contents(&text);
     print_pscs(&text);
-    print_walks(&text);
-    print_latency(&text);
-    print_reads(&text);
+    if (text.sums.walks) {
+        print_walks(&text);
+        print_latency(&text);
+        print_reads(&text);
+    } else {
+        fputs("\nPage walks: none\n", out);
+    }
     print_faults(&text);
     print_cycles(&text);
     print_ledger(&text);

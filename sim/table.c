@@ -68,11 +68,17 @@ void table_count(struct table *table, uint64_t value)
     table_text(table, "%s", table_format(value, text));
 }
 
+const char *table_format_signed(int64_t value, char *buf)
+{
+    buf[0] = '-';
+    table_format(value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0 ? buf + 1 : buf);
+    return buf;
+}
+
 void table_signed(struct table *table, int64_t value)
 {
     char text[TABLE_NUMBER];
-    table_text(table, "%s%s", value < 0 ? "-" : "",
-               table_format(value < 0 ? -(uint64_t)value : (uint64_t)value, text));
+    table_text(table, "%s", table_format_signed(value, text));
 }
 
 void table_real(struct table *table, double value, unsigned decimals)

@@ -32,8 +32,9 @@ void table_rule(struct table *table);
 /* Prints the table, indented by two, and frees it. False: out of memory, nothing was printed. */
 bool table_end(struct table *table, FILE *out);
 
-/* "1,234,567"; returns buf, which must hold 27 characters and the terminator. */
+/* "1,234,567" and "-1,234,567"; return buf, which holds TABLE_NUMBER characters. */
 enum { TABLE_NUMBER = 28 };
 const char *table_format(uint64_t value, char *buf);
+const char *table_format_signed(int64_t value, char *buf);
 
 #endif

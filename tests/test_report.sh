@@ -112,6 +112,12 @@ for machine in tiny wide; do
     elsewhere="$elsewhere|^cycles[.]charged|^walk[.](merged|wait|pending|active)|^walk_latency|[.]merged[.]"
 done
 
+# Nothing to tell: no paging, no look-ups, no walks; no structures at all.
+good off --config ./tiny.yaml --set pager.enabled=false tiny.lackey
+grep -q '^Page walks: none' "$scratch/off" || fail "without paging there are walks"
+grep -q 'translation costs 0 of ' "$scratch/off" || fail "without paging translation costs"
+grep -qi 'nan\|inf ' "$scratch/off" && fail "without paging some number is none"
+
 # An override is the same as a file that says so.
 good set --config ./tiny.yaml --set window=4 --set walk.walkers=2 --format csv tiny.lackey
 good file --config ./wide.yaml --format csv tiny.lackey
