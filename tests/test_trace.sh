@@ -67,6 +67,16 @@ printf 'I 1000,4 k\nL 2000,8 k +\nS ffffffffffffffff,1 i + g7\n M 3000,4 g429496
 printf '# x\nI  00001000,4 k\n L 00002000,8 k +\n S ffffffffffffffff,1 i + g7\n M 00003000,4 g4294967295\n' | cmp - own.again ||
     fail "own words change"
 
+# ---- the shipped traces: whole, of five million references or more with fetches, two beyond 64 MiB ----
+large=0
+for trace in "$SRC"/traces/*.mmt; do
+    "$MMUSIM" trace info "$trace" >info || fail "$trace: exit status $?"
+    awk '$1 == "references" && $2 >= 5000000 { n++ } $1 == "fetches" && $2 > 0 { n++ } END { exit n != 2 }' info || fail "$trace: too small"
+    awk '$1 == "4K" && $2 >= 16384 { ok = 1 } END { exit !ok }' info && large=$((large + 1))
+    [[ $(stat -c %s "$trace") -lt 10000000 ]] || fail "$trace: too large"
+done
+[[ $large -ge 2 ]] || fail "only $large shipped traces reach 64 MiB"
+
 # ---- damage ----
 head -c 3000 a.mmt >cut.mmt
 refused 2 "cut.mmt: byte 120: block 0: the file ends inside it (0 references before it)" info cut.mmt

@@ -4,9 +4,8 @@
  * delivered; the error names block and byte.
  */
 #include "block.h"
-#include "bytes.h"
-#include "hash.h"
 #include "trace_files.h"
+#include "trace_sign.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -75,20 +74,6 @@ static void every_cut_is_noticed(void **state)
     free(a);
 }
 
-/* Offsets of the blocks of a file. */
-static size_t find_blocks(const unsigned char *bytes, size_t size, size_t offsets[8])
-{
-    size_t at = get32(bytes + 12), n = 0;
-
-    while (at + 80 < size && !memcmp(bytes + at, "MMTB", 4)) {
-        offsets[n++] = at;
-        for (int s = 0; s < MMT_STREAMS; s++)
-            at += get32(bytes + offsets[n - 1] + 44 + 4 * (size_t)s);
-        at += 80;
-    }
-    return n;
-}
-
 /* A trace of three blocks. */
 static unsigned char *three_blocks(const char *path, size_t *size, struct mmu_access **a, size_t *n,
                                    size_t offsets[8], uint64_t firsts[4])
@@ -101,7 +86,7 @@ static unsigned char *three_blocks(const char *path, size_t *size, struct mmu_ac
     *a = random_accesses(&r, false, *n);
     write_trace(path, MMU_TRACE_BINARY, *a, *n);
     bytes = read_bytes(path, size);
-    assert_int_equal(find_blocks(bytes, *size, offsets), 3);
+    assert_int_equal(trace_blocks(bytes, *size, offsets, 8), 3);
     for (int i = 0; i < 3; i++)
         firsts[i] = get64(bytes + offsets[i] + 8);
     firsts[3] = *n;
@@ -226,24 +211,6 @@ static void a_writer_that_died(void **state)
     free(a);
 }
 
-/* Makes all checksums right again. */
-static void sign(unsigned char *bytes, size_t size)
-{
-    size_t offsets[8], header = get32(bytes + 12);
-
-    if (header >= 104 && header <= 4096 && header <= size)
-        put64(bytes + header - 8, hash_bytes(bytes, header - 8, 0));
-    size_t n = find_blocks(bytes, size, offsets);
-    for (size_t i = 0; i < n; i++) {
-        size_t packed = 0;
-        for (int s = 0; s < MMT_STREAMS; s++)
-            packed += get32(bytes + offsets[i] + 44 + 4 * (size_t)s);
-        if (packed <= size - offsets[i] - 80)
-            put64(bytes + offsets[i] + 64, hash_bytes(bytes + offsets[i] + 80, packed, 0));
-        put64(bytes + offsets[i] + 72, hash_bytes(bytes + offsets[i], 72, 0));
-    }
-}
-
 static void deceit_is_survived(void **state)
 {
     struct rng r;
@@ -264,7 +231,7 @@ static void deceit_is_survived(void **state)
             memcpy(copy + at, &value, at + width <= size ? width : 1);
         }
         memcpy(copy, bytes, 16); /* the magic, the version, the header's length */
-        sign(copy, size);
+        trace_sign(copy, size);
         write_bytes(in_scratch("b"), copy, size);
         free(read_trace(in_scratch("b"), 500, &n, &code, &err));
         refused += code < 0;
@@ -291,7 +258,7 @@ static void greatest_numbers_everywhere(void **state)
         for (size_t width = 4; width <= 8; width += 4) {
             memcpy(copy, bytes, size);
             memset(copy + at, 0xff, width);
-            sign(copy, size);
+            trace_sign(copy, size);
             write_bytes(in_scratch("b"), copy, size);
             free(read_trace(in_scratch("b"), 500, &n, &code, &err));
             /* Reserved bytes, the source, and what only info and seeking use are not contradicted by the
