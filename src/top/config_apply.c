@@ -49,7 +49,7 @@ static int unknown_key(struct apply *a, const struct schema *rows, const struct 
     }
     const char *near = err_suggest(key->text, names, n);
     if (near)
-        return value_refuse(a, key, MMU_ERR_FORMAT, "unknown key '%s', did you mean '%s'?",
+        return value_refuse(a, key, MMU_ERR_FORMAT, "unknown key '%s'; did you mean '%s'?",
                             yaml_shown(key->text, shown), near);
     return value_refuse(a, key, MMU_ERR_FORMAT, "unknown key '%s'; expected %s", yaml_shown(key->text, shown),
                         list);
@@ -283,7 +283,7 @@ static int find_element(struct apply *a, const struct schema *row, char *base, c
             names[k] = element(row, base, k);
         const char *near = err_suggest(word->text, names, n);
         if (near)
-            return value_refuse(a, word, MMU_ERR_INVALID, "there is no '%s', did you mean '%s'?",
+            return value_refuse(a, word, MMU_ERR_INVALID, "there is no '%s'; did you mean '%s'?",
                                 yaml_shown(word->text, shown), near);
     }
     if (n == 0)
@@ -294,6 +294,20 @@ static int find_element(struct apply *a, const struct schema *row, char *base, c
                         n - 1 + first);
 }
 
+/* A whole element of a list. */
+static int apply_item(struct apply *a, const struct schema *list, char *base, const struct yaml_node *word,
+                      const struct yaml_node *node)
+{
+    int status = mark_add(a, list, offset_of(a, base + list->offset), word);
+    if (status)
+        return status;
+    if (list->type == SCHEMA_LIST)
+        return value_refuse(a, word, MMU_ERR_FORMAT, "expected one of its fields, as %s.start", a->path);
+    return list->type == SCHEMA_NAMED ? apply_named(a, list, base, word, node)
+                                      : apply_numbered(a, list, base, word, node);
+}
+
+/* A --set's value: a plain text for single values, else YAML. list: word names a whole element of it. */
 static int apply_parsed(struct apply *a, const struct schema *row, char *base, const struct yaml_node *word,
                         const char *value, const struct schema *list)
 {
@@ -308,11 +322,7 @@ static int apply_parsed(struct apply *a, const struct schema *row, char *base, c
         return value_refuse(a, word, status, "column %u of the value: %s", syntax.column, syntax.message);
     }
     const struct yaml_node *node = tree.root ? tree.root : &text;
-    status = !list                        ? apply_value(a, row, base, word, node)
-             : list->type == SCHEMA_NAMED ? apply_named(a, list, base, word, node)
-             : list->type == SCHEMA_NUMBERED
-                 ? apply_numbered(a, list, base, word, node)
-                 : value_refuse(a, word, MMU_ERR_FORMAT, "expected one of its fields, as %s.start", a->path);
+    status = list ? apply_item(a, list, base, word, node) : apply_value(a, row, base, word, node);
     yaml_tree_free(&tree);
     return status;
 }
@@ -356,10 +366,10 @@ static int apply_path(struct apply *a, char *words, const char *value)
 int apply_set(struct apply *a, const char *text)
 {
     const char *equals = strchr(text, '=');
-    if (!equals || equals == text)
-        return err_set(a->err, MMU_ERR_FORMAT, "--set %s: expected path=value, as tlb.STLB.entries=1024",
-                       text);
     int status = apply_origin(a, "--set ", text);
+    if (!status && (!equals || equals == text))
+        return err_at(a->err, MMU_ERR_FORMAT, a->origin[a->origins - 1], 0, 0,
+                      "expected path=value, as tlb.STLB.entries=1024");
     char *words = status ? NULL : strndup(text, (size_t)(equals - text));
     char *path = words ? strdup(words) : NULL;
     if (!path) {

@@ -89,8 +89,8 @@ static bool check_number(const struct check *c, const struct schema *row, const 
     const char *at = (const char *)base + row->offset;
     uint64_t value = schema_number(row, base);
     if (value < row->min || value > row->max)
-        return bad(c, at, at, "%" PRIu64 " is out of range; expected %" PRIu64 " to %" PRIu64, value,
-                   row->min, row->max);
+        return bad(c, at, at, "%" PRIu64 "%s is out of range; expected %" PRIu64 " to %" PRIu64, value,
+                   value ? "" : " (or not given)", row->min, row->max);
     return true;
 }
 
@@ -101,7 +101,7 @@ static bool check_word(const struct check *c, const struct schema *row, const vo
     if (row->type == SCHEMA_SET && (value & ~schema_all_bits(row->words)))
         return bad(c, at, at, "0x%" PRIx32 " has bits that mean nothing", value);
     if (row->type == SCHEMA_SET && row->min && !value)
-        return bad(c, at, at, "empty; expected at least one of the list");
+        return bad(c, at, at, "empty, or not given; expected at least one");
     if (row->type != SCHEMA_SET && !schema_word(row->words, value))
         return bad(c, at, at, "%" PRIu32 " is no value of this field", value);
     return true;
@@ -211,8 +211,8 @@ static bool check_geometry(const struct check *c, const uint32_t *entries, const
 {
     if (*ways == 0 || *ways > *entries)
         return bad(c, ways, entries,
-                   "%" PRIu32 " ways of %" PRIu32 " entries; expected 1 to %" PRIu32 ", or full", *ways,
-                   *entries, *entries);
+                   "%" PRIu32 "%s ways of %" PRIu32 " entries; expected 1 to %" PRIu32 ", or full", *ways,
+                   *ways ? "" : " (or not given)", *entries, *entries);
     if (*entries % *ways)
         return bad(c, entries, ways,
                    "%" PRIu32 " entries cannot be divided into sets of %" PRIu32

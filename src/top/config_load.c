@@ -106,7 +106,7 @@ static int apply_base(struct apply *a, const struct source *s, const struct yaml
     if (stat(path, &st) != 0)
         return value_refuse(a, node, MMU_ERR_IO, "%s: %s", yaml_shown(node->text, shown), strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return value_refuse(a, node, MMU_ERR_IO, "'%s' is no regular file; expected a YAML file",
+        return value_refuse(a, node, MMU_ERR_IO, "'%s' is not a regular file; expected a YAML file",
                             yaml_shown(node->text, shown));
     for (const struct source *h = s; h; h = h->heir)
         if (h->is_file && h->device == st.st_dev && h->inode == st.st_ino)

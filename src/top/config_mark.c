@@ -23,6 +23,8 @@ int apply_origin(struct apply *a, const char *prefix, const char *name)
         return err_set(a->err, MMU_ERR_NOMEM, "%s", mmu_status_text(MMU_ERR_NOMEM));
     }
     snprintf(whole, size, "%s%s", prefix, name);
+    if (*prefix)
+        schema_one_line(whole); /* a --set is quoted; a file keeps its name */
     a->origin[a->origins++] = whole;
     return MMU_OK;
 }
@@ -45,7 +47,7 @@ int value_refuse(struct apply *a, const struct yaml_node *node, int code, const 
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     return err_at(a->err, code, a->origin[a->origins - 1], a->set ? 0 : node->line, a->set ? 0 : node->column,
-                  "%s%s%s", said ? "" : a->path, said ? "" : ": ", text);
+                  "%s%s%s", said ? "" : a->path, said ? "" : ": ", schema_one_line(text));
 }
 
 int mark_add(struct apply *a, const struct schema *row, size_t offset, const struct yaml_node *key)
@@ -100,8 +102,10 @@ int mark_error(struct apply *a, const struct config_problem *problem)
     unsigned outward, other_outward;
     const struct apply_mark *mark = find_mark(a, problem->field[0], &outward);
     const struct apply_mark *other = find_mark(a, problem->field[1], &other_outward);
-    if (other && (!mark || other_outward < outward || (other_outward == outward && other > mark)))
-        mark = other; /* said more exactly, or later: what was said before may well have been right */
+    if (other &&
+        (!mark || other_outward < outward || (other_outward == outward && other->origin > mark->origin)))
+        mark =
+            other; /* said more exactly, or in a later text: what was said before may well have been right */
     schema_locate(a->config, problem->field[0], path, steps);
     const char *file = a->origins ? a->origin[mark ? mark->origin : a->origins - 1] : "";
     return err_at(a->err, MMU_ERR_INVALID, file, mark ? mark->line : 0, mark ? mark->column : 0, "%s: %s",

@@ -137,15 +137,24 @@ __attribute__((format(printf, 2, 3))) static void extend(char path[SCHEMA_PATH],
     va_end(args);
 }
 
+char *schema_one_line(char *text)
+{
+    for (char *c = text; *c; c++)
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
+    return text;
+}
+
 /* The part of a path that names element i, whose struct lies at element. */
 static void extend_element(char path[SCHEMA_PATH], const struct schema *row, const char *element, size_t i)
 {
     size_t length =
         row->type == SCHEMA_NAMED ? strnlen(element, MMU_NAME) : 0; /* a name is the first member */
+    size_t used = strlen(path);
     if (length > 0 && length < MMU_NAME)
         extend(path, ".%s", element);
     else
         extend(path, ".%zu", row->type == SCHEMA_NUMBERED ? i + 1 : i);
+    schema_one_line(path + used); /* a name is checked, and complained about, like any other field */
 }
 
 unsigned schema_locate(const struct mmu_config *config, size_t offset, char path[SCHEMA_PATH],

@@ -62,6 +62,9 @@ enum {
 /* The rows of the top level. */
 extern const struct schema *const config_schema;
 
+/* Makes a text fit for an error line: control characters become '?'. Returns text. */
+char *schema_one_line(char *text);
+
 /* Bits that the words of a SCHEMA_SET cover; the first word of one value, or NULL. */
 uint32_t schema_all_bits(const struct schema_word *words);
 const char *schema_word(const struct schema_word *words, uint32_t value);

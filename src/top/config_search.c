@@ -176,7 +176,7 @@ static int not_found(const char *name, struct mmu_error *err)
         const char *near = err_suggest(name, names, m.n);
         status =
             near
-                ? err_set(err, MMU_ERR_NOTFOUND, "no machine is named '%.60s', did you mean '%s'?", name,
+                ? err_set(err, MMU_ERR_NOTFOUND, "no machine is named '%.60s'; did you mean '%s'?", name,
                           near)
                 : err_set(
                       err, MMU_ERR_NOTFOUND,

@@ -58,9 +58,13 @@ static int unexpected(struct apply *a, const struct schema *row, const struct ya
 {
     char expected[300], shown[YAML_SHOWN];
     bool quote = node->kind == YAML_TEXT && !yaml_is_null(node);
+    bool empty = node->kind == YAML_LIST && !node->first;
     schema_expected(row, expected, sizeof expected);
     return value_refuse(a, node, MMU_ERR_FORMAT, "expected %s, got %s%s%s", expected, quote ? "'" : "",
-                        quote ? yaml_shown(node->text, shown) : yaml_kind_name(node), quote ? "'" : "");
+                        quote   ? yaml_shown(node->text, shown)
+                        : empty ? "an empty list"
+                                : yaml_kind_name(node),
+                        quote ? "'" : "");
 }
 
 static int apply_bool(struct apply *a, const struct schema *row, char *base, const struct yaml_node *key,
@@ -126,9 +130,9 @@ static int unknown_word(struct apply *a, const struct schema *row, const struct 
         names[n++] = words->text;
     }
     const char *near = err_suggest(node->text, names, n);
-    return value_refuse(a, node, MMU_ERR_FORMAT, "unknown value '%s'%s%s%s expected one of %s",
-                        yaml_shown(node->text, shown), near ? ", did you mean '" : "", near ? near : "",
-                        near ? "'?" : ";", list);
+    return value_refuse(a, node, MMU_ERR_FORMAT, "unknown value '%s'%s%s%s one of %s",
+                        yaml_shown(node->text, shown), near ? "; did you mean '" : "", near ? near : "",
+                        near ? "'? expected" : "; expected", list);
 }
 
 static int apply_enum(struct apply *a, const struct schema *row, char *base, const struct yaml_node *key,
