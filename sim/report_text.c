@@ -105,7 +105,8 @@ static void print_trace(const struct text *text)
     else
         snprintf(line + n, sizeof line - (size_t)n, "no instruction fetches");
     paragraph(text->out, "", line);
-    snprintf(line, sizeof line, "seed %" PRIu64 ", config %016" PRIx64 ", trace %016" PRIx64,
+    snprintf(line, sizeof line,
+             "mmusim " MMU_VERSION ", seed %" PRIu64 ", config %016" PRIx64 ", trace %016" PRIx64,
              text->config->seed, run->config_hash, run->checksum);
     paragraph(text->out, "run", line);
 }

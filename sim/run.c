@@ -215,47 +215,55 @@ struct replay {
     bool snapped;      /* the warm-up's snapshots are taken */
 };
 
-/* Says which reference the machine refused: one that does not fit its linear addresses. Looked for only when
- * it happened. */
-static int refused(const struct replay *replay, const struct lane *lane, const struct mmu_access *from,
-                   size_t n)
+/* Where a machine's statistics at the end of the warm-up are kept. */
+static struct mmu_stats *snapshot(const struct job *job, size_t lane)
 {
+    return &job->stats[job->traces.n * job->configs.n + lane];
+}
+
+/* References that a core has begun to run. */
+static uint64_t begun(const struct job *job, size_t i)
+{
+    struct mmu_stats *now = snapshot(job, i); /* no longer needed: the run has failed */
+    uint64_t n = 0;
+    mmu_core_stats(job->lane[i].core, now);
+    for (unsigned k = 0; k < MMU_KINDS * MMU_PRIVS; k++)
+        n += now->run.accesses[k];
+    return n;
+}
+
+/* Says at which reference machine i gave up, and why. Looked for only when it happened. */
+static int complain(const struct job *job, const struct replay *replay, size_t i,
+                    const struct mmu_access *from, size_t n, int status)
+{
+    const struct lane *lane = &job->lane[i];
     enum mmu_mode mode = mmu_core_mode(lane->core);
     unsigned bits = mode == MMU_MODE_OFF                            ? lane->config.cpu.maxphyaddr
                     : mode == MMU_MODE_I386 || mode == MMU_MODE_PAE ? 32
                                                                     : 64;
-    for (size_t i = 0; i < n; i++) {
-        mmu_va last = from[i].va + from[i].size - 1;
-        if (last < from[i].va || (bits < 64 && last >> bits))
+    for (size_t k = 0; status == MMU_ERR_INVALID && k < n; k++) {
+        mmu_va last = from[k].va + from[k].size - 1;
+        if (last < from[k].va || (bits < 64 && last >> bits))
             return cli_error("%s: reference %" PRIu64 ", %u bytes at 0x%" PRIx64
                              ", does not fit the %u-bit linear addresses of %s",
-                             replay->path, replay->done + i + 1, from[i].size, from[i].va, bits, lane->name);
+                             replay->path, replay->done + k + 1, from[k].size, from[k].va, bits, lane->name);
     }
-    return cli_error("%s: references %" PRIu64 " to %" PRIu64 ": not all can be run on %s", replay->path,
-                     replay->done + 1, replay->done + n, lane->name);
+    return cli_error("%s: reference %" PRIu64 " on %s: %s", replay->path, begun(job, i), lane->name,
+                     mmu_status_text(status));
 }
 
 static int feed(struct job *job, struct replay *replay, const struct mmu_access *from, size_t n)
 {
     for (size_t i = 0; i < job->configs.n; i++) {
-        struct lane *lane = &job->lane[i];
-        int result = mmu_core_run(lane->core, from, n, NULL);
-        if (result == MMU_ERR_INVALID)
-            return refused(replay, lane, from, n);
+        int result = mmu_core_run(job->lane[i].core, from, n, NULL);
         if (result)
-            return cli_error("%s: references %" PRIu64 " to %" PRIu64 " on %s: %s", replay->path,
-                             replay->done + 1, replay->done + n, lane->name, mmu_status_text(result));
+            return complain(job, replay, i, from, n, result);
     }
     if (replay->summed)
         replay->checksum = mmu_trace_checksum(replay->checksum, from, n);
     replay->done += n;
     job->replayed += n * job->configs.n;
     return CLI_GO;
-}
-
-static struct mmu_stats *snapshot(const struct job *job, size_t lane)
-{
-    return &job->stats[job->traces.n * job->configs.n + lane];
 }
 
 /* Takes the warm-up's snapshots when it is over. Nothing of it is left in flight: its cycles end with it. */
