@@ -3,6 +3,7 @@
  * installed.
  */
 #include "config_search.h"
+#include "config_yaml.h"
 #include "error.h"
 #include <mmusim/config.h>
 
@@ -168,6 +169,7 @@ static int find_machines(struct machines *m, struct mmu_error *err)
 static int not_found(const char *name, struct mmu_error *err)
 {
     struct machines m;
+    char shown[YAML_SHOWN];
     int status = find_machines(&m, err);
     const char **names = status ? NULL : calloc(m.n + 1, sizeof *names);
     if (names) {
@@ -175,13 +177,12 @@ static int not_found(const char *name, struct mmu_error *err)
             names[i] = m.item[i].name;
         const char *near = err_suggest(name, names, m.n);
         status =
-            near
-                ? err_set(err, MMU_ERR_NOTFOUND, "no machine is named '%.60s'; did you mean '%s'?", name,
-                          near)
-                : err_set(
-                      err, MMU_ERR_NOTFOUND,
-                      "no machine is named '%.60s'; expected the path of a .yaml file, or a name found in %s",
-                      name, m.looked);
+            near ? err_set(err, MMU_ERR_NOTFOUND, "no machine is named '%s'; did you mean '%s'?",
+                           yaml_shown(name, shown), near)
+                 : err_set(
+                       err, MMU_ERR_NOTFOUND,
+                       "no machine is named '%s'; expected the path of a .yaml file, or a name found in %s",
+                       yaml_shown(name, shown), m.looked);
     } else if (!status) {
         status = err_set(err, MMU_ERR_NOMEM, "%s", mmu_status_text(MMU_ERR_NOMEM));
     }
