@@ -102,7 +102,7 @@ static int words(struct cursor *c, struct mmu_access *a)
 
     for (skip_blanks(c); c->at < c->end; skip_blanks(c)) {
         const char *word = c->at++;
-        uint64_t gap;
+        uint64_t gap = 0;
         int code;
 
         if (!is_blank(word[-1]))
@@ -135,7 +135,7 @@ static int reference(struct cursor *c, struct mmu_access *a, bool *modify)
 {
     static const char letters[] = "ILS";
     const char *kind = c->at < c->end && *c->at ? strchr("ILSM", *c->at) : NULL, *at;
-    uint64_t size;
+    uint64_t size = 0;
     int code;
 
     if (!kind)

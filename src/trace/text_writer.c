@@ -6,9 +6,9 @@
 #include "error.h"
 #include "text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* LINE_MOST: the longest line that is written, with room to spare. */
 enum { BUFFER = 1 << 16, LINE_MOST = 128 };
@@ -29,18 +29,43 @@ static int flush(struct mmu_trace_writer *w, struct mmu_error *err)
     return output_write(w->output, t->buffer, n, err);
 }
 
+/* Digits of x in a base up to 16, at least `least` of them. Returns the place behind them. */
+static char *digits(char *to, uint64_t x, unsigned base, int least)
+{
+    char reversed[24];
+    int n = 0;
+
+    for (; x || n < least; x /= base)
+        reversed[n++] = "0123456789abcdef"[x % base];
+    while (n)
+        *to++ = reversed[--n];
+    return to;
+}
+
 static int line(struct mmu_trace_writer *w, const struct mmu_access *a, bool modify, struct mmu_error *err)
 {
-    static const char *const kinds[MMU_KINDS] = {"I ", " L", " S"}, *const privs[MMU_PRIVS] = {"", " k",
-                                                                                               " i"};
+    /* Four bytes a kind. */
+    static const char kinds[] = "I  \0 L \0 S \0 M ", *const privs[MMU_PRIVS] = {"", " k", " i"};
     struct text_writer *t = w->state;
-    char gap[16] = "";
+    char *p = t->buffer + t->filled;
 
-    if (a->flags & MMU_AF_GAP)
-        snprintf(gap, sizeof gap, " g%" PRIu32, a->gap);
-    t->filled += (size_t)snprintf(t->buffer + t->filled, LINE_MOST, "%s %08" PRIx64 ",%u%s%s%s\n",
-                                  modify ? " M" : kinds[MMU_KIND_OF(a->kind)], a->va, a->size,
-                                  privs[MMU_PRIV_OF(a->kind)], a->flags & MMU_AF_FOLLOWS ? " +" : "", gap);
+    memcpy(p, kinds + 4 * (modify ? 3 : MMU_KIND_OF(a->kind)), 3);
+    p = digits(p + 3, a->va, 16, 8);
+    *p++ = ',';
+    p = digits(p, a->size, 10, 1);
+    for (const char *word = privs[MMU_PRIV_OF(a->kind)]; *word; word++)
+        *p++ = *word;
+    if (a->flags & MMU_AF_FOLLOWS) {
+        *p++ = ' ';
+        *p++ = '+';
+    }
+    if (a->flags & MMU_AF_GAP) {
+        *p++ = ' ';
+        *p++ = 'g';
+        p = digits(p, a->gap, 10, 1);
+    }
+    *p++ = '\n';
+    t->filled = (size_t)(p - t->buffer);
     return t->filled >= BUFFER ? flush(w, err) : MMU_OK;
 }
 
