@@ -4,7 +4,7 @@
 
 int walkers_init(struct walkers *w, uint32_t n, uint32_t window)
 {
-    *w = (struct walkers){.n = n, .room = window + n + 4};
+    *w = (struct walkers){.n = n, .room = 2 * window + 16};
     w->open = malloc(w->room * sizeof *w->open);
     return w->open ? MMU_OK : MMU_ERR_NOMEM;
 }
@@ -52,7 +52,9 @@ static void cover(struct walkers *w, mmu_cycle start, mmu_cycle end)
     }
     w->active += end - start;
     if (at == last) {
-        REQUIRE(w->opens < w->room); /* one interval a data access in flight, one for the fetch, the last settled one */
+        /* two a data access in flight that crosses a page, the retries of a faulting one, the last settled
+         * one */
+        REQUIRE(w->opens < w->room);
         memmove(w->open + at + 1, w->open + at, (w->opens - at) * sizeof *w->open);
         w->opens++;
     } else {
@@ -68,7 +70,8 @@ void walkers_release(struct walkers *w, uint32_t walker, mmu_cycle start, mmu_cy
     w->pending += end - start;
     if (end == start)
         return;
-    if (LIKELY(w->opens == 1 && w->open[0].end < start && w->open[0].end < settled)) { /* blocking machines: one after another */
+    if (LIKELY(w->opens == 1 && w->open[0].end < start &&
+               w->open[0].end < settled)) { /* blocking machines: one after another */
         w->open[0] = (struct interval){start, end};
         w->active += end - start;
         return;
