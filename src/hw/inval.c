@@ -108,6 +108,7 @@ enum mmu_outcome mmu_invlpg(struct mmu *m, mmu_va va)
         return MMU_FAULT_GP;
     if (r->geometry && r->geometry->long_mode && !is_canonical(va, r->va_bits))
         return MMU_DONE; /* no operation */
+    m->changes++;
     uint32_t dropped = drop_translations(m, va, r->pcid, true, MMU_BY_INVLPG);
     dropped += psc_drop_pcid(&m->psc, r->pcid, m->psc_stats, MMU_BY_INVLPG);
     notify_dropped(m, va, dropped);
@@ -126,6 +127,7 @@ enum mmu_outcome mmu_invpcid(struct mmu *m, uint64_t type, const struct mmu_invp
         return MMU_FAULT_GP;
     if (type == 0 && r->geometry && r->geometry->long_mode && !is_canonical(descriptor->va, r->va_bits))
         return MMU_FAULT_GP;
+    m->changes++;
     uint16_t pcid = (uint16_t)descriptor->pcid;
     switch (type) {
     case 0: {

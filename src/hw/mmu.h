@@ -38,6 +38,9 @@ struct request {
     mmu_va va;
     uint8_t kind, priv, class;
     bool silent;       /* a prefetch: takes no time, hides its fault */
+    bool split;        /* of the split-phase face: `now` is the caller's clock, which the core's own time is never compared with */
+    bool merged;       /* what was hit had to be waited for */
+    uint8_t psc;       /* enum mmu_psc_level where its walk began; MMU_PSC_LEVELS: at the root */
     mmu_cycle issued;  /* of the access */
     mmu_cycle now;     /* where in time the translation stands */
     /* the answer */
@@ -46,6 +49,24 @@ struct request {
     uint8_t page;      /* enum mmu_page of the page in the tables; MMU_PAGES: paging is off */
     uint32_t error_code;
     mmu_pa pa;         /* MMU_FAULT_MEMORY: of the entry that nothing answered for */
+};
+
+/* Where a look-up ended. */
+struct mmu_found {
+    struct tlb *tlb; /* NULL: no level holds the page */
+    uint32_t index;  /* of the entry */
+    uint16_t slot;   /* first level: where its hits are counted (hot.h) */
+    uint8_t level;   /* that holds it; else the number of levels */
+    uint8_t page;    /* enum mmu_page of the entry */
+};
+
+/* What remains to be done after a look-up. */
+enum mmu_need {
+    MMU_NEED_NOTHING,
+    MMU_NEED_FAULT,  /* the entry forbids the access */
+    MMU_NEED_WALK,   /* nothing was found; this and all that follow are walks */
+    MMU_NEED_DIRTY,  /* a store found D = 0 */
+    MMU_NEED_RIGHTS, /* the entry forbids the access, but the tables may permit it */
 };
 
 struct mmu {
@@ -58,6 +79,7 @@ struct mmu {
     struct pcache pcache;
     struct walkers walkers;
     uint64_t clock; /* of recency */
+    uint64_t changes; /* register loads and invalidations that may have changed translations: what is in flight looks here */
     struct mmu_ledger ledger; /* of the access in progress */
     /* what it is made of */
     const struct mmu_config *config;
@@ -86,11 +108,37 @@ void mmu_destroy(struct mmu *m);
 /* Translates q->va for one byte (an access within one page). The address fits the mode's linear space (32-bit modes: below 2^32). */
 enum mmu_outcome mmu_translate(struct mmu *m, struct request *q);
 
-/* Adds cycles to the ledger of the access in progress and to the charged totals, and moves now. */
+/*
+ * The pieces of mmu_translate(), for what stops between two reads (src/top/split.c). A look-up counts and touches nothing, so that it can be repeated; a
+ * translation is counted when it ends.
+ *
+ *   mmu_answer_early()    true: the answer needs no look-up (paging is off, #GP)
+ *   mmu_look_up()         finds and charges; the caller touches the entry that it goes on with
+ *   mmu_count_look_up()   counts a look-up that is valid; need: what it led to
+ *   mmu_answer_hit()      need < MMU_NEED_WALK: the answer, with its fills or its fault
+ *   mmu_walk_begin()      charges the start, probes the paging-structure caches; false: it ended in the PDPTE registers
+ *   mmu_walk_count()      counts an ended walk, without its reads by place
+ *   mmu_walk_end()        its service time, its event
+ *   mmu_walk_keep()       fills, or faults. level: of the hit that a walk other than MMU_NEED_WALK renews
+ */
+bool mmu_answer_early(const struct mmu *m, struct request *q);
+enum mmu_need mmu_look_up(struct mmu *m, struct request *q, struct mmu_found *f);
+void mmu_count_look_up(struct mmu *m, const struct request *q, const struct mmu_found *f, enum mmu_need need);
+enum mmu_outcome mmu_answer_hit(struct mmu *m, struct request *q, const struct mmu_found *f, enum mmu_need need);
+bool mmu_walk_begin(struct mmu *m, struct request *q, struct walk *w);
+void mmu_walk_count(struct mmu *m, const struct request *q, const struct walk *w);
+void mmu_walk_end(struct mmu *m, const struct request *q, const struct walk *w, mmu_cycle cycles);
+enum mmu_outcome mmu_walk_keep(struct mmu *m, struct request *q, const struct walk *w, enum mmu_need need, unsigned level);
+
+/* Adds cycles to the ledger of the access in progress and to the charged totals, and moves now. The split-phase face: moves now only. */
 static inline void mmu_charge(struct mmu *m, struct request *q, enum mmu_part part, mmu_cycle cycles)
 {
     if (cycles == 0 || q->silent)
         return;
+    if (UNLIKELY(q->split)) {
+        q->now += cycles;
+        return;
+    }
     REQUIRE(m->ledger.n < MMU_LEDGER_SEGMENTS && cycles <= UINT32_MAX);
     m->ledger.segment[m->ledger.n].part = part;
     m->ledger.segment[m->ledger.n++].cycles = (uint32_t)cycles;

@@ -49,6 +49,7 @@ static bool adopt(struct mmu *m, struct regime *next, bool pdptes)
                     memcmp(next->allowed, m->regime.allowed, sizeof next->allowed) == 0 &&
                     memcmp(next->key_denied, m->regime.key_denied, sizeof next->key_denied) == 0;
     m->regime = *next;
+    m->changes++;
     if (!same_hot)
         mmu_hot_sync_all(m);
     return true;
