@@ -22,21 +22,35 @@ struct step {
     int status;
 };
 
-static void COLD notify(const struct step *s, enum mmu_event_type type, mmu_va va)
+void COLD core_notify(const struct mmu_core *c, const struct request *q, enum mmu_event_type type, mmu_va va)
 {
-    const struct mmu *m = &s->core->mmu;
+    const struct mmu *m = &c->mmu;
     struct mmu_event event = {
         .type = (uint8_t)type,
-        .kind_priv = s->access->kind,
-        .outcome = s->q.outcome,
+        .kind_priv = MMU_KIND_PRIV(q->kind, q->priv),
+        .outcome = q->outcome,
         .pcid = m->regime.pcid,
-        .error_code = s->q.error_code,
+        .error_code = q->error_code,
         .va = va,
-        .pa = s->q.outcome == MMU_DONE ? s->q.pa : 0,
-        .cycle = type == MMU_EV_ACCESS ? s->q.issued : s->q.now,
-        .cycles = type == MMU_EV_ACCESS ? s->q.now - s->q.issued : 0,
+        .pa = q->outcome == MMU_DONE ? q->pa : 0,
+        .cycle = type == MMU_EV_ACCESS ? q->issued : q->now,
+        .cycles = type == MMU_EV_ACCESS ? q->now - q->issued : 0,
     };
     mmu_notify(m, &event);
+}
+
+void core_raise(struct mmu_core *c, const struct request *q)
+{
+    if (q->outcome == MMU_FAULT_PF) {
+        c->mmu.regime.reg[MMU_REG_CR2] = q->va;
+        c->run.faults_pf[0]++;
+    } else if (q->outcome == MMU_FAULT_GP) {
+        c->run.faults_gp[0]++;
+    } else {
+        c->run.faults_memory[0]++;
+    }
+    if (mmu_observes(&c->mmu, MMU_EV_FAULT))
+        core_notify(c, q, MMU_EV_FAULT, q->va);
 }
 
 /* The operating system's turn after a #PF: true when the access is worth another try. */
@@ -77,16 +91,7 @@ static enum mmu_outcome translate(struct step *s)
     for (;;) {
         if (mmu_translate(&c->mmu, &s->q) == MMU_DONE)
             return MMU_DONE;
-        if (s->q.outcome == MMU_FAULT_PF) {
-            c->mmu.regime.reg[MMU_REG_CR2] = s->q.va;
-            c->run.faults_pf[0]++;
-        } else if (s->q.outcome == MMU_FAULT_GP) {
-            c->run.faults_gp[0]++;
-        } else {
-            c->run.faults_memory[0]++;
-        }
-        if (mmu_observes(&c->mmu, MMU_EV_FAULT))
-            notify(s, MMU_EV_FAULT, s->q.va);
+        core_raise(c, &s->q);
         bool again = s->q.outcome == MMU_FAULT_PF && resolve(s);
         charge_fault(s, (mmu_cycle)config->barrier.fault + (again ? config->pager.fault_cycles : 0));
         if (!again)
@@ -94,6 +99,20 @@ static enum mmu_outcome translate(struct step *s)
         c->run.faults_resolved[0]++;
         s->faults++;
     }
+}
+
+/* Translates the second page of an access that crosses into it. When both succeed, q answers for the first, with the slower one's place. */
+static mmu_pa COLD translate_second(struct step *s)
+{
+    struct request first = s->q;
+    s->q.va = (first.va | PAGE_MASK) + 1;
+    if (translate(s) != MMU_DONE)
+        return 0;
+    mmu_pa pa2 = s->q.pa;
+    s->q.pa = first.pa;
+    s->q.page = first.page;
+    s->q.where = s->q.where > first.where ? s->q.where : first.where;
+    return pa2;
 }
 
 /* m: the time of a load or store at pa. */
@@ -123,33 +142,24 @@ static void complete(struct step *s)
     timeline_complete(&c->ideal, kind, begin + s->kernel + s->data);
 }
 
-static void count(struct step *s, bool crosses)
+void core_count(struct mmu_core *c, const struct request *q, unsigned flags)
 {
-    struct mmu_core *c = s->core;
-    c->run.accesses[s->q.class]++;
-    c->slow[s->q.class]++;
-    c->run.crossings[s->q.kind] += crosses;
-    c->run.instructions[0] += s->q.kind == MMU_FETCH && !(s->access->flags & MMU_AF_FOLLOWS);
+    c->run.accesses[q->class]++;
+    c->slow[q->class]++;
+    c->run.instructions[0] += q->kind == MMU_FETCH && !(flags & MMU_AF_FOLLOWS);
 }
 
-static void fill_result(const struct step *s, mmu_pa pa, mmu_pa pa2, unsigned page, unsigned where, struct mmu_result *r)
+void core_result(const struct request *q, struct mmu_result *r)
 {
-    *r = (struct mmu_result){
-        .issued = s->q.issued,
-        .completed = s->q.now,
-        .outcome = s->q.outcome,
-        .faults = (uint8_t)s->faults,
-        .where = (uint8_t)where,
-    };
-    if (s->q.outcome == MMU_DONE) {
-        r->pa = pa;
-        r->pa2 = pa2;
-        r->page_shift = page < MMU_PAGES ? (uint8_t)page_shift(page) : 0;
+    *r = (struct mmu_result){.issued = q->issued, .completed = q->now, .outcome = q->outcome, .where = q->where};
+    if (q->outcome == MMU_DONE) {
+        r->pa = q->pa;
+        r->page_shift = q->page < MMU_PAGES ? (uint8_t)page_shift(q->page) : 0;
         return;
     }
-    r->cr2 = s->q.va;
-    r->error_code = s->q.outcome == MMU_FAULT_PF ? s->q.error_code : 0;
-    r->pa = s->q.outcome == MMU_FAULT_MEMORY ? s->q.pa : 0;
+    r->cr2 = q->va;
+    r->error_code = q->outcome == MMU_FAULT_PF ? q->error_code : 0;
+    r->pa = q->outcome == MMU_FAULT_MEMORY ? q->pa : 0;
 }
 
 int core_step(struct mmu_core *c, const struct mmu_access *access, struct mmu_result *result)
@@ -166,30 +176,23 @@ int core_step(struct mmu_core *c, const struct mmu_access *access, struct mmu_re
     c->mmu.ledger.n = 0;
 
     bool crosses = (access->va & PAGE_MASK) + access->size > PAGE_SIZE;
-    mmu_pa pa = 0, pa2 = 0;
-    unsigned page = 0, where = 0;
-    if (translate(&s) == MMU_DONE) {
-        pa = s.q.pa;
-        page = s.q.page;
-        where = s.q.where;
-        if (UNLIKELY(crosses)) {
-            s.q.va = (access->va | PAGE_MASK) + 1;
-            if (translate(&s) == MMU_DONE) {
-                pa2 = s.q.pa;
-                where = s.q.where > where ? s.q.where : where;
-            }
-        }
-        if (s.q.outcome == MMU_DONE) {
-            charge_data(&s, pa);
-            if (UNLIKELY(crosses))
-                charge_data(&s, pa2);
-        }
+    mmu_pa pa2 = 0;
+    if (translate(&s) == MMU_DONE && UNLIKELY(crosses))
+        pa2 = translate_second(&s);
+    if (s.q.outcome == MMU_DONE) {
+        charge_data(&s, s.q.pa);
+        if (UNLIKELY(crosses))
+            charge_data(&s, pa2);
     }
     complete(&s);
-    count(&s, crosses);
-    if (result)
-        fill_result(&s, pa, pa2, page, s.q.outcome == MMU_DONE ? where : MMU_AT_FAULT, result);
+    core_count(c, &s.q, access->flags);
+    c->run.crossings[kind] += crosses;
+    if (result) {
+        core_result(&s.q, result);
+        result->pa2 = pa2;
+        result->faults = (uint8_t)s.faults;
+    }
     if (mmu_observes(&c->mmu, MMU_EV_ACCESS))
-        notify(&s, MMU_EV_ACCESS, access->va);
+        core_notify(c, &s.q, MMU_EV_ACCESS, access->va);
     return s.status;
 }

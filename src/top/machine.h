@@ -36,6 +36,12 @@ struct mmu_machine {
 /* One access, at its issue, with its faults; the record is valid. Returns MMU_OK or MMU_ERR_EXHAUSTED. (core.c) */
 int core_step(struct mmu_core *c, const struct mmu_access *access, struct mmu_result *result);
 
+/* What both faces of a core do with a translation that ended (core.c): raise its fault, count its access, answer, tell the observer. */
+void core_raise(struct mmu_core *c, const struct request *q);
+void core_count(struct mmu_core *c, const struct request *q, unsigned flags);
+void core_result(const struct request *q, struct mmu_result *result);
+void core_notify(const struct mmu_core *c, const struct request *q, enum mmu_event_type type, mmu_va va);
+
 /* Is this a record that can be run on this core? */
 static inline bool core_accepts(const struct mmu_core *c, const struct mmu_access *a)
 {
