@@ -48,7 +48,7 @@ ALWAYS_INLINE struct hot_entry *hot_find(struct hot *h, mmu_va va, unsigned size
     struct hot_entry *e = &h->entry[h->guess[kind][page & (HOT_GUESSES - 1)]];
     bool match = ((page ^ e->page) & e->mask) == 0;
     bool allowed = e->allow >> class & 1;
-    bool inside = (va & PAGE_MASK) + size <= PAGE_SIZE;
+    bool inside = (va & PAGE_MASK) + (size - 1) < PAGE_SIZE; /* no size 0 either: it is no access */
     return LIKELY(match & allowed & inside) ? e : NULL;
 }
 

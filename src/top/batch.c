@@ -14,6 +14,7 @@ enum { AHEAD_FAR = 24, AHEAD_NEAR = 12 }; /* records between asking the host for
 struct tab {
     mmu_cycle t;
     uint64_t gaps, waited; /* t has moved by their sum */
+    uint64_t ideal_waited; /* likewise on the ideal clock */
     uint64_t clock;
     uint64_t kinds[MMU_KINDS]; /* as if all were user accesses and none MMU_AF_FOLLOWS */
 };
@@ -32,7 +33,7 @@ static void settle(struct mmu_core *c, const struct tab *tab)
     }
     c->run.instructions[0] += tab->kinds[MMU_FETCH];
     uint64_t data = n - tab->kinds[MMU_FETCH];
-    timeline_skip(&c->ideal, n, data, tab->gaps, 0);
+    timeline_skip(&c->ideal, n, data, tab->gaps, tab->ideal_waited);
     timeline_skip(&c->real, n, data, tab->gaps, tab->waited);
     c->mmu.clock = tab->clock;
 }
@@ -118,7 +119,9 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
         }
         tab.gaps += g;
         if (UNLIKELY(t < busy)) { /* W = 1: only the latest access can be unfinished, and this one waits for it */
+            mmu_cycle ideal = c->ideal.t + tab.gaps + tab.ideal_waited;
             tab.waited += timeline_wait(&c->real, t) - t;
+            tab.ideal_waited += timeline_wait(&c->ideal, ideal) - ideal; /* kernel cycles; when the real clock need not wait, it need not */
             t = busy;
         }
         hot_touch(e, ++tab.clock);
