@@ -9,7 +9,7 @@
 
 #include <mmusim/mmusim.h>
 
-/* Seconds since some fixed point. */
+/* Seconds of processor time that this thread has used. */
 double bench_now(void);
 
 /* Options of a bench: --seconds N, --profile FILE, --set PATH=VALUE (repeatable), --seed N; the rest are

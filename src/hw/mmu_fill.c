@@ -9,26 +9,14 @@ void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
     struct hot_entry *h = &m->hot.entry[t->hot + index];
     uint64_t tag = t->tag[index];
     const struct tlb_entry *e = &t->entry[index];
-    h->allow = 0;
-    if (!tag || !(tag & TLB_GLOBAL || tlb_tag_pcid(tag) == m->regime.pcid) || t->config->policy == MMU_USER_POLICY)
-        return;
-    unsigned page = tlb_tag_page(tag), allow = regime_allowed(&m->regime, e->rights, e->key);
-    if (!e->dirty)
-        allow &= ~CLASSES_OF(MMU_STORE);
-    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
-        if (!(t->config->kinds >> kind & 1))
-            allow &= ~CLASSES_OF(kind);
+    bool current = (tag & TLB_GLOBAL) || (tag && tlb_tag_pcid(tag) == m->regime.pcid);
+    h->allow = current ? regime_allowed(&m->regime, e->rights, e->key) & t->classes & ~(e->dirty ? 0 : CLASSES_OF(MMU_STORE)) : 0;
+    unsigned page = tlb_tag_page(tag);
     h->page = (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)) >> PAGE_SHIFT;
     h->mask = ~(BIT(page_shift(page) - PAGE_SHIFT) - 1);
     h->base = e->base;
     h->page_shift = (uint8_t)page_shift(e->origin);
-    /* plain 4-KByte hits of the structure that a kind asks first are the remainder: accesses - misses - all other hits */
-    bool first = page == MMU_4K;
-    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
-        if ((t->config->kinds >> kind & 1) && m->serving[0][kind].tlb[0] != t)
-            first = false;
-    h->slot = first ? 0 : (uint16_t)(1 + t->number * MMU_PAGES + page);
-    h->allow = allow;
+    h->slot = t->first && page == MMU_4K ? 0 : (uint16_t)(1 + t->number * MMU_PAGES + page);
 }
 
 /* Recency of a hot entry never changes: it is its way's. */
@@ -108,11 +96,13 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
         m->tlb_stats[s->tlb[0]->number].misses[q->kind] += missed;
         return;
     }
-    struct tlb *t = missed ? NULL : holder(m, to, x->va);
+    bool absent = missed && !q->split; /* a walk in flight may have been overtaken by one of the same large page */
+    struct tlb *t = absent ? NULL : holder(m, to, x->va);
     if (!t)
         t = choose(to, x->va);
     struct tlb_fill f = piece_of(m, x, to->page);
-    struct tlb_filled done = tlb_fill(t, &f, missed);
+    struct tlb_filled done;
+    tlb_fill(t, &f, absent, &done);
     struct mmu_tlb_stats *stats = &m->tlb_stats[t->number];
     stats->misses[q->kind] += missed;
     stats->fills[f.page]++;
@@ -152,7 +142,7 @@ static unsigned update_copies(struct mmu *m, const struct request *q, const stru
                 continue;
             if (t->entry[index].origin == x->page) {
                 struct tlb_fill f = piece_of(m, x, page);
-                tlb_update(t, index, &f);
+                tlb_write(t, index, tlb_tag(f.va, page, f.pcid, f.global), &f.entry);
                 held |= 1u << (t->config->level - 1);
             } else { /* the tables map another page size now */
                 tlb_drop(t, index);

@@ -39,6 +39,18 @@ static void plan(struct mmu *m)
                 plan_target(m, l, kind, page);
 }
 
+/* What hot entries take from their structure. A structure under the caller's own policy serves nothing there, since it wants to see every hit. */
+static void plan_hot(struct mmu *m, struct tlb *t)
+{
+    t->first = true;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        if (!(t->config->kinds >> kind & 1))
+            continue;
+        t->classes |= t->config->policy == MMU_USER_POLICY ? 0 : CLASSES_OF(kind);
+        t->first &= m->serving[0][kind].tlb[0] == t;
+    }
+}
+
 static int init_hot(struct mmu *m)
 {
     uint32_t entries = 1;
@@ -46,6 +58,7 @@ static int init_hot(struct mmu *m)
         if (m->tlb[i].config->level != 1)
             continue;
         m->tlb[i].hot = entries;
+        plan_hot(m, &m->tlb[i]);
         entries += m->tlb[i].config->entries;
     }
     m->hot.entries = entries;

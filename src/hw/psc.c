@@ -16,6 +16,7 @@ static int init_array(struct psc_array *a, const struct mmu_psc_array *config, s
         return MMU_OK;
     a->ways = config->ways;
     a->sets = config->entries / config->ways;
+    a->pow2 = is_power_of_two(a->sets);
     a->tag = calloc(config->entries, sizeof *a->tag);
     a->entry = calloc(config->entries, sizeof *a->entry);
     if (!a->tag || !a->entry)
@@ -61,9 +62,14 @@ static uint64_t tag_of(uint64_t key, unsigned psc_level, uint16_t pcid)
     return PSC_VALID | (uint64_t)psc_level << PSC_LEVEL_SHIFT | (uint64_t)pcid << PSC_PCID_SHIFT | key;
 }
 
+static uint32_t set_of(const struct psc_array *a, uint64_t key)
+{
+    return a->pow2 ? (uint32_t)key & (a->sets - 1) : (uint32_t)(key % a->sets);
+}
+
 static uint32_t find(const struct psc_array *a, uint64_t key, uint64_t tag)
 {
-    uint32_t first = (uint32_t)(key % a->sets) * a->ways;
+    uint32_t first = set_of(a, key) * a->ways;
     for (uint32_t i = first; i < first + a->ways; i++)
         if (a->tag[i] == tag)
             return i;
@@ -117,10 +123,10 @@ void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uin
     for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++) {
         struct psc_array *a = p->of[l];
         const struct walk_start *below = &w->below[table_level(l)];
-        if (!a || below->level == 0)
+        if (!a || !(w->passed >> table_level(l) & 1))
             continue;
         uint64_t key = key_of(g, w->va, l), tag = tag_of(key, l, pcid);
-        uint32_t set = (uint32_t)(key % a->sets), i = find(a, key, tag);
+        uint32_t set = set_of(a, key), i = find(a, key, tag);
         uint32_t way = i != UINT32_MAX ? i % a->ways : make_room(a, set, stats);
         a->tag[set * a->ways + way] = tag;
         a->entry[set * a->ways + way] = (struct psc_entry){*below, ready};

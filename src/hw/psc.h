@@ -18,6 +18,7 @@ struct psc_entry {
 
 struct psc_array {
     uint32_t sets, ways; /* sets == 0: absent */
+    bool pow2;           /* sets is a power of two */
     uint64_t *tag;       /* valid | level | PCID | address bits */
     struct psc_entry *entry;
     struct repl repl;

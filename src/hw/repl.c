@@ -39,15 +39,6 @@ static uint32_t tree_victim(uint64_t word, uint32_t leaves, unsigned base, uint6
     return first;
 }
 
-/* The same when every leaf may be chosen. */
-static uint32_t tree_victim_of_all(uint64_t word, uint32_t leaves, unsigned base)
-{
-    uint32_t node = 1;
-    while (node < leaves)
-        node = 2 * node + (word >> (node - 1 + base) & 1);
-    return node - leaves;
-}
-
 enum { GROUP_TREE = 3 }; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group at bits 3:0 */
 
 static void prepare_ways(struct repl *r)
@@ -117,12 +108,6 @@ static bool in_mask(uint64_t mask, uint32_t way)
 static uint32_t oldest(const uint64_t *stamp, uint32_t ways, uint64_t mask)
 {
     uint32_t best = UINT32_MAX;
-    if (mask == ~UINT64_C(0)) {
-        best = 0;
-        for (uint32_t w = 1; w < ways; w++)
-            best = stamp[w] < stamp[best] ? w : best;
-        return best;
-    }
     for (uint32_t w = 0; w < ways; w++)
         if (in_mask(mask, w) && (best == UINT32_MAX || stamp[w] < stamp[best]))
             best = w;
@@ -149,7 +134,7 @@ static uint32_t group_victim(const struct repl *r, uint64_t word, uint64_t mask)
     uint32_t group = (uint32_t)(word & 15);
     if (mask == ~UINT64_C(0)) {
         group = group + 1 == groups ? 0 : group + 1;
-        return group * REPL_GROUP + tree_victim_of_all(word, REPL_GROUP, 4 + GROUP_TREE * group);
+        return group * REPL_GROUP + repl_tree_victim(word, REPL_GROUP, 4 + GROUP_TREE * group);
     }
     for (uint32_t i = 0; i < groups; i++) { /* a group without a way that may be chosen is passed over */
         group = (group + 1) % groups;
@@ -159,15 +144,13 @@ static uint32_t group_victim(const struct repl *r, uint64_t word, uint64_t mask)
     return group * REPL_GROUP + tree_victim(word, REPL_GROUP, 4 + GROUP_TREE * group, mask >> (group * REPL_GROUP) & 15);
 }
 
-uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask)
+uint32_t repl_victim_among(struct repl *r, uint32_t set, uint64_t mask)
 {
     switch (r->policy) {
     case MMU_LRU:
     case MMU_FIFO:
         return oldest(r->stamp + (size_t)set * r->ways, r->ways, mask);
     case MMU_PLRU:
-        if (mask == ~UINT64_C(0) && r->leaves == r->ways)
-            return tree_victim_of_all(r->word[set], r->leaves, 0);
         return tree_victim(r->word[set], r->leaves, 0, mask & (~UINT64_C(0) >> (64 - r->ways)));
     case MMU_NMRU:
         return draw(r, mask, (uint32_t)r->word[set]);

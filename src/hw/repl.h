@@ -52,7 +52,34 @@ int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, str
 void repl_destroy(struct repl *r);
 
 /* The way to replace among the ways of mask (bit w; ways from 64 on are always in). All of them are valid. */
-uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask);
+uint32_t repl_victim_among(struct repl *r, uint32_t set, uint64_t mask);
+
+/* The victim of a tree whose every leaf may be chosen; its nodes stand from bit base on. */
+static inline uint32_t repl_tree_victim(uint64_t word, uint32_t leaves, unsigned base)
+{
+    uint32_t node = 1;
+    while (node < leaves)
+        node = 2 * node + (uint32_t)(word >> (node - 1 + base) & 1);
+    return node - leaves;
+}
+
+static inline uint32_t repl_oldest(const uint64_t *stamp, uint32_t ways)
+{
+    uint32_t best = 0;
+    for (uint32_t w = 1; w < ways; w++)
+        best = stamp[w] < stamp[best] ? w : best;
+    return best;
+}
+
+/* The same; the common cases in line. */
+static inline uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask)
+{
+    if (mask == ~UINT64_C(0) && r->stamp)
+        return repl_oldest(r->stamp + (size_t)set * r->ways, r->ways);
+    if (mask == ~UINT64_C(0) && r->policy == MMU_PLRU && r->leaves == r->ways)
+        return repl_tree_victim(r->word[set], r->leaves, 0);
+    return repl_victim_among(r, set, mask);
+}
 
 /* User policies only. */
 void repl_user_touch(struct repl *r, uint32_t set, uint32_t way);

@@ -10,6 +10,8 @@ int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number
     t->xor_bits = config->index == MMU_INDEX_XOR ? (uint8_t)log2_floor(sets) : 0;
     if (t->xor_bits == 0 && !t->linear_mask && is_power_of_two(sets))
         t->linear_mask = true; /* XOR-0: one set */
+    for (unsigned page = 0; page < MMU_PAGES; page++)
+        t->mask[page] = config->way_mask[page] ? config->way_mask[page] : ~UINT64_C(0);
     t->tag = calloc(config->entries, sizeof *t->tag);
     t->entry = calloc(config->entries, sizeof *t->entry);
     t->pcid = calloc(config->pcids + 1u, sizeof *t->pcid);
@@ -27,13 +29,7 @@ void tlb_destroy(struct tlb *t)
     *t = (struct tlb){0};
 }
 
-static uint64_t way_mask(const struct tlb *t, unsigned page)
-{
-    return t->config->way_mask[page] ? t->config->way_mask[page] : ~UINT64_C(0);
-}
-
-/* The lowest invalid way that mask allows, or TLB_NONE. */
-static uint32_t invalid_way(const struct tlb *t, uint32_t set, uint64_t mask)
+uint32_t tlb_invalid_way(const struct tlb *t, uint32_t set, uint64_t mask)
 {
     const uint64_t *tag = t->tag + (size_t)set * t->ways;
     for (uint32_t w = 0; w < t->ways; w++)
@@ -44,7 +40,7 @@ static uint32_t invalid_way(const struct tlb *t, uint32_t set, uint64_t mask)
 
 bool tlb_has_invalid(const struct tlb *t, mmu_va va, unsigned page)
 {
-    return t->free && invalid_way(t, tlb_set(t, va, page), way_mask(t, page)) != TLB_NONE;
+    return t->free && tlb_invalid_way(t, tlb_set(t, va, page), t->mask[page]) != TLB_NONE;
 }
 
 static void count(struct tlb *t, uint32_t index, uint32_t by)
@@ -64,16 +60,16 @@ void tlb_drop(struct tlb *t, uint32_t index)
     t->tag[index] = 0;
 }
 
-void tlb_update(struct tlb *t, uint32_t index, const struct tlb_fill *fill)
+void tlb_write_counted(struct tlb *t, uint32_t index, uint64_t tag, const struct tlb_entry *entry)
 {
-    count(t, index, UINT32_MAX);
-    t->tag[index] = tlb_tag(fill->va, fill->page, fill->pcid, fill->global);
-    t->entry[index] = fill->entry;
+    if (t->tag[index])
+        count(t, index, UINT32_MAX);
+    t->tag[index] = tag;
+    t->entry[index] = *entry;
     count(t, index, 1);
 }
 
-/* Moves pcid to the front of the list of PCIDs held; drops the entries of the last one when the list is full. */
-static uint32_t pcid_room(struct tlb *t, uint16_t pcid)
+uint32_t tlb_pcid_room(struct tlb *t, uint16_t pcid)
 {
     uint32_t bound = t->config->pcids ? t->config->pcids : 1;
     uint32_t at = 0, dropped = 0;
@@ -88,35 +84,6 @@ static uint32_t pcid_room(struct tlb *t, uint16_t pcid)
     memmove(t->pcid + 1, t->pcid, at * sizeof *t->pcid);
     t->pcid[0] = pcid;
     return dropped;
-}
-
-struct tlb_filled tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool absent)
-{
-    struct tlb_filled done = {.index = TLB_NONE};
-    if (UNLIKELY(t->config->pcid_bound) && !fill->global)
-        done.dropped = pcid_room(t, fill->pcid);
-    uint32_t set = tlb_set(t, fill->va, fill->page);
-    if (!absent)
-        done.index = tlb_find(t, fill->va, fill->page, fill->pcid);
-    done.refill = done.index != TLB_NONE;
-    if (done.refill) {
-        count(t, done.index, UINT32_MAX);
-    } else {
-        uint64_t mask = way_mask(t, fill->page);
-        uint32_t way = t->free ? invalid_way(t, set, mask) : TLB_NONE;
-        if (way == TLB_NONE) {
-            way = repl_victim(&t->repl, set, mask);
-            done.evicted = t->tag[set * t->ways + way];
-            done.evicted_pa = t->entry[set * t->ways + way].base;
-            count(t, set * t->ways + way, UINT32_MAX);
-        }
-        done.index = set * t->ways + way;
-    }
-    t->tag[done.index] = tlb_tag(fill->va, fill->page, fill->pcid, fill->global);
-    t->entry[done.index] = fill->entry;
-    count(t, done.index, 1);
-    repl_fill(&t->repl, set, done.index - set * t->ways);
-    return done;
 }
 
 /* Is tag one that `pcid` may use, counting global ones in when asked? */

@@ -16,10 +16,12 @@
 #include "regime.h"
 #include "repl.h"
 
-enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58, TLB_NONE = UINT32_MAX };
+enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58 };
+#define TLB_NONE UINT32_MAX
 #define TLB_VPN_MASK (BIT(TLB_VPN_BITS) - 1)
 #define TLB_GLOBAL BIT(57)
 #define TLB_VALID BIT(63)
+#define TLB_SORT (TLB_VALID | TLB_GLOBAL | BIT(58) | BIT(59)) /* what held[] and globals count */
 
 /* What an entry translates to. */
 struct tlb_entry {
@@ -46,9 +48,13 @@ struct tlb {
     uint32_t held[MMU_PAGES];
     uint32_t globals, fractured, free;
     struct repl repl;
+    uint64_t mask[MMU_PAGES]; /* ways that a size may use */
     uint16_t *pcid; /* under a bound: those held, most recently filled first */
     uint32_t pcids;
-    uint32_t hot;   /* first-level structures: where its entries stand in the hot array */
+    /* first-level structures: for hot.h */
+    uint32_t hot;     /* where its entries stand in the hot array; else TLB_NONE */
+    uint32_t classes; /* that it serves */
+    bool first;       /* every kind that it serves asks it first, so that its 4-KByte hits need no counting */
 };
 
 /* What a fill writes. */
@@ -104,49 +110,101 @@ static inline mmu_va tlb_tag_va(uint64_t tag)
     return (tag & TLB_VPN_MASK) << PAGE_SHIFT; /* not sign-extended */
 }
 
+/* The way among n whose tag is one of two, or TLB_NONE. No early exit: way numbers are unpredictable. n is constant where it pays. */
+ALWAYS_INLINE uint32_t tlb_match(const uint64_t *tag, uint32_t n, uint64_t own, uint64_t global)
+{
+    uint32_t found = TLB_NONE;
+    for (uint32_t w = 0; w < n; w++)
+        found = (tag[w] == own) | (tag[w] == global) ? w : found;
+    return found;
+}
+
+ALWAYS_INLINE uint32_t tlb_match_ways(const uint64_t *tag, uint32_t ways, uint64_t own, uint64_t global)
+{
+    switch (ways) {
+    case 4:
+        return tlb_match(tag, 4, own, global);
+    case 8:
+        return tlb_match(tag, 8, own, global);
+    case 12:
+        return tlb_match(tag, 12, own, global);
+    default:
+        return tlb_match(tag, ways, own, global);
+    }
+}
+
 /* The entry of this size for va under pcid, or TLB_NONE. Touches nothing. */
 static inline uint32_t tlb_find(const struct tlb *t, mmu_va va, unsigned page, uint16_t pcid)
 {
     if (t->held[page] == 0)
         return TLB_NONE;
     uint64_t own = tlb_tag(va, page, pcid, false);
-    uint64_t global = t->globals ? tlb_tag(va, page, 0, true) : own;
     uint32_t first = tlb_set(t, va, page) * t->ways;
-    const uint64_t *tag = t->tag + first;
-    if (t->ways <= 16) { /* no early exit: way numbers are unpredictable */
-        uint32_t found = TLB_NONE;
-        for (uint32_t w = 0; w < t->ways; w++)
-            found = (tag[w] == own) | (tag[w] == global) ? w : found;
-        return found == TLB_NONE ? TLB_NONE : first + found;
-    }
-    for (uint32_t w = 0; w < t->ways; w++)
-        if (tag[w] == own || tag[w] == global)
-            return first + w;
-    return TLB_NONE;
+    uint32_t way = LIKELY(t->globals == 0) ? tlb_match_ways(t->tag + first, t->ways, own, own)
+                                           : tlb_match_ways(t->tag + first, t->ways, own, tlb_tag(va, page, 0, true));
+    return way == TLB_NONE ? TLB_NONE : first + way;
 }
 
 /* Does the set that a fill of this page goes to have a way to spare? */
 bool tlb_has_invalid(const struct tlb *t, mmu_va va, unsigned page);
 
+/* The lowest invalid way of a set that mask allows, or TLB_NONE. */
+uint32_t tlb_invalid_way(const struct tlb *t, uint32_t set, uint64_t mask);
+/* Makes pcid the most recently filled one; returns how many entries of another it dropped to keep the bound. */
+uint32_t tlb_pcid_room(struct tlb *t, uint16_t pcid);
+/* Writes an entry, and corrects the counts for what it replaces and what it is. */
+void tlb_write_counted(struct tlb *t, uint32_t index, uint64_t tag, const struct tlb_entry *entry);
+
+/* Writes an entry. In the steady state of a full array it replaces one of its own sort, and no count changes. */
+static inline void tlb_write(struct tlb *t, uint32_t index, uint64_t tag, const struct tlb_entry *entry)
+{
+    bool alike = ((t->tag[index] ^ tag) & TLB_SORT) == 0 && t->fractured == 0 && entry->origin == tlb_tag_page(tag);
+    if (UNLIKELY(!alike)) {
+        tlb_write_counted(t, index, tag, entry);
+        return;
+    }
+    t->tag[index] = tag;
+    t->entry[index] = *entry;
+}
+
 /* What a fill did. */
 struct tlb_filled {
     uint32_t index;    /* of the entry */
+    uint32_t dropped;  /* entries dropped to make room for a new PCID */
     bool refill;       /* it stood there already */
     uint64_t evicted;  /* tag of the valid entry replaced, or 0 */
     mmu_pa evicted_pa;
-    uint32_t dropped;  /* entries dropped to make room for a new PCID */
 };
 
-/* Writes an entry. absent: the caller knows that no entry of its tag is held. */
-struct tlb_filled tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool absent);
+/* Writes an entry where it belongs. absent: the caller knows that no entry of its tag is held. */
+static inline void tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool absent, struct tlb_filled *done)
+{
+    done->index = TLB_NONE;
+    done->dropped = 0;
+    done->evicted = 0;
+    if (t->config->pcid_bound && !fill->global && !(t->pcids && t->pcid[0] == fill->pcid))
+        done->dropped = tlb_pcid_room(t, fill->pcid);
+    if (!absent)
+        done->index = tlb_find(t, fill->va, fill->page, fill->pcid);
+    done->refill = done->index != TLB_NONE;
+    uint32_t set = tlb_set(t, fill->va, fill->page);
+    if (LIKELY(!done->refill)) {
+        uint32_t way = UNLIKELY(t->free) ? tlb_invalid_way(t, set, t->mask[fill->page]) : TLB_NONE;
+        if (way == TLB_NONE) {
+            way = repl_victim(&t->repl, set, t->mask[fill->page]);
+            done->evicted = t->tag[set * t->ways + way];
+            done->evicted_pa = t->entry[set * t->ways + way].base;
+        }
+        done->index = set * t->ways + way;
+    }
+    tlb_write(t, done->index, tlb_tag(fill->va, fill->page, fill->pcid, fill->global), &fill->entry);
+    repl_fill(&t->repl, set, done->index - set * t->ways);
+}
 
 static inline void tlb_touch(struct tlb *t, uint32_t index)
 {
     repl_touch(&t->repl, index / t->ways, index % t->ways);
 }
-
-/* Overwrites a held entry with a translation of the same page and size; replacement state stays. */
-void tlb_update(struct tlb *t, uint32_t index, const struct tlb_fill *fill);
 
 /* Marks one entry invalid. */
 void tlb_drop(struct tlb *t, uint32_t index);

@@ -5,9 +5,7 @@ bool walk_begin(const struct regime *r, struct walk *w, const struct walk_start 
 {
     w->outcome = MMU_DONE;
     w->error_code = 0;
-    w->reads = w->accessed_set = w->dirty_set = w->written = 0;
-    for (unsigned i = 0; i < COUNT_OF(w->below); i++)
-        w->below[i].level = 0;
+    w->reads = w->accessed_set = w->dirty_set = w->written = w->passed = 0;
     if (from) {
         w->table = from->table;
         w->level = from->level;

@@ -44,7 +44,8 @@ struct walk {
         mmu_pa pa;   /* of the entry */
         uint8_t level;
     } read[WALK_READS];
-    struct walk_start below[6]; /* by level of an entry that points to a table: where it leads. level 0: not passed */
+    uint8_t passed;             /* bit l: an entry of level l that points to a table was passed; then */
+    struct walk_start below[6]; /* [l] is where it leads */
     mmu_pa missing;  /* MMU_FAULT_MEMORY: where nothing answered */
 };
 
@@ -120,6 +121,7 @@ ALWAYS_INLINE void walk_commit(const struct geometry *g, const struct regime *r,
     e |= update;
     if (verdict == WALK_DESCEND) {
         w->table = e & r->address_mask;
+        w->passed |= (uint8_t)(1u << w->level);
         w->below[w->level] = (struct walk_start){w->table, (uint8_t)(w->level - 1), w->rights};
         w->level--;
         return;

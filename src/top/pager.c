@@ -24,6 +24,15 @@ static void add_run(struct pager *p, mmu_pa start, mmu_pa end)
     }
 }
 
+/* The first frame of RAM but frame 0, which stays unused as in Linux, is the top table: CR3 has 32 bits in the 32-bit modes. */
+static void reserve_root(struct pager *p, mmu_pa *start)
+{
+    if (p->root)
+        return;
+    p->root = *start ? *start : PAGE_SIZE;
+    *start = p->root + PAGE_SIZE;
+}
+
 void pager_init(struct pager *p, const struct mmu_config *config)
 {
     static const struct geometry geometry[MMU_MODES] = {
@@ -37,10 +46,14 @@ void pager_init(struct pager *p, const struct mmu_config *config)
     const struct mmu_memory_config *memory = &config->memory;
     for (uint32_t i = 0; i < memory->ram_ranges; i++) {
         mmu_pa start = memory->ram[i].start, end = start + memory->ram[i].size;
-        add_run(p, start ? start : PAGE_SIZE, end < BIT(reach) ? end : BIT(reach)); /* frame 0 stays unused, as in Linux */
+        reserve_root(p, &start);
+        add_run(p, start, end < BIT(reach) ? end : BIT(reach));
     }
-    if (memory->ram_ranges == 0)
-        add_run(p, PAGE_SIZE, BIT(reach));
+    if (memory->ram_ranges == 0) {
+        p->root = PAGE_SIZE;
+        add_run(p, 2 * PAGE_SIZE, BIT(reach));
+    }
+    p->all_blocks = p->blocks;
     if (config->pager.frames == MMU_FRAMES_RANDOM)
         p->key = rng_mix(config->seed) | 1;
 }
@@ -81,7 +94,7 @@ static bool take(struct pager *p, unsigned page, mmu_pa *pa)
         if (p->next_block == p->blocks)
             return false;
         uint64_t block = p->next_block++;
-        cut->block = block_address(p, p->key ? permute(p->key, block, p->blocks) : block);
+        cut->block = block_address(p, p->key ? permute(p->key, block, p->all_blocks) : block);
         cut->pieces = BIT(p->block_shift - shift);
         cut->next = 0;
     }
@@ -92,10 +105,19 @@ static bool take(struct pager *p, unsigned page, mmu_pa *pa)
     return true;
 }
 
+/* Tables come from the other end of RAM, in the same kind of order, so that they lie together whatever is mapped. */
 static int take_table(struct pager *p, mmu_pa *pa)
 {
-    if (!take(p, MMU_4K, pa))
-        return MMU_ERR_EXHAUSTED;
+    uint64_t pieces = BIT(p->block_shift - PAGE_SHIFT), piece = p->tables % pieces;
+    if (piece == 0) {
+        if (p->next_block == p->blocks)
+            return MMU_ERR_EXHAUSTED;
+        uint64_t block = --p->blocks;
+        p->table_block = block_address(p, p->key ? permute(p->key, block, p->all_blocks) : block);
+    }
+    if (p->key && pieces > 1)
+        piece = permute(p->key ^ p->table_block, piece, pieces);
+    *pa = p->table_block + (piece << PAGE_SHIFT);
     p->tables++;
     return MMU_OK;
 }
@@ -107,9 +129,11 @@ static int write_entry(const struct pager *p, struct mmu *m, mmu_pa at, uint64_t
 
 int pager_make_root(struct pager *p, struct mmu *m)
 {
-    int status = take_table(p, &p->root);
+    int status = MMU_OK;
+    if (!port_answers(m, p->root, PAGE_SIZE) || (p->config->mode <= MMU_MODE_PAE && p->root >> 32))
+        return MMU_ERR_EXHAUSTED;
     if (p->config->mode != MMU_MODE_PAE)
-        return status;
+        return MMU_OK;
     for (unsigned i = 0; i < 4 && status == MMU_OK; i++) {
         mmu_pa directory = 0;
         status = take_table(p, &directory);

@@ -23,7 +23,9 @@ struct pager {
     mmu_pa root;
     /* frames: RAM is cut into blocks of the largest page size that the policy uses; smaller pages are cut from a block in turn */
     unsigned block_shift;
-    uint64_t blocks, next_block;
+    uint64_t all_blocks;
+    uint64_t next_block, blocks; /* not yet handed out: [next_block, blocks); data from the front, tables from the back */
+    mmu_pa table_block;          /* being cut into tables */
     struct pager_run run[MMU_MAX_RAM_RANGES];
     unsigned runs;
     uint64_t key; /* of the permutation; 0: in order */
