@@ -249,7 +249,7 @@ enum mmu_outcome mmu_answer_hit(struct mmu *m, struct request *q, const struct m
     struct translation x = {
         .va = q->va,
         .pa = e->base + (q->va & (BIT(page_shift(f->page)) - 1)),
-        .page = f->page,
+        .page = e->origin, /* a level holds a page in one way, however it came there */
         .global = f->tlb->tag[f->index] & TLB_GLOBAL,
         .entry = *e,
     };

@@ -174,11 +174,12 @@ static void put(struct ref_tlb *b, struct ref_tlb_entry entry)
     to_front(b, s, (unsigned)way);
 }
 
-/* Writes the piece of the page around va into one level. most: no piece greater than this. */
+/* Writes the page, or its piece around va, into one level: always the same way, wherever it came from. */
 static void fill_level(struct ref_tlbs *t, unsigned level, uint64_t va, unsigned kind, unsigned pcid,
-                       const struct ref_page *page, unsigned most, bool dirty)
+                       const struct ref_page *page, bool dirty)
 {
-    for (unsigned piece = most + 1; piece-- > 0;) { /* the largest size that is served and not greater */
+    for (unsigned piece = page->page + 1;
+         piece-- > 0;) { /* the largest size that is served and not greater */
         struct ref_tlb *candidate[REF_TLB_MAX];
         unsigned n = 0;
         for (unsigned i = 0; i < t->n; i++)
@@ -239,20 +240,19 @@ unsigned ref_tlbs_access(struct ref_tlbs *t, uint64_t va, unsigned kind, unsigne
         }
         bool walks = store && !hit->dirty;
         bool dirty = hit->dirty || store;
-        unsigned most = walks ? page->page : hit->piece; /* a walk finds the whole page */
         if (walks) {
             t->dirty_walks++;
             set_dirty(t, va, pcid);
         }
         for (unsigned lower = level; lower-- > 1;)
-            fill_level(t, lower, va, kind, pcid, page, most, dirty);
+            fill_level(t, lower, va, kind, pcid, page, dirty);
         return walks ? 0 : level;
     }
     t->walks++;
     if (store)
         set_dirty(t, va, pcid);
     for (unsigned level = t->levels; level > 0; level--)
-        fill_level(t, level, va, kind, pcid, page, page->page, page->dirty || store);
+        fill_level(t, level, va, kind, pcid, page, page->dirty || store);
     return 0;
 }
 
