@@ -1,0 +1,364 @@
+/*
+ * test_batch_random.c: mmu_core_run() is n calls of mmu_core_access(), bit for bit.
+ *
+ * Three machines of one random configuration replay one random trace: one access at a time, in batches with
+ * results, in batches without. Between batches registers are written and translations invalidated. Results,
+ * statistics, TLB contents and the page tables' A/D flags must be equal.
+ */
+#include "dice.h"
+
+#include <mmusim/mmusim.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALL = 1 << MMU_FETCH | 1 << MMU_LOAD | 1 << MMU_STORE, DATA = 1 << MMU_LOAD | 1 << MMU_STORE };
+enum { P4K = 1 << MMU_4K, P2M = 1 << MMU_2M, P1G = 1 << MMU_1G };
+enum { SINGLE, BATCH, BLIND, MACHINES, CHUNK = 512 };
+
+struct trio {
+    struct dice *dice;
+    struct mmu_config config;
+    struct mmu_machine *machine[MACHINES];
+    struct mmu_core *core[MACHINES];
+    unsigned pages; /* touched by the trace */
+    bool has_fetches;
+    bool plain; /* user accesses without flags, mostly hits */
+};
+
+static void add(struct mmu_config *c, struct dice *d, unsigned level, unsigned kinds, unsigned pages)
+{
+    static const enum mmu_policy policies[] = {MMU_LRU,    MMU_LRU,  MMU_PLRU,     MMU_FIFO,
+                                               MMU_RANDOM, MMU_NMRU, MMU_MRU3PLRU4};
+    struct mmu_tlb_config *t = &c->tlb[c->tlbs];
+    enum mmu_policy policy = policies[dice_below(d, 7)];
+    unsigned ways = policy == MMU_MRU3PLRU4 ? 12 : 1 + dice_below(d, 8);
+    *t = (struct mmu_tlb_config){
+        .level = level, .kinds = kinds, .pages = pages, .ways = ways, .policy = policy};
+    t->entries = ways * (1 + dice_below(d, level == 1 ? 16 : 60));
+    t->pcid_bound = dice_once_in(d, 6);
+    t->pcids = t->pcid_bound ? dice_below(d, 3) : 0;
+    snprintf(t->name, sizeof t->name, "T%u", c->tlbs++);
+    c->levels = level;
+}
+
+static void choose_tlbs(struct mmu_config *c, struct dice *d)
+{
+    if (dice_once_in(d, 10))
+        return; /* none at all */
+    if (dice_once_in(d, 3)) {
+        add(c, d, 1, ALL, P4K | P2M | P1G);
+    } else if (dice_once_in(d, 2)) {
+        add(c, d, 1, 1 << MMU_FETCH, P4K | P2M);
+        add(c, d, 1, DATA, P4K);
+        add(c, d, 1, DATA, P2M | P1G);
+    } else {
+        add(c, d, 1, 1 << MMU_FETCH, P4K);
+        add(c, d, 1, 1 << MMU_LOAD, P4K | P2M);
+        add(c, d, 1, 1 << MMU_LOAD, P4K | P1G);
+        add(c, d, 1, 1 << MMU_STORE, P4K | P2M | P1G);
+    }
+    if (dice_once_in(d, 4))
+        return;
+    add(c, d, 2, ALL, P4K | P2M);
+    c->level[1].latency = dice_below(d, 12);
+}
+
+static void choose_machine(struct trio *t)
+{
+    static const unsigned windows[] = {1, 1, 1, 2, 8, 64};
+    static const enum mmu_mode modes[] = {MMU_MODE_4L, MMU_MODE_4L, MMU_MODE_5L, MMU_MODE_PAE};
+    struct dice *d = t->dice;
+    struct mmu_config *c = &t->config;
+    mmu_config_init(c);
+    c->seed = dice_next(d) >> 1;
+    c->cpi = dice_below(d, 3);
+    c->window = windows[dice_below(d, 6)];
+    c->level[0].latency = dice_once_in(d, 6);
+    choose_tlbs(c, d);
+    c->memory.read_latency = dice_below(d, 40);
+    c->memory.data = dice_once_in(d, 3) ? dice_below(d, 3) : MMU_DATA_NONE;
+    c->memory.data_latency = dice_below(d, 3);
+    if (c->memory.data == MMU_DATA_SHARED || dice_once_in(d, 3)) {
+        c->memory.reads = MMU_READS_CACHED;
+        c->memory.caches = 1;
+        c->memory.cache[0] = (struct mmu_cache_config){
+            .name = "L1", .size = 4096, .ways = 4, .line = 64, .latency = 4, .policy = MMU_PLRU};
+        c->memory.dram_latency = 100;
+    }
+    for (unsigned i = 0; i < MMU_PSC_LEVELS && dice_once_in(d, 2); i++)
+        c->psc.array[i] = (struct mmu_psc_array){.entries = 8, .ways = 4, .policy = MMU_LRU};
+    c->walk.walkers = 1 + dice_below(d, 2);
+    c->walk.start = dice_below(d, 6);
+    c->walk.ad_update = dice_below(d, 20);
+    c->walk.rewalk_before_fault = dice_once_in(d, 2);
+    c->pager.enabled = true;
+    c->pager.mode = modes[dice_below(d, 4)];
+    c->pager.fault_cycles = dice_below(d, 500);
+    c->pager.page = dice_once_in(d, 3) ? MMU_2M : MMU_4K;
+    c->pager.frames = dice_below(d, 2);
+    c->barrier.fault = dice_below(d, 100);
+    c->barrier.mov_cr = dice_below(d, 60);
+    if (c->pager.mode >= MMU_MODE_4L && dice_once_in(d, 2)) {
+        c->pager.ranges = 1;
+        c->pager.range[0].start = UINT64_C(0x40000000);
+        c->pager.range[0].end = UINT64_C(0x80000000);
+        c->pager.range[0].page = MMU_1G;
+    }
+}
+
+static void start(struct trio *t)
+{
+    struct mmu_error error;
+    for (unsigned m = 0; m < MACHINES; m++) {
+        if (mmu_machine_create(&t->config, NULL, &t->machine[m], &error) != MMU_OK)
+            fail_msg("%s", error.message);
+        t->core[m] = mmu_machine_core(t->machine[m], 0);
+        mmu_core_set_has_fetches(t->core[m], t->has_fetches);
+    }
+}
+
+static struct mmu_access random_access(struct trio *t)
+{
+    struct dice *d = t->dice;
+    struct mmu_access a = {.size = (uint16_t)(1 + dice_below(d, 16))};
+    unsigned kind = t->has_fetches ? dice_below(d, 3) : MMU_LOAD + dice_below(d, 2);
+    unsigned page = dice_below(d, t->pages);
+    if (!dice_once_in(d, 4))
+        page %= 1 + t->pages / 8;
+    a.kind = MMU_KIND_PRIV(kind, MMU_USER);
+    a.va = UINT64_C(0x10000000) + page * UINT64_C(0x1000) + dice_below(d, 3) * UINT64_C(0x30000000);
+    a.va += dice_once_in(d, 30) ? 4096u - dice_below(d, a.size) : dice_below(d, 4080);
+    if (t->plain)
+        return a;
+    if (dice_once_in(d, 8))
+        a.kind = MMU_KIND_PRIV(kind, MMU_SUPERVISOR);
+    if (dice_once_in(d, 40) && kind != MMU_FETCH)
+        a.kind = MMU_KIND_PRIV(kind, MMU_IMPLICIT);
+    if (dice_once_in(d, 500) && t->config.pager.mode >= MMU_MODE_4L)
+        a.va |= UINT64_C(1) << 62; /* not canonical */
+    if (dice_once_in(d, 3))
+        a.flags |= MMU_AF_FOLLOWS;
+    if (dice_once_in(d, 10)) {
+        a.flags |= MMU_AF_GAP;
+        a.gap = dice_below(d, 100);
+    }
+    return a;
+}
+
+static void set(struct trio *t, enum mmu_reg reg, uint64_t value)
+{
+    for (unsigned m = 0; m < MACHINES; m++)
+        assert_int_equal(mmu_core_set(t->core[m], reg, value), MMU_DONE);
+}
+
+static void flip(struct trio *t, enum mmu_reg reg, uint64_t bits)
+{
+    set(t, reg, mmu_core_get(t->core[SINGLE], reg) ^ bits);
+}
+
+/* Something between two batches. */
+static void one_event(struct trio *t)
+{
+    enum { SMAP = 1 << 21, SMEP = 1 << 20, PKE = 1 << 22, PGE = 1 << 7 };
+    struct dice *d = t->dice;
+    mmu_va va = UINT64_C(0x10000000) + dice_below(d, t->pages) * UINT64_C(0x1000);
+    struct mmu_invpcid all = {0, 0};
+    switch (dice_below(d, 8)) {
+    case 0:
+        set(t, MMU_REG_CR3, mmu_core_get(t->core[SINGLE], MMU_REG_CR3));
+        break;
+    case 1:
+        for (unsigned m = 0; m < MACHINES; m++)
+            assert_int_equal(mmu_core_invlpg(t->core[m], va), MMU_DONE);
+        break;
+    case 2:
+        for (unsigned m = 0; m < MACHINES; m++)
+            assert_int_equal(mmu_core_invpcid(t->core[m], 2, &all), MMU_DONE);
+        break;
+    case 3: /* now supervisor accesses fault or not */
+        flip(t, MMU_REG_CR4, SMAP);
+        break;
+    case 4:
+        flip(t, MMU_REG_CR4, SMEP);
+        break;
+    case 5:
+        flip(t, MMU_REG_AC, 1);
+        break;
+    case 6:
+        flip(t, MMU_REG_CR4, PKE);
+        break;
+    default:
+        flip(t, MMU_REG_PKRU, 1u << dice_below(d, 2)); /* of key 0, which every page has */
+    }
+}
+
+static void one_chunk(struct trio *t)
+{
+    static const struct mmu_result nothing;
+    struct mmu_access access[CHUNK];
+    struct mmu_result single[CHUNK], batch[CHUNK];
+    size_t n = 1 + dice_below(t->dice, CHUNK);
+    for (size_t i = 0; i < n; i++) {
+        access[i] = random_access(t);
+        single[i] = batch[i] = nothing;
+        mmu_core_access(t->core[SINGLE], &access[i], &single[i]);
+    }
+    assert_int_equal(mmu_core_run(t->core[BATCH], access, n, batch), MMU_OK);
+    assert_int_equal(mmu_core_run(t->core[BLIND], access, n, NULL), MMU_OK);
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&single[i], &batch[i], sizeof single[i]) != 0)
+            fail_msg("access %zu of %zu, va %llx: pa %llx %llx, where %u %u, issued %llu %llu, completed "
+                     "%llu %llu",
+                     i, n, (unsigned long long)access[i].va, (unsigned long long)single[i].pa,
+                     (unsigned long long)batch[i].pa, single[i].where, batch[i].where,
+                     (unsigned long long)single[i].issued, (unsigned long long)batch[i].issued,
+                     (unsigned long long)single[i].completed, (unsigned long long)batch[i].completed);
+}
+
+struct counters {
+    uint64_t value[4096];
+    size_t n, at;
+    const struct trio *trio;
+};
+
+static void collect(void *ctx, const struct mmu_counter *counter)
+{
+    struct counters *c = ctx;
+    assert_true(c->n < 4096);
+    c->value[c->n++] = counter->value;
+}
+
+static void compare_counter(void *ctx, const struct mmu_counter *counter)
+{
+    struct counters *c = ctx;
+    if (counter->value != c->value[c->at])
+        fail_msg("%s: %llu, one at a time %llu", counter->path, (unsigned long long)counter->value,
+                 (unsigned long long)c->value[c->at]);
+    c->at++;
+}
+
+static void append_entry(void *ctx, const struct mmu_tlb_entry *entry)
+{
+    struct counters *c = ctx; /* a sum over all fields, by position */
+    c->value[0] = c->value[0] * UINT64_C(0x100000001b3) + entry->va + entry->pa * 3 + entry->pcid * 5u +
+                  entry->way * 7u + entry->set * 11u + entry->page * 13u + entry->dirty * 17u +
+                  entry->global * 19u + entry->user * 23u;
+    c->n++;
+}
+
+static void compare_state(const struct trio *t)
+{
+    struct mmu_stats stats[MACHINES];
+    for (unsigned m = 0; m < MACHINES; m++)
+        mmu_core_stats(t->core[m], &stats[m]);
+    for (unsigned m = BATCH; m < MACHINES; m++) {
+        struct counters counters = {.trio = t};
+        mmu_stats_each(&stats[SINGLE], &t->config, collect, &counters); /* with names, for people */
+        mmu_stats_each(&stats[m], &t->config, compare_counter, &counters);
+        assert_memory_equal(&stats[m], &stats[SINGLE], sizeof stats[m]);
+        assert_int_equal(mmu_core_now(t->core[m]), mmu_core_now(t->core[SINGLE]));
+        for (unsigned i = 0; i < t->config.tlbs; i++) {
+            struct counters of[2] = {{.n = 0}, {.n = 0}};
+            mmu_core_tlb_entries(t->core[SINGLE], i, append_entry, &of[0]);
+            mmu_core_tlb_entries(t->core[m], i, append_entry, &of[1]);
+            assert_int_equal(of[0].n, of[1].n);
+            assert_int_equal(of[0].value[0], of[1].value[0]);
+        }
+    }
+}
+
+/* The tables, with their flags, and whatever else memory holds. */
+static void compare_memory(const struct trio *t)
+{
+    static const uint64_t reach = 4u << 20;
+    unsigned char *memory[2] = {malloc(reach), malloc(reach)};
+    assert_non_null(memory[0]);
+    assert_non_null(memory[1]);
+    assert_int_equal(mmu_machine_read(t->machine[SINGLE], 0, memory[0], reach), MMU_OK);
+    for (unsigned m = BATCH; m < MACHINES; m++) {
+        assert_int_equal(mmu_machine_host_bytes(t->machine[m]), mmu_machine_host_bytes(t->machine[SINGLE]));
+        assert_int_equal(mmu_machine_read(t->machine[m], 0, memory[1], reach), MMU_OK);
+        assert_memory_equal(memory[0], memory[1], reach);
+    }
+    free(memory[0]);
+    free(memory[1]);
+}
+
+static void test_batch_random(void **state)
+{
+    (void)state;
+    struct dice dice = dice_new("batch", 0xba7c);
+    unsigned rounds = dice_rounds(60);
+    for (unsigned n = 0; n < rounds; n++) {
+        struct trio t;
+        memset(&t, 0, sizeof t);
+        t.dice = &dice;
+        t.has_fetches = !dice_once_in(&dice, 3);
+        t.plain = dice_once_in(&dice, 3);
+        t.pages = 2u << dice_below(&dice, 10);
+        choose_machine(&t);
+        start(&t);
+        unsigned chunks = 4 + dice_below(&dice, 12);
+        for (unsigned i = 0; i < chunks; i++) {
+            one_chunk(&t);
+            if (dice_once_in(&dice, 2))
+                one_event(&t);
+        }
+        compare_state(&t);
+        compare_memory(&t);
+        for (unsigned m = 0; m < MACHINES; m++) {
+            mmu_core_check(t.core[m]);
+            mmu_machine_free(t.machine[m]);
+        }
+    }
+}
+
+/* A record that is none ends the batch; those before it have run, whether or not it would have hit. */
+static void test_batch_stops_at_a_bad_record(void **state)
+{
+    (void)state;
+    static const struct mmu_access bad[] = {
+        {.va = 0x1000, .size = 0, .kind = MMU_LOAD},
+        {.va = 0x1000, .size = 0, .kind = MMU_LOAD, .flags = MMU_AF_FOLLOWS},
+        {.va = 0x1000, .size = 4097, .kind = MMU_LOAD},
+        {.va = 0x1000, .size = UINT16_MAX, .kind = MMU_LOAD},
+        {.va = 0x1000, .size = 1, .kind = MMU_KINDS},
+        {.va = 0x1000, .size = 1, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_PRIVS)},
+        {.va = 0x1000, .size = 1, .kind = MMU_KIND_PRIV(MMU_FETCH, MMU_IMPLICIT)},
+        {.va = 0x1000, .size = 1, .kind = 0xff},
+    };
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        for (unsigned with_tlb = 0; with_tlb < 2; with_tlb++) {
+            struct dice dice = {i};
+            struct mmu_config config;
+            struct mmu_machine *machine;
+            mmu_config_init(&config);
+            if (with_tlb)
+                add(&config, &dice, 1, ALL, P4K);
+            assert_int_equal(mmu_machine_create(&config, NULL, &machine, NULL), MMU_OK);
+            struct mmu_core *core = mmu_machine_core(machine, 0);
+            struct mmu_access trace[4] = {{.va = 0x1000, .size = 8, .kind = MMU_LOAD}};
+            trace[1] = trace[3] = trace[0];
+            trace[2] = bad[i];
+            assert_int_equal(mmu_core_run(core, trace, 4, NULL), MMU_ERR_INVALID);
+            struct mmu_stats stats;
+            mmu_core_stats(core, &stats);
+            assert_int_equal(stats.run.accesses[MMU_LOAD + MMU_KINDS * MMU_USER], 2);
+            mmu_core_check(core);
+            mmu_machine_free(machine);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batch_random),
+        cmocka_unit_test(test_batch_stops_at_a_bad_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
