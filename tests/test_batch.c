@@ -1,0 +1,339 @@
+/*
+ * test_batch.c: mmu_core_run() does what as many mmu_core_access() do, with and without results, however the
+ * records are cut, watched or not; it refuses records that are none; mmu_core_drain() separates what comes
+ * after from what came before.
+ */
+#include "dice.h"
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORDS = 20000, BASE = 0x20000000 };
+
+/* A program of sorts: runs within a page, hot pages, far pages, crossings, kernel accesses, gaps,
+ * instructions. */
+static void write_trace(struct mmu_access *a, struct dice *dice)
+{
+    mmu_va va = BASE;
+    for (unsigned i = 0; i < RECORDS; i++) {
+        unsigned what = dice_below(dice, 100);
+        if (what < 15)
+            va = BASE + ((mmu_va)dice_below(dice, 40) << 12) + dice_below(dice, 4096);
+        else if (what < 25)
+            va = BASE + ((mmu_va)dice_below(dice, 3000) << 12) + dice_below(dice, 4096);
+        else
+            va = (va & ~UINT64_C(4095)) + dice_below(dice, 4090);
+        unsigned kind = dice_below(dice, 3), priv = dice_once_in(dice, 20) ? MMU_SUPERVISOR : MMU_USER;
+        if (dice_once_in(dice, 300) && kind != MMU_FETCH)
+            priv = MMU_IMPLICIT;
+        a[i] = (struct mmu_access){
+            .va = va, .size = (uint16_t)(1 + dice_below(dice, 16)), .kind = MMU_KIND_PRIV(kind, priv)};
+        if (dice_once_in(dice, 60)) /* crosses */
+            a[i].va |= 4095;
+        if (dice_once_in(dice, 10))
+            a[i].flags |= MMU_AF_FOLLOWS;
+        if (dice_once_in(dice, 20)) {
+            a[i].flags |= MMU_AF_GAP;
+            a[i].gap = dice_below(dice, 60);
+        }
+    }
+}
+
+enum how { SINGLE, BATCH, BATCH_RESULTS, PIECES, WATCHED, HOWS };
+
+struct outcome {
+    struct mmu_stats stats;
+    struct mmu_result result[RECORDS];
+};
+
+static void watch(void *ctx, struct mmu_core *core, const struct mmu_event *event)
+{
+    (void)core;
+    if (event->type == MMU_EV_ACCESS)
+        ++*(uint64_t *)ctx;
+}
+
+static void run(const struct mmu_config *config, const struct mmu_access *a, enum how how, bool fetches,
+                struct outcome *out)
+{
+    struct mmu_machine *m;
+    struct dice dice = {77};
+    uint64_t watched = 0;
+    struct mmu_observer observer = {.mask = 1u << MMU_EV_ACCESS, .notify = watch, .ctx = &watched};
+    memset(out, 0, sizeof *out);
+    assert_int_equal(mmu_machine_create(config, NULL, &m, NULL), MMU_OK);
+    struct mmu_core *core = mmu_machine_core(m, 0);
+    mmu_core_set_has_fetches(core, fetches);
+    if (how == WATCHED)
+        mmu_core_observe(core, &observer);
+    for (size_t i = 0, n; i < RECORDS; i += n) {
+        size_t quarter = RECORDS / 4 - i % (RECORDS / 4);
+        n = how == SINGLE ? 1 : how == PIECES ? 1 + dice_below(&dice, 40) : quarter;
+        n = n < quarter ? n : quarter;
+        if (how == SINGLE)
+            (void)mmu_core_access(core, &a[i], &out->result[i]);
+        else
+            assert_int_equal(mmu_core_run(core, &a[i], n, how == BATCH ? NULL : &out->result[i]), MMU_OK);
+        if (n == quarter && config->cpu.invlpg) /* after each quarter, however it was cut */
+            assert_int_equal(mmu_core_invlpg(core, a[i + n - 1].va), MMU_DONE);
+    }
+    mmu_core_stats(core, &out->stats);
+    mmu_core_check(core);
+    assert_int_equal(watched, how == WATCHED ? RECORDS : 0);
+    mmu_machine_free(m);
+}
+
+/* The first counter that differs, by name. */
+struct difference {
+    const struct mmu_config *config;
+    uint64_t value[4096];
+    char path[4096][96];
+    size_t n, at;
+    bool compare;
+};
+
+static void each(void *ctx, const struct mmu_counter *c)
+{
+    struct difference *d = ctx;
+    if (!d->compare) {
+        d->value[d->n] = c->value;
+        snprintf(d->path[d->n++], sizeof d->path[0], "%s", c->path);
+    } else if (d->value[d->at++] != c->value) {
+        print_message("%s: %llu, not %llu\n", c->path, (unsigned long long)c->value,
+                      (unsigned long long)d->value[d->at - 1]);
+    }
+}
+
+static void expect_same(const struct mmu_config *config, const struct outcome *x, const struct outcome *y,
+                        const char *how)
+{
+    static struct difference d;
+    if (memcmp(&x->stats, &y->stats, sizeof x->stats) != 0) {
+        memset(&d, 0, sizeof d);
+        mmu_stats_each(&x->stats, config, each, &d);
+        d.compare = true;
+        mmu_stats_each(&y->stats, config, each, &d);
+        fail_msg("%s, window %u: %s: the statistics differ", config->name, config->window, how);
+    }
+}
+
+static void compare(const struct mmu_config *config, const struct mmu_access *a, bool fetches)
+{
+    static struct outcome single, other;
+    static const char *const name[] = {"single", "batch", "batch with results", "pieces", "watched"};
+    run(config, a, SINGLE, fetches, &single);
+    for (enum how how = BATCH; how < HOWS; how++) {
+        run(config, a, how, fetches, &other);
+        expect_same(config, &single, &other, name[how]);
+        for (unsigned i = 0; i < RECORDS && how != BATCH; i++)
+            if (memcmp(&single.result[i], &other.result[i], sizeof single.result[i]) != 0)
+                fail_msg("%s, window %u: %s: record %u: results differ", config->name, config->window,
+                         name[how], i);
+    }
+}
+
+static const char *const shipped[] = {"80386",    "80486",       "pentium",      "pentium3", "pentium4",
+                                      "core2",    "nehalem",     "sandy-bridge", "haswell",  "skylake-sp",
+                                      "ice-lake", "golden-cove", "zen2",         "zen3",     "zen4"};
+
+static void test_same(void **state)
+{
+    (void)state;
+    static struct mmu_access a[RECORDS];
+    struct dice dice = dice_new("batch", 1);
+    for (unsigned i = 0; i < sizeof shipped / sizeof *shipped; i++) {
+        struct mmu_config config;
+        struct mmu_error error;
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s.yaml", MMUSIM_CONFIGS, shipped[i]);
+        if (mmu_config_load(&config, path, NULL, 0, &error) != MMU_OK)
+            fail_msg("%s: %s", path, error.message);
+        write_trace(a, &dice);
+        compare(&config, a, true);
+        config.window = 10;
+        compare(&config, a, false);
+        config.window = 1;
+        config.memory.data = MMU_DATA_FIXED;
+        config.memory.data_latency = 3;
+        compare(&config, a, true);
+    }
+}
+
+static struct mmu_access record(mmu_va va, unsigned size, unsigned kind_priv, unsigned flags)
+{
+    return (struct mmu_access){
+        .va = va, .size = (uint16_t)size, .kind = (uint8_t)kind_priv, .flags = (uint8_t)flags};
+}
+
+/* Records that are none stop the run; those before them have been run, those behind have not. */
+static void test_refused(void **state)
+{
+    (void)state;
+    struct mmu_config config;
+    struct mmu_stats stats;
+    const struct mmu_access bad[] = {
+        record(BASE, 0, MMU_LOAD, 0),
+        record(BASE, 4097, MMU_LOAD, 0),
+        record(BASE, 65535, MMU_LOAD, 0),
+        record(BASE, 4, 3, 0),
+        record(BASE, 4, 15, 0),
+        record(BASE, 4, MMU_KIND_PRIV(MMU_LOAD, 3), 0),
+        record(BASE, 4, 255, 0),
+        record(BASE, 4, MMU_KIND_PRIV(MMU_FETCH, MMU_IMPLICIT), 0),
+        record(BASE, 4, MMU_LOAD, 4),
+        record(BASE, 4, MMU_LOAD, 255),
+        record(UINT64_MAX, 2, MMU_LOAD, 0), /* runs around the end */
+    };
+    mmu_config_init(&config);
+    config.levels = config.tlbs = 1;
+    config.tlb[0] =
+        (struct mmu_tlb_config){.name = "TLB", .level = 1, .kinds = 7, .pages = 1, .entries = 8, .ways = 8};
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct mmu_machine *m;
+        struct mmu_result result[5];
+        struct mmu_access a[5];
+        for (unsigned k = 0; k < 5; k++)
+            a[k] = record(BASE + 64 * k, 4, MMU_LOAD, 0);
+        a[3] = bad[i];
+        assert_int_equal(mmu_machine_create(&config, NULL, &m, NULL), MMU_OK);
+        struct mmu_core *core = mmu_machine_core(m, 0);
+        memset(result, 0xee, sizeof result);
+        assert_int_equal(mmu_core_run(core, a, 5, i & 1 ? result : NULL), MMU_ERR_INVALID);
+        mmu_core_stats(core, &stats);
+        assert_int_equal(stats.run.accesses[MMU_LOAD], 3);
+        if (i & 1)
+            assert_true(result[2].outcome == MMU_DONE && result[3].outcome == 0xee);
+        mmu_core_check(core);
+        mmu_machine_free(m);
+    }
+}
+
+/* In the 32-bit modes linear addresses end at 4 GiB. */
+static void test_refused_32_bits(void **state)
+{
+    (void)state;
+    struct mmu_config config;
+    struct rig rig;
+    rig_config(&config);
+    rig_start(&rig, &config, MMU_MODE_I386);
+    rig_map(&rig, 0xfffff000, 0x1000, 12, RIG_P | RIG_U);
+    struct mmu_access last = record(0xfffffffc, 4, MMU_LOAD, 0), beyond = record(0xfffffffd, 4, MMU_LOAD, 0);
+    struct mmu_access high = record(UINT64_C(0x100000000), 1, MMU_LOAD, 0);
+    assert_int_equal(mmu_core_run(rig.core, &last, 1, NULL), MMU_OK);
+    assert_int_equal(mmu_core_run(rig.core, &beyond, 1, NULL), MMU_ERR_INVALID);
+    assert_int_equal(mmu_core_run(rig.core, &high, 1, NULL), MMU_ERR_INVALID);
+    rig_stop(&rig);
+}
+
+/* A fault that nobody resolves is counted, and the run goes on behind it. */
+static void test_unresolved(void **state)
+{
+    (void)state;
+    struct mmu_config config;
+    struct mmu_stats stats;
+    struct mmu_result result[3];
+    struct rig rig;
+    rig_config(&config);
+    rig_start(&rig, &config, MMU_MODE_4L);
+    rig_map(&rig, 0x1000, 0x7000, 12, RIG_P | RIG_U);
+    const struct mmu_access a[] = {record(0x1000, 4, MMU_LOAD, 0), record(0x2000, 4, MMU_LOAD, 0),
+                                   record(0x1008, 4, MMU_LOAD, 0)};
+    assert_int_equal(mmu_core_run(rig.core, a, 3, result), MMU_OK);
+    assert_int_equal(result[1].outcome, MMU_FAULT_PF);
+    assert_int_equal(result[1].cr2, 0x2000);
+    assert_int_equal(result[2].pa, 0x7008);
+    mmu_core_stats(rig.core, &stats);
+    assert_int_equal(stats.run.faults_pf[0], 1);
+    assert_int_equal(stats.run.faults_resolved[0], 0);
+    assert_int_equal(stats.run.accesses[MMU_LOAD], 3);
+    rig_stop(&rig);
+}
+
+/* After a drain, a snapshot's difference holds no cycle of what came before. */
+static void test_drain(void **state)
+{
+    (void)state;
+    for (unsigned window = 1; window <= 8; window += 7) {
+        struct mmu_config config;
+        struct mmu_stats before, after;
+        struct rig rig;
+        rig_config(&config);
+        config.window = window;
+        config.memory.data = MMU_DATA_FIXED;
+        config.memory.data_latency = 50;
+        rig_start(&rig, &config, MMU_MODE_4L);
+        for (mmu_va va = 0; va < 0x8000; va += 0x1000)
+            rig_map(&rig, va, va, 12, RIG_P | RIG_U);
+        struct mmu_access a[8], fetch = record(0x7ff0, 4, MMU_FETCH, 0);
+        for (unsigned i = 0; i < 8; i++)
+            a[i] = record(0x1000 * i, 4, MMU_LOAD, 0);
+        assert_int_equal(mmu_core_run(rig.core, &fetch, 1, NULL), MMU_OK);
+        assert_int_equal(mmu_core_run(rig.core, a, 8, NULL), MMU_OK);
+        mmu_core_stats(rig.core, &before);
+        mmu_core_drain(rig.core);
+        mmu_core_stats(rig.core, &after);
+        assert_int_equal(before.cycles.elapsed[0], after.cycles.elapsed[0]); /* the tail was booked by then */
+        assert_memory_equal(before.cycles.stalled, after.cycles.stalled, sizeof after.cycles.stalled);
+        assert_int_equal(mmu_core_now(rig.core), after.cycles.elapsed[0]);
+        before = after;
+        assert_int_equal(mmu_core_run(rig.core, &fetch, 1, NULL), MMU_OK); /* a hit */
+        mmu_core_stats(rig.core, &after);
+        mmu_stats_difference(&after, &after, &before);
+        assert_int_equal(after.cycles.elapsed[0], 1);
+        assert_int_equal(after.cycles.ideal[0], 1);
+        assert_int_equal(after.cycles.issue[0], 1);
+        for (unsigned p = 0; p < MMU_PARTS; p++)
+            assert_int_equal(after.cycles.stalled[p] + after.cycles.charged[p], 0);
+        assert_int_equal(mmu_stats_check(&after, &config, NULL), MMU_OK);
+        rig_stop(&rig);
+    }
+}
+
+/* Differences of snapshots add up to the whole. */
+static void test_snapshots(void **state)
+{
+    (void)state;
+    static struct mmu_access a[RECORDS];
+    static struct mmu_stats snapshot[3], first, second, sum;
+    struct dice dice = dice_new("snapshots", 2);
+    struct mmu_config config;
+    struct mmu_machine *m;
+    assert_int_equal(mmu_config_load(&config, MMUSIM_CONFIGS "/skylake-sp.yaml", NULL, 0, NULL), MMU_OK);
+    write_trace(a, &dice);
+    assert_int_equal(mmu_machine_create(&config, NULL, &m, NULL), MMU_OK);
+    struct mmu_core *core = mmu_machine_core(m, 0);
+    mmu_core_stats(core, &snapshot[0]);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(mmu_core_run(core, &a[i * RECORDS / 2], RECORDS / 2, NULL), MMU_OK);
+        mmu_core_stats(core, &snapshot[i + 1]);
+    }
+    mmu_stats_difference(&first, &snapshot[1], &snapshot[0]);
+    mmu_stats_difference(&second, &snapshot[2], &snapshot[1]);
+    assert_int_equal(mmu_stats_check(&first, &config, NULL), MMU_OK);
+    assert_int_equal(mmu_stats_check(&second, &config, NULL), MMU_OK);
+    sum = first;
+    mmu_stats_add(&sum, &second);
+    mmu_stats_add(&sum, &snapshot[0]);
+    assert_memory_equal(&sum, &snapshot[2], sizeof sum);
+    assert_true(second.run.accesses[MMU_LOAD] > 0 && second.cycles.elapsed[0] > 0);
+    mmu_machine_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused_32_bits),
+        cmocka_unit_test(test_unresolved),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_snapshots),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
