@@ -298,6 +298,7 @@ enum mmu_outcome mmu_core_probe(const struct mmu_core *core, const struct mmu_ac
             result->error_code = q.error_code;
             result->pa = result->outcome == MMU_FAULT_MEMORY ? q.pa : 0;
             result->pa2 = 0;
+            result->page_shift = 0;
             result->where = MMU_AT_FAULT;
             return result->outcome;
         }
