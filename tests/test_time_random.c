@@ -27,6 +27,7 @@ struct run {
     struct mmu_machine *machine;
     struct mmu_core *core;
     bool has_fetches;
+    bool coarse; /* all times are multiples of ten */
     struct ref_time ref;
     uint64_t free_at[MMU_MAX_WALKERS]; /* the naive walkers */
     uint64_t latest;                   /* completion so far */
@@ -84,6 +85,30 @@ static void choose_memory(struct mmu_config *c, struct dice *d)
         .name = "L2", .size = 16384, .ways = 8, .line = 64, .latency = 14, .policy = MMU_LRU};
 }
 
+/* Half of the machines have times of ten cycles or none, and little of each, so that completions often
+ * coincide. */
+static void make_coarse(struct run *r)
+{
+    struct dice *d = r->dice;
+    struct mmu_config *c = &r->config;
+    r->coarse = dice_once_in(d, 2);
+    if (!r->coarse)
+        return;
+    uint32_t *const ten_or_none[] = {&c->psc.latency,         &c->walk.ad_update,     &c->level[1].latency,
+                                     &c->memory.data_latency, &c->pager.fault_cycles, &c->barrier.fault,
+                                     &c->barrier.mov_cr,      &c->barrier.invlpg,     &c->barrier.invpcid,
+                                     &c->memory.read_latency};
+    for (unsigned i = 0; i < sizeof ten_or_none / sizeof ten_or_none[0]; i++)
+        *ten_or_none[i] = dice_once_in(d, 2) ? 10 : 0;
+    c->cpi = dice_once_in(d, 2) ? 10 : 0;
+    c->walk.start = 10;
+    c->level[0].latency = c->level[0].latency ? 10 : 0;
+    c->level[1].serial_count = 0;
+    c->memory.reads = MMU_READS_FIXED;
+    c->memory.data = c->memory.data == MMU_DATA_SHARED ? MMU_DATA_NONE : c->memory.data;
+    c->memory.caches = 0;
+}
+
 static void choose_machine(struct run *r)
 {
     static const unsigned windows[] = {1, 1, 2, 3, 5, 16, 64};
@@ -111,6 +136,7 @@ static void choose_machine(struct run *r)
     c->barrier.invlpg = dice_below(d, 60);
     c->barrier.invpcid = dice_below(d, 60);
     r->has_fetches = !dice_once_in(d, 3);
+    make_coarse(r);
 }
 
 static void start(struct run *r)
@@ -138,7 +164,7 @@ static struct mmu_access random_access(struct run *r, unsigned pages)
         a.flags |= MMU_AF_FOLLOWS;
     if (dice_once_in(d, 10)) {
         a.flags |= MMU_AF_GAP;
-        a.gap = dice_below(d, 100);
+        a.gap = r->coarse ? 10 * dice_below(d, 4) : dice_below(d, 100);
     }
     return a;
 }

@@ -301,6 +301,29 @@ static void test_rule_06_invlpg_removes_every_piece_of_a_large_page(void **state
     rig_stop(&rig);
 }
 
+static void test_rule_06_a_4m_page_as_two_of_2m(void **state)
+{
+    (void)state;
+    struct mmu_config config;
+    struct rig rig;
+    rig_config(&config);
+    for (unsigned i = 0; i < config.tlbs; i++)
+        config.tlb[i].pages = 1u << MMU_4K | 1u << MMU_2M;
+    rig_start(&rig, &config, MMU_MODE_I386);
+    mmu_va page = 0x40000000;
+    rig_map(&rig, page, PA, 22, LEAF);
+    for (mmu_va offset = 0; offset < 0x400000; offset += 0x200000) {
+        assert_int_equal(rig_expect(&rig, MMU_LOAD, MMU_USER, page + offset, PA + offset), MMU_AT_WALK);
+        struct mmu_result hit = rig_access(&rig, MMU_LOAD, MMU_USER, page + offset + 0x1ff000);
+        assert_int_equal(hit.where, MMU_AT_L1);
+        assert_int_equal(hit.page_shift, 22);
+    }
+    assert_int_equal(rig_entries(&rig), 4); /* two in each level */
+    rig_invlpg(&rig, page + 0x1000);
+    assert_int_equal(rig_entries(&rig), 0);
+    rig_stop(&rig);
+}
+
 static void test_rule_07_structure_caches_hold_tables_only(void **state)
 {
     (void)state;
@@ -490,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_rule_05_smep_acts_at_once),
         cmocka_unit_test(test_rule_05_keys_act_at_once),
         cmocka_unit_test(test_rule_06_invlpg_removes_every_piece_of_a_large_page),
+        cmocka_unit_test(test_rule_06_a_4m_page_as_two_of_2m),
         cmocka_unit_test(test_rule_07_structure_caches_hold_tables_only),
         cmocka_unit_test(test_rule_07_structure_caches_ignore_global),
         cmocka_unit_test(test_rule_07_structure_caches_are_tagged_with_pcid),
