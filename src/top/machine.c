@@ -337,6 +337,7 @@ void mmu_core_stats(const struct mmu_core *core, struct mmu_stats *stats)
     for (unsigned c = 0; c < CLASSES; c++)
         fast[c] = core->run.accesses[c] - core->slow[c];
     mmu_stats_fill(&core->mmu, fast, stats);
+    split_stats(core, stats);
     memcpy(stats->cycles.stalled, core->real.stalled, sizeof core->real.stalled);
     stats->cycles.issue[0] = core->real.issue;
     stats->cycles.elapsed[0] = timeline_tail(&core->real, stats->cycles.stalled);
@@ -394,6 +395,7 @@ void mmu_core_tlb_entries(const struct mmu_core *core, uint32_t structure, void 
 void mmu_core_check(const struct mmu_core *core)
 {
     mmu_check(&core->mmu);
+    split_check(core);
     REQUIRE(core->real.issue == core->ideal.issue && core->real.t >= core->ideal.t);
     struct mmu_stats *stats = malloc(sizeof *stats);
     struct mmu_error err;

@@ -60,6 +60,9 @@ static inline uint64_t core_gap(const struct mmu_core *c, const struct mmu_acces
     return UNLIKELY(a->flags & MMU_AF_GAP) ? a->gap : c->gap[a->flags & MMU_AF_FOLLOWS][MMU_KIND_OF(a->kind)];
 }
 
+/* The split-phase face (split.c): frees it, adds its walkers' times, executes its invariants. */
 void split_free(struct mmu_core *c);
+void split_stats(const struct mmu_core *c, struct mmu_stats *stats);
+void split_check(const struct mmu_core *c);
 
 #endif
