@@ -1,8 +1,10 @@
 /*
- * inval.c: what drops cached translations: INVLPG, INVPCID, and the sweeps that register loads and page faults need (SDM vol. 3, 4.10.4).
+ * inval.c: what drops cached translations: INVLPG, INVPCID, and the sweeps that register loads and page
+ * faults need (SDM vol. 3, 4.10.4).
  *
- * Exactly what the manual demands is dropped, with these choices where it leaves room: INVLPG and page faults drop the global entries of the page under any PCID
- * and leave other pages alone; a page fault drops only the paging-structure-cache entries that its address would use.
+ * Exactly what the manual demands is dropped, with these choices where it leaves room: INVLPG and page faults
+ * drop the global entries of the page under any PCID and leave other pages alone; a page fault drops only the
+ * paging-structure-cache entries that its address would use.
  */
 #include "mmu.h"
 
@@ -66,7 +68,8 @@ static void sweep(struct mmu *m, enum sweep what, uint16_t pcid, unsigned cause)
         book(m, i, n, cause);
         dropped += n;
     }
-    dropped += what <= SWEEP_PCID_AND_GLOBAL ? psc_drop_pcid(&m->psc, pcid, m->psc_stats, cause) : psc_drop_all(&m->psc, m->psc_stats, cause);
+    dropped += what <= SWEEP_PCID_AND_GLOBAL ? psc_drop_pcid(&m->psc, pcid, m->psc_stats, cause)
+                                             : psc_drop_all(&m->psc, m->psc_stats, cause);
     mmu_hot_sync_all(m);
     notify_dropped(m, 0, dropped);
 }
@@ -93,10 +96,17 @@ void mmu_drop_everything(struct mmu *m, unsigned cause)
 
 void mmu_drop_unkept(struct mmu *m, unsigned cause)
 {
-    for (unsigned i = 0; i < m->tlbs; i++)
-        if (m->tlb[i].config->pcid_bound && m->tlb[i].config->pcids == 0)
-            book(m, i, tlb_drop_all(&m->tlb[i], false), cause);
+    uint32_t dropped = 0;
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        if (!m->tlb[i].config->pcid_bound || m->tlb[i].config->pcids > 0)
+            continue;
+        uint32_t n = tlb_drop_all(&m->tlb[i], false);
+        book(m, i, n, cause);
+        dropped += n;
+    }
     mmu_hot_sync_all(m);
+    if (dropped)
+        notify_dropped(m, 0, dropped);
 }
 
 enum mmu_outcome mmu_invlpg(struct mmu *m, mmu_va va)
@@ -133,7 +143,8 @@ enum mmu_outcome mmu_invpcid(struct mmu *m, uint64_t type, const struct mmu_invp
     case 0: {
         uint32_t dropped = drop_translations(m, descriptor->va, pcid, false, MMU_BY_INVPCID);
         if (r->geometry)
-            dropped += psc_drop_address(&m->psc, r->geometry, descriptor->va, pcid, m->psc_stats, MMU_BY_INVPCID);
+            dropped +=
+                psc_drop_address(&m->psc, r->geometry, descriptor->va, pcid, m->psc_stats, MMU_BY_INVPCID);
         notify_dropped(m, descriptor->va, dropped);
         break;
     }

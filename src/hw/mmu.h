@@ -87,6 +87,10 @@ struct mmu {
     unsigned levels;
     struct mmu_serving serving[MMU_MAX_LEVELS][MMU_KINDS];
     struct mmu_target target[MMU_MAX_LEVELS][MMU_KINDS][MMU_PAGES];
+    struct {
+        struct tlb *first, *second; /* the only ones that hold 4-KByte pages; first == NULL: not plain. One level: second == NULL */
+    } plain[MMU_KINDS];             /* for plain.h */
+    uint32_t others;                /* entries held that are not of 4 KBytes */
     struct mmu_observer observer;
     struct mmu_prefetcher_ops prefetcher;
     struct mmu_core *core; /* for observers; never looked into */
@@ -160,6 +164,8 @@ struct translation {
     bool global;
     struct tlb_entry entry; /* base is computed for each level */
 };
+/* The structure to fill, of those that hold a page's size. */
+struct tlb *mmu_choose(const struct mmu_target *to, mmu_va va);
 void mmu_fill_levels(struct mmu *m, const struct request *q, const struct translation *x, unsigned below);
 /*
  * After a walk for an entry that was hit at `level` (its dirty flag or its rights did not do): overwrites every copy that serves `kinds`, drops copies of

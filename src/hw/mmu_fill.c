@@ -59,7 +59,7 @@ static void COLD notify_entry(struct mmu *m, const struct request *q, enum mmu_e
 }
 
 /* Of several structures of a level that serve one size: the first whose set has an invalid way, else by the page number's parity. */
-static struct tlb *choose(const struct mmu_target *to, mmu_va va)
+struct tlb *mmu_choose(const struct mmu_target *to, mmu_va va)
 {
     if (to->n == 1)
         return to->tlb[0];
@@ -99,7 +99,7 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
     bool absent = missed && !q->split; /* a walk in flight may have been overtaken by one of the same large page */
     struct tlb *t = absent ? NULL : holder(m, to, x->va);
     if (!t)
-        t = choose(to, x->va);
+        t = mmu_choose(to, x->va);
     struct tlb_fill f = piece_of(m, x, to->page);
     struct tlb_filled done;
     tlb_fill(t, &f, absent, &done);

@@ -51,6 +51,34 @@ static void plan_hot(struct mmu *m, struct tlb *t)
     }
 }
 
+/* The one structure of a level that holds 4-KByte pages for kind, or NULL. */
+static struct tlb *only_holder(const struct mmu *m, unsigned l, unsigned kind)
+{
+    struct tlb *only = NULL;
+    for (unsigned i = 0; i < m->serving[l][kind].n; i++) {
+        struct tlb *t = m->serving[l][kind].tlb[i];
+        if (!(t->config->pages >> MMU_4K & 1))
+            continue;
+        if (only)
+            return NULL;
+        only = t;
+    }
+    return only;
+}
+
+static void plan_plain(struct mmu *m)
+{
+    bool user = false;
+    for (unsigned i = 0; i < m->tlbs; i++)
+        user |= m->tlb[i].config->policy == MMU_USER_POLICY;
+    for (unsigned kind = 0; kind < MMU_KINDS && m->levels >= 1 && m->levels <= 2 && !user; kind++) {
+        m->plain[kind].first = only_holder(m, 0, kind);
+        m->plain[kind].second = m->levels == 2 ? only_holder(m, 1, kind) : NULL;
+        if (m->levels == 2 && !m->plain[kind].second)
+            m->plain[kind].first = NULL;
+    }
+}
+
 static int init_hot(struct mmu *m)
 {
     uint32_t entries = 1;
@@ -86,12 +114,14 @@ int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys, 
         return MMU_ERR_NOMEM;
     for (; m->tlbs < config->tlbs; m->tlbs++) {
         int status = tlb_init(&m->tlb[m->tlbs], &config->tlb[m->tlbs], m->tlbs, &context);
+        m->tlb[m->tlbs].others = &m->others;
         if (status != MMU_OK) {
             tlb_destroy(&m->tlb[m->tlbs]);
             return status;
         }
     }
     plan(m);
+    plan_plain(m);
     if (psc_init(&m->psc, &config->psc, &context) != MMU_OK || pcache_init(&m->pcache, &config->memory, &context) != MMU_OK ||
         walkers_init(&m->walkers, config->walk.walkers, config->window) != MMU_OK)
         return MMU_ERR_NOMEM;

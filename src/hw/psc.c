@@ -107,6 +107,18 @@ const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, 
     return i == UINT32_MAX ? NULL : &p->of[*level]->entry[i];
 }
 
+void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *from, unsigned level, struct mmu_psc_stats *stats)
+{
+    for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++)
+        stats[l].probes[0] += p->of[l] != NULL;
+    if (!from)
+        return;
+    struct psc_array *a = p->of[level];
+    uint32_t i = (uint32_t)(from - a->entry);
+    stats[level].hits[0]++;
+    repl_touch(&a->repl, i / a->ways, i % a->ways);
+}
+
 /* The way that a new key goes to: the lowest invalid one, else the victim, which is counted as evicted under its own level. */
 static uint32_t make_room(struct psc_array *a, uint32_t set, struct mmu_psc_stats *stats)
 {

@@ -39,6 +39,9 @@ const struct psc_entry *psc_probe(struct psc *p, const struct geometry *g, mmu_v
 /* The same without a touch. */
 const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, unsigned *level);
 
+/* Touches and counts what psc_peek() found (from may be NULL): both together are psc_probe(), counted. */
+void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *from, unsigned level, struct mmu_psc_stats *stats);
+
 /* Keeps what a walk passed through. Adds to the counters of stats[], by level. */
 void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready, struct mmu_psc_stats *stats);
 

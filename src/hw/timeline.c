@@ -20,6 +20,10 @@ static void blame(const struct timeline *tl, const struct pending *p, mmu_cycle 
 {
     const struct mmu_ledger *ledger = tl->window == 1 ? tl->ledger : &p->ledger;
     mmu_cycle begin = p->issued, booked = 0;
+    if (LIKELY(ledger->n == 1 && from >= begin && begin + ledger->segment[0].cycles == p->done)) {
+        stalled[ledger->segment[0].part] += p->done - from;
+        return;
+    }
     for (uint32_t s = 0; s < ledger->n; s++) {
         mmu_cycle end = begin + ledger->segment[s].cycles;
         if (end > from) {

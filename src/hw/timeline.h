@@ -60,6 +60,15 @@ static inline mmu_cycle timeline_issue(struct timeline *tl, uint64_t g)
     return tl->t = t;
 }
 
+/* W = 1: an access that issued at t and is not yet settled with timeline_skip() completes at done. */
+static inline void timeline_blocking_complete(struct timeline *tl, mmu_cycle t, mmu_cycle done)
+{
+    if (done > t) {
+        tl->latest.issued = t;
+        tl->latest.done = tl->busy = done;
+    }
+}
+
 /* What just issued completes at done; its ledger explains the time from its issue. kind: TIMELINE_* bits; a fault makes its access a barrier too. */
 enum { TIMELINE_FETCH = 1, TIMELINE_DATA = 2, TIMELINE_BARRIER = 4 };
 void timeline_note(struct timeline *tl, unsigned kind, mmu_cycle done); /* done > t */
@@ -67,8 +76,7 @@ static inline void timeline_complete(struct timeline *tl, unsigned kind, mmu_cyc
 {
     if (done == tl->t) { /* holds nobody back */
     } else if (LIKELY(tl->window == 1)) {
-        tl->latest.issued = tl->t;
-        tl->latest.done = tl->busy = done;
+        timeline_blocking_complete(tl, tl->t, done);
     } else {
         timeline_note(tl, kind, done);
     }
@@ -83,7 +91,7 @@ void timeline_drain(struct timeline *tl);
 mmu_cycle timeline_tail(const struct timeline *tl, uint64_t stalled[MMU_PARTS]);
 
 /*
- * n accesses, `data` of them data accesses, that took no time and issued as soon as they could: their gaps add up to g, and they stood still for `waited`
+ * n accesses, `data` of them data accesses, that took no time (W = 1: or were completed already) and issued as soon as they could: their gaps add up to g, and they stood still for `waited`
  * cycles, which timeline_wait() has booked.
  */
 static inline void timeline_skip(struct timeline *tl, uint64_t n, uint64_t data, uint64_t g, mmu_cycle waited)
@@ -92,7 +100,7 @@ static inline void timeline_skip(struct timeline *tl, uint64_t n, uint64_t data,
     tl->data += data;
     tl->issue += g;
     tl->t += g + waited;
-    INVARIANT(n == 0 || tl->busy <= tl->t);
+    INVARIANT(n == 0 || tl->window == 1 || tl->busy <= tl->t);
 }
 
 #endif

@@ -12,6 +12,7 @@ int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number
         t->linear_mask = true; /* XOR-0: one set */
     for (unsigned page = 0; page < MMU_PAGES; page++)
         t->mask[page] = config->way_mask[page] ? config->way_mask[page] : ~UINT64_C(0);
+    t->others = &t->own_others;
     t->tag = calloc(config->entries, sizeof *t->tag);
     t->entry = calloc(config->entries, sizeof *t->entry);
     t->pcid = calloc(config->pcids + 1u, sizeof *t->pcid);
@@ -48,6 +49,7 @@ static void count(struct tlb *t, uint32_t index, uint32_t by)
     uint64_t tag = t->tag[index];
     unsigned page = tlb_tag_page(tag);
     t->held[page] += by;
+    *t->others += page == MMU_4K ? 0 : by;
     t->globals += tag & TLB_GLOBAL ? by : 0;
     t->fractured += t->entry[index].origin != page ? by : 0;
     t->free -= by;

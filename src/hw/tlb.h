@@ -15,6 +15,9 @@
 
 #include "regime.h"
 #include "repl.h"
+#ifdef __SSE2__ /* part of every x86-64 */
+#include <emmintrin.h>
+#endif
 
 enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58 };
 #define TLB_NONE UINT32_MAX
@@ -47,6 +50,8 @@ struct tlb {
     struct tlb_entry *entry; /* [sets * ways] */
     uint32_t held[MMU_PAGES];
     uint32_t globals, fractured, free;
+    uint32_t *others; /* a count that structures share: entries held that are not of 4 KBytes */
+    uint32_t own_others;
     struct repl repl;
     uint64_t mask[MMU_PAGES]; /* ways that a size may use */
     uint16_t *pcid; /* under a bound: those held, most recently filled first */
@@ -110,38 +115,58 @@ static inline mmu_va tlb_tag_va(uint64_t tag)
     return (tag & TLB_VPN_MASK) << PAGE_SHIFT; /* not sign-extended */
 }
 
-/* The way among n whose tag is one of two, or TLB_NONE. No early exit: way numbers are unpredictable. n is constant where it pays. */
-ALWAYS_INLINE uint32_t tlb_match(const uint64_t *tag, uint32_t n, uint64_t own, uint64_t global)
+/* Bit w: tag[w] == key, for four tags. */
+ALWAYS_INLINE unsigned tlb_equal4(const uint64_t *tag, uint64_t key)
 {
-    uint32_t found = TLB_NONE;
-    for (uint32_t w = 0; w < n; w++)
-        found = (tag[w] == own) | (tag[w] == global) ? w : found;
-    return found;
+#ifdef __SSE2__
+    __m128i k = _mm_set1_epi64x((long long)key);
+    __m128 a = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)tag), k));
+    __m128 b = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)(tag + 2)), k));
+    return (unsigned)_mm_movemask_ps(_mm_and_ps(_mm_shuffle_ps(a, b, 0x88), _mm_shuffle_ps(a, b, 0xdd))); /* both halves equal */
+#else
+    return (unsigned)(tag[0] == key) | (unsigned)(tag[1] == key) << 1 | (unsigned)(tag[2] == key) << 2 | (unsigned)(tag[3] == key) << 3;
+#endif
 }
 
-ALWAYS_INLINE uint32_t tlb_match_ways(const uint64_t *tag, uint32_t ways, uint64_t own, uint64_t global)
+/* The way among n whose tag is key, or TLB_NONE. Compares all before it decides: way numbers are unpredictable. */
+ALWAYS_INLINE uint32_t tlb_match(const uint64_t *tag, uint32_t n, uint64_t key)
+{
+    uint64_t mask = 0;
+    if (LIKELY(n % 4 == 0 && n <= 64)) {
+        for (uint32_t w = 0; w < n; w += 4)
+            mask |= (uint64_t)tlb_equal4(tag + w, key) << w;
+        return mask ? (uint32_t)__builtin_ctzll(mask) : TLB_NONE;
+    }
+    for (uint32_t w = 0; w < n; w++)
+        if (tag[w] == key)
+            return w;
+    return TLB_NONE;
+}
+
+/* The same with the usual numbers of ways unrolled. */
+ALWAYS_INLINE uint32_t tlb_match_ways(const uint64_t *tag, uint32_t ways, uint64_t key)
 {
     switch (ways) {
     case 4:
-        return tlb_match(tag, 4, own, global);
+        return tlb_match(tag, 4, key);
     case 8:
-        return tlb_match(tag, 8, own, global);
+        return tlb_match(tag, 8, key);
     case 12:
-        return tlb_match(tag, 12, own, global);
+        return tlb_match(tag, 12, key);
     default:
-        return tlb_match(tag, ways, own, global);
+        return tlb_match(tag, ways, key);
     }
 }
 
 /* The entry of this size for va under pcid, or TLB_NONE. Touches nothing. */
-static inline uint32_t tlb_find(const struct tlb *t, mmu_va va, unsigned page, uint16_t pcid)
+ALWAYS_INLINE uint32_t tlb_find(const struct tlb *t, mmu_va va, unsigned page, uint16_t pcid)
 {
     if (t->held[page] == 0)
         return TLB_NONE;
-    uint64_t own = tlb_tag(va, page, pcid, false);
     uint32_t first = tlb_set(t, va, page) * t->ways;
-    uint32_t way = LIKELY(t->globals == 0) ? tlb_match_ways(t->tag + first, t->ways, own, own)
-                                           : tlb_match_ways(t->tag + first, t->ways, own, tlb_tag(va, page, 0, true));
+    uint32_t way = tlb_match_ways(t->tag + first, t->ways, tlb_tag(va, page, pcid, false));
+    if (way == TLB_NONE && t->globals)
+        way = tlb_match_ways(t->tag + first, t->ways, tlb_tag(va, page, 0, true));
     return way == TLB_NONE ? TLB_NONE : first + way;
 }
 
@@ -177,17 +202,18 @@ struct tlb_filled {
 };
 
 /* Writes an entry where it belongs. absent: the caller knows that no entry of its tag is held. */
-static inline void tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool absent, struct tlb_filled *done)
+ALWAYS_INLINE void tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool absent, struct tlb_filled *done)
 {
+    uint64_t tag = tlb_tag(fill->va, fill->page, fill->pcid, fill->global);
+    uint32_t set = tlb_set(t, fill->va, fill->page);
     done->index = TLB_NONE;
     done->dropped = 0;
     done->evicted = 0;
-    if (t->config->pcid_bound && !fill->global && !(t->pcids && t->pcid[0] == fill->pcid))
+    if (t->config->pcid_bound && !fill->global && UNLIKELY(!t->pcids || t->pcid[0] != fill->pcid))
         done->dropped = tlb_pcid_room(t, fill->pcid);
     if (!absent)
         done->index = tlb_find(t, fill->va, fill->page, fill->pcid);
     done->refill = done->index != TLB_NONE;
-    uint32_t set = tlb_set(t, fill->va, fill->page);
     if (LIKELY(!done->refill)) {
         uint32_t way = UNLIKELY(t->free) ? tlb_invalid_way(t, set, t->mask[fill->page]) : TLB_NONE;
         if (way == TLB_NONE) {
@@ -197,7 +223,7 @@ static inline void tlb_fill(struct tlb *t, const struct tlb_fill *fill, bool abs
         }
         done->index = set * t->ways + way;
     }
-    tlb_write(t, done->index, tlb_tag(fill->va, fill->page, fill->pcid, fill->global), &fill->entry);
+    tlb_write(t, done->index, tag, &fill->entry);
     repl_fill(&t->repl, set, done->index - set * t->ways);
 }
 

@@ -27,52 +27,63 @@ bool walk_begin(const struct regime *r, struct walk *w, const struct walk_start 
     return true;
 }
 
-/* The walk for one geometry; g is constant in each instance, so its fields fold. */
-ALWAYS_INLINE void walk_with(const struct geometry *g, const struct regime *r, struct phys *p, struct walk *w)
+/* The walk for one geometry; g and dry are constant in each instance, so that they fold. True: it ended well. */
+ALWAYS_INLINE bool walk_with(const struct geometry *g, const struct regime *r, struct phys *p, struct walk *w, bool dry)
 {
     unsigned retries = 0;
     for (;;) {
         mmu_pa pa = walk_entry_pa(g, w);
+        uint8_t rights = w->rights;
         uint64_t e, update;
         if (UNLIKELY(!phys_load(p, pa, g->entry_bytes, &e))) {
             w->outcome = MMU_FAULT_MEMORY;
             w->missing = pa;
-            return;
+            return false;
         }
         enum walk_verdict verdict = walk_entry(g, r, w, e, &update);
+        if (dry && update)
+            return false;
         if (update && UNLIKELY(!phys_exchange(p, pa, g->entry_bytes, e, e | update))) {
             REQUIRE(++retries < WALK_RETRIES); /* the caller's memory refuses every exchange */
+            w->rights = rights;                /* the entry has changed: what it said does not count */
             continue;
         }
         w->read[w->reads].pa = pa;
         w->read[w->reads++].level = w->level;
         if (UNLIKELY(verdict == WALK_FAULT))
-            return;
+            return false;
         walk_commit(g, r, w, verdict, e, update);
         if (verdict == WALK_LEAF)
-            return;
+            return true;
     }
 }
 
-#define INSTANCE(name, GEOMETRY)                                                                             \
-    static void name(const struct regime *r, struct phys *p, struct walk *w)                                 \
+#define INSTANCE(name, GEOMETRY, dry)                                                                        \
+    static bool name(const struct regime *r, struct phys *p, struct walk *w)                                 \
     {                                                                                                        \
         static const struct geometry g = GEOMETRY;                                                           \
-        walk_with(&g, r, p, w);                                                                              \
+        return walk_with(&g, r, p, w, dry);                                                                  \
     }
 
-INSTANCE(walk_i386, GEOMETRY_I386)
-INSTANCE(walk_pae, GEOMETRY_PAE)
-INSTANCE(walk_4l, GEOMETRY_4L)
-INSTANCE(walk_5l, GEOMETRY_5L)
+INSTANCE(walk_i386, GEOMETRY_I386, false)
+INSTANCE(walk_pae, GEOMETRY_PAE, false)
+INSTANCE(walk_4l, GEOMETRY_4L, false)
+INSTANCE(walk_5l, GEOMETRY_5L, false)
+INSTANCE(dry_i386, GEOMETRY_I386, true)
+INSTANCE(dry_pae, GEOMETRY_PAE, true)
+INSTANCE(dry_4l, GEOMETRY_4L, true)
+INSTANCE(dry_5l, GEOMETRY_5L, true)
+
+typedef bool walk_instance(const struct regime *, struct phys *, struct walk *);
 
 void walk_run(const struct regime *r, struct phys *p, struct walk *w)
 {
-    static void (*const instance[MMU_MODES])(const struct regime *, struct phys *, struct walk *) = {
-        [MMU_MODE_I386] = walk_i386,
-        [MMU_MODE_PAE] = walk_pae,
-        [MMU_MODE_4L] = walk_4l,
-        [MMU_MODE_5L] = walk_5l,
-    };
-    instance[r->mode](r, p, w);
+    static walk_instance *const instance[MMU_MODES] = {NULL, walk_i386, walk_pae, walk_4l, walk_5l};
+    (void)instance[r->mode](r, p, w);
+}
+
+bool walk_dry(const struct regime *r, struct phys *p, struct walk *w)
+{
+    static walk_instance *const instance[MMU_MODES] = {NULL, dry_i386, dry_pae, dry_4l, dry_5l};
+    return instance[r->mode](r, p, w);
 }

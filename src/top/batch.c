@@ -6,6 +6,7 @@
  */
 #include "error.h"
 #include "machine.h"
+#include "plain.h"
 #include <string.h>
 
 enum { AHEAD_FAR = 24, AHEAD_NEAR = 12 }; /* records between asking the host for a table entry and walking through it */
@@ -46,6 +47,16 @@ static void count_special(struct mmu_core *c, const struct mmu_access *a, unsign
     c->run.instructions[0] -= kind == MMU_FETCH && (a->flags & MMU_AF_FOLLOWS);
 }
 
+/* W = 1: only the latest access can be unfinished, and one with gap g that could issue at t waits for it. Books the wait, returns it. */
+static mmu_cycle wait_for_latest(struct mmu_core *c, struct tab *tab, mmu_cycle t, uint64_t g)
+{
+    mmu_cycle waited = timeline_wait(&c->real, t) - t;
+    mmu_cycle ideal = c->ideal.t + tab->gaps + tab->ideal_waited + g;
+    tab->waited += waited;
+    tab->ideal_waited += timeline_wait(&c->ideal, ideal) - ideal; /* kernel cycles; when the real clock need not wait, it need not */
+    return waited;
+}
+
 static void fill_result(const struct hot_entry *e, const struct mmu_access *a, mmu_cycle t, struct mmu_result *r)
 {
     *r = (struct mmu_result){
@@ -81,6 +92,28 @@ static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, st
     return *status == MMU_OK;
 }
 
+/* A plain miss of a blocking core, which issues at t: on the tab like a hit, with a completion. False: nothing has changed. */
+static bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind, unsigned class, struct tab *tab,
+                 struct mmu_result *result)
+{
+    struct plain x = {.va = a->va, .kind = kind, .class = class, .now = t};
+    if ((a->va & PAGE_MASK) + a->size > PAGE_SIZE || a->size == 0)
+        return false;
+    c->mmu.clock = tab->clock;
+    if (!plain_miss(&c->mmu, &x))
+        return false;
+    tab->clock = c->mmu.clock;
+    timeline_blocking_complete(&c->real, t, x.now);
+    if (result)
+        *result = (struct mmu_result){.pa = x.pa,
+                                      .issued = t,
+                                      .completed = x.now,
+                                      .outcome = MMU_DONE,
+                                      .where = x.where,
+                                      .page_shift = (uint8_t)page_shift(x.page)};
+    return true;
+}
+
 /* The loop, stamped out with and without results. */
 ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results, bool want)
 {
@@ -89,7 +122,8 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
     int status = MMU_OK;
     open_tab(c, &tab);
     mmu_cycle busy = c->real.busy;
-    bool blocking = c->real.window == 1;
+    uint64_t walks = c->mmu.walk_latency.count;
+    bool blocking = c->real.window == 1, plain = blocking && plain_usable(&c->mmu);
     for (size_t i = 0; i < n; i++) {
         const struct mmu_access *x = &a[i];
         unsigned kind = x->kind, class = x->kind;
@@ -108,31 +142,37 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
         }
         struct hot_entry *e = hot_find(hot, x->va, x->size, kind, class);
         mmu_cycle t = tab.t + g;
-        if (UNLIKELY(!e || (t < busy && !blocking))) {
+        if (UNLIKELY(t < busy && blocking)) {
+            tab.t += wait_for_latest(c, &tab, t, g);
+            t = tab.t + g;
+        }
+        if (LIKELY(e && t >= busy)) {
+            hot_touch(e, ++tab.clock);
+            if (UNLIKELY(e->slot))
+                hot->hits[e->slot][kind]++;
+            if (want)
+                fill_result(e, x, t, &results[i]);
+        } else if (plain && miss(c, x, t, kind, class, &tab, want ? &results[i] : NULL)) {
+            busy = c->real.busy;
+            if (c->mmu.walk_latency.count != walks) {
+                walks = c->mmu.walk_latency.count;
+                look_ahead(c, x, n - i);
+            }
+        } else {
             settle(c, &tab);
             bool more = step(c, x, n - i, want ? &results[i] : NULL, &status);
             open_tab(c, &tab);
             busy = c->real.busy;
+            walks = c->mmu.walk_latency.count;
             if (!more)
                 break;
             continue;
         }
         tab.gaps += g;
-        if (UNLIKELY(t < busy)) { /* W = 1: only the latest access can be unfinished, and this one waits for it */
-            mmu_cycle ideal = c->ideal.t + tab.gaps + tab.ideal_waited;
-            tab.waited += timeline_wait(&c->real, t) - t;
-            tab.ideal_waited += timeline_wait(&c->ideal, ideal) - ideal; /* kernel cycles; when the real clock need not wait, it need not */
-            t = busy;
-        }
-        hot_touch(e, ++tab.clock);
         tab.t = t;
         tab.kinds[kind]++;
-        if (UNLIKELY(e->slot))
-            hot->hits[e->slot][kind]++;
         if (special)
             count_special(c, x, kind);
-        if (want)
-            fill_result(e, x, t, &results[i]);
     }
     settle(c, &tab);
     return status;

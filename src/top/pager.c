@@ -202,9 +202,10 @@ int pager_map(struct pager *p, struct mmu *m, mmu_va va)
             frame = g->entry_bytes == 4 ? frame & BITS(31, 0) : frame;
             return write_entry(p, m, at, frame | high | PTE_P | PTE_W | PTE_U | (level > 1 ? PTE_PS : 0));
         }
-        if (level == leaf_level(page) && level > 1) { /* a table of small pages stands here already */
+        if (level == 1 || (level > 1 && (entry & PTE_P) && (entry & PTE_PS)))
+            return MMU_OK; /* mapped already: the access will say why that does not do */
+        if (level == leaf_level(page)) /* a table of small pages stands here already */
             page = MMU_4K;
-        }
         if (!(entry & PTE_P)) {
             mmu_pa below;
             int status = take_table(p, &below);
