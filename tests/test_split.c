@@ -5,7 +5,11 @@
  */
 #include "split_rig.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* --- latencies --- */
 
@@ -58,6 +62,7 @@ static void test_latencies(void **state)
     mmu_split_resume(rig.core, s.token, rig_peek(&rig, s.pa), early, &done);
     assert_int_equal(done.state, MMU_SPLIT_DONE);
     assert_int_equal(done.latency, s.latency);
+    assert_int_equal(WALK_STAT(&rig, waits), 1);
     rig_stop(&rig);
 }
 
@@ -96,6 +101,19 @@ static void test_walkers_time(void **state)
     a = answer(&rig, &a, &now, 0); /* [60, 70) */
     assert_int_equal(WALK_STAT(&rig, pending), 25 + 4 + 10);
     assert_int_equal(WALK_STAT(&rig, active), 25 + 10);
+
+    a = begin(&rig, MMU_LOAD, 0x9001000, 100); /* one that lasts while others come and go */
+    for (unsigned i = 0; i < 6; i++) {
+        now = 110 + 20 * i;
+        b = begin(&rig, MMU_LOAD, 0xa001000, now);
+        now += 10;
+        b = answer(&rig, &b, &now, 0);
+        assert_int_equal(b.result.outcome, MMU_FAULT_PF);
+    }
+    now = 300;
+    a = answer(&rig, &a, &now, 0);
+    assert_int_equal(WALK_STAT(&rig, pending), 39 + 60 + 200);
+    assert_int_equal(WALK_STAT(&rig, active), 35 + 200);
     rig_stop(&rig);
 }
 /* --- several in flight --- */
@@ -283,6 +301,52 @@ static void test_tokens(void **state)
     rig_stop(&rig);
 }
 
+/* Misuse ends the process, not the simulation's truth. */
+enum misuse { RESUME_NOTHING, RESUME_ENDED, CANCEL_TWICE, RESUME_ANOTHERS, CLOCK_BACKWARDS, CROSSING };
+
+static void misuse(enum misuse how)
+{
+    struct rig rig;
+    start_plain(&rig, 1, 2);
+    mmu_cycle now = 10;
+    struct mmu_access crossing = {.va = 0x1ffc, .size = 8, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_USER)};
+    struct mmu_split a = begin(&rig, MMU_LOAD, 0x1000, now), done;
+    if (how == RESUME_NOTHING)
+        mmu_split_resume(rig.core, 0, 0, now, &done);
+    if (how == CLOCK_BACKWARDS)
+        begin(&rig, MMU_LOAD, 0x2000, now - 1);
+    if (how == CROSSING)
+        mmu_split_begin(rig.core, &crossing, now, &done);
+    if (how == RESUME_ENDED)
+        drive(&rig, a, &now);
+    else
+        mmu_split_cancel(rig.core, a.token);
+    if (how == RESUME_ANOTHERS)
+        begin(&rig, MMU_LOAD, 0x2000, now); /* in the same slot */
+    if (how == CANCEL_TWICE)
+        mmu_split_cancel(rig.core, a.token);
+    else
+        mmu_split_resume(rig.core, a.token, 0, now, &done);
+}
+
+static void test_misuse(void **state)
+{
+    (void)state;
+    for (enum misuse how = RESUME_NOTHING; how <= CROSSING; how++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            if (!freopen("/dev/null", "w", stderr))
+                _exit(2);
+            misuse(how);
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+}
+
 /* --- changes in flight --- */
 
 static void test_invlpg_in_flight(void **state)
@@ -432,7 +496,13 @@ static void test_exchange_fails(void **state)
     assert_int_equal(memory.word[4 * 512 + 5] & (RIG_A | RIG_D), RIG_A | RIG_D);
     mmu_core_check(core);
 
-    /* the same from mmu_core_access() */
+    /* the same from mmu_core_access(): a table's entry that turns writable in between, then a leaf */
+    *pde = 0x4000 | RIG_P | RIG_U;
+    memory.change = pde;
+    memory.to = 0x4000 | RIG_P | RIG_W | RIG_U;
+    assert_int_equal(mmu_core_set(core, MMU_REG_CR3, 0x1000), MMU_DONE);
+    assert_int_equal(mmu_core_access(core, &access, NULL), MMU_DONE);
+    assert_int_equal(*pde, memory.to | RIG_A);
     memory.word[4 * 512 + 6] = 0x456000 | RIG_P | RIG_U;
     memory.change = &memory.word[4 * 512 + 6];
     memory.to = 0x789000 | RIG_P | RIG_W | RIG_U;
@@ -510,12 +580,19 @@ static void test_both_faces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_latencies),        cmocka_unit_test(test_walkers_time),
-        cmocka_unit_test(test_walker_limit),     cmocka_unit_test(test_merging),
-        cmocka_unit_test(test_not_merged),       cmocka_unit_test(test_large_page_twice),
-        cmocka_unit_test(test_cancel),           cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_invlpg_in_flight), cmocka_unit_test(test_registers_in_flight),
-        cmocka_unit_test(test_exchange_fails),   cmocka_unit_test(test_unanswered),
+        cmocka_unit_test(test_latencies),
+        cmocka_unit_test(test_walkers_time),
+        cmocka_unit_test(test_walker_limit),
+        cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_not_merged),
+        cmocka_unit_test(test_large_page_twice),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_invlpg_in_flight),
+        cmocka_unit_test(test_registers_in_flight),
+        cmocka_unit_test(test_exchange_fails),
+        cmocka_unit_test(test_unanswered),
         cmocka_unit_test(test_both_faces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
