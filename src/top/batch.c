@@ -18,11 +18,29 @@ struct tab {
     uint64_t ideal_waited; /* likewise on the ideal clock */
     uint64_t clock;
     uint64_t kinds[MMU_KINDS]; /* as if all were user accesses and none MMU_AF_FOLLOWS */
+    mmu_cycle second;          /* when the latest access, a plain second-level hit, issued; its completion is in real.busy */
+    bool second_pending;       /* ... and its ledger is not written yet */
+    struct plain_tally plain;
 };
 
 static void open_tab(const struct mmu_core *c, struct tab *tab)
 {
-    *tab = (struct tab){.t = c->real.t, .clock = c->mmu.clock};
+    tab->t = c->real.t;
+    tab->gaps = tab->waited = tab->ideal_waited = 0;
+    tab->clock = c->mmu.clock;
+    tab->second_pending = false;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        tab->kinds[kind] = 0;
+}
+
+/* The ledger of a plain second-level hit, for whoever waits for it outside the loop. */
+static void write_second(struct mmu_core *c, const struct tab *tab)
+{
+    struct mmu_ledger *ledger = &c->mmu.ledger;
+    ledger->n = 1;
+    ledger->segment[0].part = MMU_PART_SECOND;
+    ledger->segment[0].cycles = c->machine->config.level[1].latency;
+    timeline_blocking_complete(&c->real, tab->second, tab->second + ledger->segment[0].cycles);
 }
 
 static void settle(struct mmu_core *c, const struct tab *tab)
@@ -34,6 +52,8 @@ static void settle(struct mmu_core *c, const struct tab *tab)
     }
     c->run.instructions[0] += tab->kinds[MMU_FETCH];
     uint64_t data = n - tab->kinds[MMU_FETCH];
+    if (tab->second_pending)
+        write_second(c, tab);
     timeline_skip(&c->ideal, n, data, tab->gaps, tab->ideal_waited);
     timeline_skip(&c->real, n, data, tab->gaps, tab->waited);
     c->mmu.clock = tab->clock;
@@ -48,8 +68,14 @@ static void count_special(struct mmu_core *c, const struct mmu_access *a, unsign
 }
 
 /* W = 1: only the latest access can be unfinished, and one with gap g that could issue at t waits for it. Books the wait, returns it. */
-static mmu_cycle wait_for_latest(struct mmu_core *c, struct tab *tab, mmu_cycle t, uint64_t g)
+ALWAYS_INLINE mmu_cycle wait_for_latest(struct mmu_core *c, struct tab *tab, mmu_cycle t, uint64_t g)
 {
+    if (tab->second_pending) { /* translation only: the ideal clock does not wait */
+        mmu_cycle rest = c->real.busy - t;
+        tab->plain.stalled += rest;
+        tab->waited += rest;
+        return rest;
+    }
     mmu_cycle waited = timeline_wait(&c->real, t) - t;
     mmu_cycle ideal = c->ideal.t + tab->gaps + tab->ideal_waited + g;
     tab->waited += waited;
@@ -93,24 +119,23 @@ static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, st
 }
 
 /* A plain miss of a blocking core, which issues at t: on the tab like a hit, with a completion. False: nothing has changed. */
-static bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind, unsigned class, struct tab *tab,
-                 struct mmu_result *result)
+ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind, unsigned class, struct tab *tab,
+                        struct mmu_result *result)
 {
     struct plain x = {.va = a->va, .kind = kind, .class = class, .now = t};
-    if ((a->va & PAGE_MASK) + a->size > PAGE_SIZE || a->size == 0)
+    if ((a->va & PAGE_MASK) + (uint64_t)a->size - 1 >= PAGE_SIZE)
         return false;
     c->mmu.clock = tab->clock;
-    if (!plain_miss(&c->mmu, &x))
+    enum plain_verdict verdict = plain_second(&c->mmu, &tab->plain, &x);
+    if (verdict == PLAIN_NOT || (verdict == PLAIN_WALK && !plain_walk(&c->mmu, &tab->plain, &x)))
         return false;
     tab->clock = c->mmu.clock;
+    tab->second_pending = verdict == PLAIN_SECOND && x.now > t;
+    tab->second = t;
     timeline_blocking_complete(&c->real, t, x.now);
     if (result)
-        *result = (struct mmu_result){.pa = x.pa,
-                                      .issued = t,
-                                      .completed = x.now,
-                                      .outcome = MMU_DONE,
-                                      .where = x.where,
-                                      .page_shift = (uint8_t)page_shift(x.page)};
+        *result = (struct mmu_result){
+            .pa = x.pa, .issued = t, .completed = x.now, .outcome = MMU_DONE, .where = x.where, .page_shift = PAGE_SHIFT};
     return true;
 }
 
@@ -118,7 +143,7 @@ static bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, un
 ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results, bool want)
 {
     struct hot *hot = &c->mmu.hot;
-    struct tab tab;
+    struct tab tab = {0};
     int status = MMU_OK;
     open_tab(c, &tab);
     mmu_cycle busy = c->real.busy;
@@ -175,6 +200,7 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
             count_special(c, x, kind);
     }
     settle(c, &tab);
+    plain_book(&c->mmu, &c->real, &tab.plain);
     return status;
 }
 
