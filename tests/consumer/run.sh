@@ -33,7 +33,7 @@ ldd by-cmake/with_mmusim | grep -q 'libmmusim\.so' || { echo "with_mmusim is not
 # The static archive by hand: pkg-config names what it needs.
 mkdir static && cp "$libdir/libmmusim.a" static/
 # shellcheck disable=SC2046
-"$cc" consumer/main.c $(pkg-config --cflags mmusim) -Lstatic -l:libmmusim.a $(pkg-config --libs yaml-0.1 libarchive libzstd jansson libelf) -o by-archive
+"$cc" consumer/main.c $(pkg-config --cflags mmusim) -Lstatic -l:libmmusim.a $(pkg-config --libs yaml-0.1 libarchive libzstd libelf) -o by-archive
 ./by-archive
 
 unset MMUSIM_CONFIG_PATH
