@@ -26,6 +26,9 @@ struct bench_options {
 };
 void bench_parse(struct bench_options *o, int argc, char **argv, const char *usage);
 
+/* Without arguments: makes the traces shipped with this build the arguments. */
+void bench_shipped_traces(struct bench_options *o);
+
 /* Around what is profiled, when --profile was given (needs gperftools: configure with -DMMUSIM_PROFILER=ON).
  */
 void bench_profile_begin(const struct bench_options *o);

@@ -16,7 +16,7 @@ static const char usage[] = "Usage: bench_throughput [--seconds N] [--only TEXT]
                             "[--seed N] [--profile FILE] [TRACE...]\n"
                             "Accesses a second of mmu_core_run() on Skylake-SP, window 1, fixed page-table "
                             "reads (and the cache hierarchy where named).\n"
-                            "Traces: by default every *.mmut in traces/.\n";
+                            "Traces: by default the shipped ones.\n";
 
 enum { BATCH = 4096 };
 
@@ -171,6 +171,7 @@ int main(int argc, char **argv)
     };
     struct bench_options o;
     bench_parse(&o, argc, argv, usage);
+    bench_shipped_traces(&o);
     struct mmu_machine *machine = bench_machine("skylake-sp", &o, NULL, 0);
     title(machine, o.seed);
     mmu_machine_free(machine);
