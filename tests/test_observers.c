@@ -363,13 +363,78 @@ static void test_prefetcher(void **state)
     rig_stop(&rig);
 }
 
+/* Batches: with an observer of everything but accesses, and with a prefetcher, they do and tell what single
+ * accesses do and tell. */
+enum { RECORDS = 12000 };
+
+static void note_any(void *ctx, struct mmu_core *core, const struct mmu_event *event)
+{
+    struct log *log = ctx;
+    uint64_t *hash = &log->cycles[event->type];
+    (void)core;
+    log->n[event->type]++;
+    const uint64_t word[] = {event->type,      event->kind_priv, event->page_shift, event->outcome,
+                             event->structure, event->pcid,      event->error_code, event->reads,
+                             event->va,        event->pa,        event->cycle,      event->cycles};
+    for (unsigned i = 0; i < sizeof word / sizeof *word; i++)
+        *hash = (*hash ^ word[i]) * UINT64_C(0x100000001b3);
+}
+
+static void run_watched(const struct mmu_config *config, const struct mmu_access *a, size_t piece,
+                        bool prefetch, unsigned mask, struct log *log, struct mmu_stats *stats)
+{
+    struct next next = {.give = 2};
+    struct mmu_prefetcher_ops ops = {predict, &next};
+    struct mmu_options options = {.prefetcher = prefetch ? &ops : NULL};
+    struct mmu_observer observer = {.mask = mask, .notify = note_any, .ctx = log};
+    struct mmu_machine *m;
+    memset(log, 0, sizeof *log);
+    assert_int_equal(mmu_machine_create(config, &options, &m, NULL), MMU_OK);
+    struct mmu_core *core = mmu_machine_core(m, 0);
+    mmu_core_observe(core, &observer);
+    for (size_t i = 0; i < RECORDS; i += piece)
+        assert_int_equal(mmu_core_run(core, a + i, piece, NULL), MMU_OK);
+    mmu_core_stats(core, stats);
+    mmu_core_check(core);
+    log->reads[0] = next.calls;
+    mmu_machine_free(m);
+}
+
+static void test_batches(void **state)
+{
+    (void)state;
+    static struct mmu_access a[RECORDS];
+    static struct mmu_stats single, batch;
+    struct dice dice = dice_new("watched batches", 4);
+    struct mmu_config config;
+    assert_int_equal(mmu_config_load(&config, MMUSIM_CONFIGS "/skylake-sp.yaml", NULL, 0, NULL), MMU_OK);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        mmu_va page = dice_below(&dice, dice_once_in(&dice, 3) ? 4000 : 100);
+        a[i] = (struct mmu_access){.va = BASE + (page << 12) + dice_below(&dice, 4096),
+                                   .size = 1,
+                                   .kind = (uint8_t)dice_below(&dice, 3)};
+    }
+    for (unsigned type = 0; type <= MMU_EVENTS; type++) { /* each event alone, and all but accesses */
+        for (unsigned prefetch = 0; prefetch < 2; prefetch++) {
+            struct log one, many;
+            unsigned mask =
+                type < MMU_EVENTS ? 1u << type : ((1u << MMU_EVENTS) - 1) & ~(1u << MMU_EV_ACCESS);
+            run_watched(&config, a, 1, prefetch, mask, &one, &single);
+            run_watched(&config, a, RECORDS, prefetch, mask, &many, &batch);
+            assert_memory_equal(&single, &batch, sizeof batch);
+            assert_memory_equal(&one, &many, sizeof many);
+            assert_true((many.reads[0] > 0) == prefetch);
+            if (type < MMU_EVENTS)
+                assert_true(many.n[type] > 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_policy),
-        cmocka_unit_test(test_prefetcher),
+        cmocka_unit_test(test_counts),     cmocka_unit_test(test_fields),  cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_prefetcher), cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
