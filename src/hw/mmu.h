@@ -89,6 +89,7 @@ struct mmu {
     struct mmu_target target[MMU_MAX_LEVELS][MMU_KINDS][MMU_PAGES];
     struct {
         struct tlb *first, *second; /* the only ones that hold 4-KByte pages; first == NULL: not plain. One level: second == NULL */
+        bool calm;                  /* see plain_calm() */
     } plain[MMU_KINDS];             /* for plain.h */
     uint32_t others;                /* entries held that are not of 4 KBytes */
     struct mmu_observer observer;

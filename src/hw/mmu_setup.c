@@ -59,7 +59,7 @@ static struct tlb *only_holder(const struct mmu *m, unsigned l, unsigned kind)
         struct tlb *t = m->serving[l][kind].tlb[i];
         if (!(t->config->pages >> MMU_4K & 1))
             continue;
-        if (only)
+        if (only || !t->masked)
             return NULL;
         only = t;
     }

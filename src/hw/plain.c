@@ -9,12 +9,18 @@ bool plain_usable(const struct mmu *m)
            !m->prefetcher.predict;
 }
 
-void plain_new_pcid(struct mmu *m, struct tlb *t)
+static bool is_calm(const struct mmu *m, const struct tlb *t)
 {
-    uint32_t dropped = tlb_pcid_room(t, m->regime.pcid);
-    m->tlb_stats[t->number].flushed[MMU_BY_PCID_LIMIT] += dropped;
-    if (dropped)
-        mmu_hot_sync_all(m);
+    bool pcid = !t->config->pcid_bound || (t->pcids && t->pcid[0] == m->regime.pcid);
+    return t->globals == 0 && t->fractured == 0 && pcid;
+}
+
+void plain_calm(struct mmu *m)
+{
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        const struct tlb *t1 = m->plain[kind].first, *t2 = m->plain[kind].second;
+        m->plain[kind].calm = t1 && m->others == 0 && !m->regime.keys && is_calm(m, t1) && (!t2 || is_calm(m, t2));
+    }
 }
 
 /* What n misses of one class mean for a level's counters: hits there, and fills of 4-KByte entries. */
@@ -104,12 +110,10 @@ bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x)
     struct walk w;
     w.va = x->va;
     w.class = (uint8_t)x->class;
-    if (from && UNLIKELY(from->ready > x->now))
-        return false;
-    if (!walk_begin(&m->regime, &w, from ? &from->start : NULL) || !walk_dry(&m->regime, m->phys, &w) || w.page != MMU_4K)
+    if (!walk_begin(&m->regime, &w, from ? &from->start : NULL) || !walk_dry(&m->regime, m->phys, &w) || w.page != MMU_4K || w.global)
         return false;
 
-    struct tlb *second = m->plain[x->kind].second;
+    struct tlb *first = m->plain[x->kind].first, *second = m->plain[x->kind].second;
     tally->walks[x->class]++;
     m->ledger.n = 0;
     if (second)
@@ -125,11 +129,10 @@ bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x)
     histogram_add(&m->walk_latency, x->now - start);
     psc_fill(&m->psc, g, &w, m->regime.pcid, x->now, m->psc_stats);
     x->pa = w.frame | (x->va & PAGE_MASK);
-    x->where = MMU_AT_WALK;
     struct tlb_entry entry = {.base = w.frame, .ready = x->now, .rights = w.rights, .key = w.key, .dirty = w.dirty, .origin = MMU_4K};
-    uint64_t tag = tlb_tag(x->va, MMU_4K, m->regime.pcid, w.global);
-    plain_fill_first(m, tally, x, plain_place_of(m->plain[x->kind].first, x->va), tag, &entry);
+    uint64_t tag = tlb_tag(x->va, MMU_4K, m->regime.pcid, false);
+    plain_fill_first(m, tally, x->va, x->kind, tlb_set(first, x->va, MMU_4K), tag, &entry);
     if (second)
-        plain_fill(m, tally, x, plain_place_of(second, x->va), tag, &entry);
+        plain_fill(second, tlb_set(second, x->va, MMU_4K), tag, &entry, &tally->roomy[1][x->kind]);
     return true;
 }

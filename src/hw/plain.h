@@ -2,9 +2,8 @@
  * plain.h: a first-level miss of the plain sort, done fast.
  *
  * The miss path proper (mmu.c) says what happens; this says the same of the misses that make up nearly all of a long run, and nothing of the others: nothing is
- * unfinished, the TLBs hold 4-KByte entries only and one structure a level holds them, the second level is looked up at once, no entry must be written (A and D
- * are set already), nothing faults, nobody observes. It decides first and changes state afterwards: false means that nothing has changed and the access is the
- * miss path's. Tests compare the two.
+ * unfinished, no entry must be written (A and D are set already), nothing faults, nobody observes, and the structures are calm (see plain_calm). It decides
+ * first and changes state afterwards: PLAIN_NOT means that nothing has changed and the access is the miss path's. Tests compare the two.
  *
  * Counters are kept in a tally and booked by plain_book() at the end of a batch: a second-level hit counts one number and owes eight.
  *
@@ -25,114 +24,92 @@ struct plain_tally {
     uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES];
 };
 
+/* A plain access, and what became of it. */
 struct plain {
     mmu_va va; /* one page only */
     unsigned kind, class;
-    mmu_cycle now;      /* in: the issue; out: the completion */
-    mmu_pa pa;          /* out */
-    uint8_t where;      /* out: enum mmu_where */
+    mmu_cycle now; /* in: the issue; out: the completion */
+    mmu_pa pa;     /* out */
 };
 
 /* May misses be plain at all, as the machine and its observers stand? Decided once a batch. */
 bool plain_usable(const struct mmu *m);
 
+/*
+ * Decides for each kind whether its structures are calm: one structure a level holds 4-KByte pages, nobody holds entries of other sizes, and these two hold no
+ * global and no fractured entry; the current PCID is the last one filled; no protection keys. Only the miss path can end it (and register loads, and invalidations):
+ * so it is decided at the beginning of a batch and after every step of that path.
+ */
+void plain_calm(struct mmu *m);
+
 /* Books the tally and clears it. */
 void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally);
 
 /*
- * A miss in both levels. On success mmu.ledger is its ledger. The caller counts the access among its first-level accesses, here and below: it is not in
- * mmu.lookups.
+ * A miss in both levels. False: nothing has changed. On success mmu.ledger is its ledger. The caller counts the access among its first-level accesses, here and
+ * below: it is not in mmu.lookups.
  */
 bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x);
 
-/* Where a 4-KByte page belongs in a structure. */
-struct plain_place {
-    struct tlb *t;
-    uint32_t set, first; /* first: index of its way 0 */
-};
-
-ALWAYS_INLINE struct plain_place plain_place_of(struct tlb *t, mmu_va va)
+/* Fills set `set` of a calm structure, which does not hold the page; returns the index. */
+ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, const struct tlb_entry *entry, uint64_t *roomy)
 {
-    uint32_t set = tlb_set(t, va, MMU_4K);
-    return (struct plain_place){t, set, set * t->ways};
-}
-
-/* The way that holds it, or TLB_NONE. */
-ALWAYS_INLINE uint32_t plain_look(struct plain_place at, uint64_t tag, mmu_va va)
-{
-    uint32_t way = tlb_match_ways(at.t->tag + at.first, at.t->ways, tag);
-    if (UNLIKELY(at.t->globals) && way == TLB_NONE)
-        way = tlb_match_ways(at.t->tag + at.first, at.t->ways, tlb_tag(va, MMU_4K, 0, true));
-    return way;
-}
-
-/* The PCID of a fill is not the last one filled: makes room for it. */
-void plain_new_pcid(struct mmu *m, struct tlb *t);
-
-/* Fills a place that missed; returns the index. */
-ALWAYS_INLINE uint32_t plain_fill(struct mmu *m, struct plain_tally *tally, const struct plain *x, struct plain_place at, uint64_t tag,
-                                  const struct tlb_entry *entry)
-{
-    struct tlb *t = at.t;
-    if (t->config->pcid_bound && !(tag & TLB_GLOBAL) && UNLIKELY(!t->pcids || t->pcid[0] != m->regime.pcid))
-        plain_new_pcid(m, t);
-    uint32_t way = UNLIKELY(t->free) ? tlb_invalid_way(t, at.set, t->mask[MMU_4K]) : TLB_NONE;
-    if (LIKELY(way == TLB_NONE))
-        way = repl_victim(&t->repl, at.set, t->mask[MMU_4K]);
-    else
-        tally->roomy[t->hot == TLB_NONE][x->kind]++;
-    tlb_write(t, at.first + way, tag, entry);
-    repl_fill(&t->repl, at.set, way);
-    return at.first + way;
+    uint32_t way = UNLIKELY(t->free) ? tlb_invalid_way(t, set, t->mask[MMU_4K]) : TLB_NONE;
+    if (LIKELY(way == TLB_NONE)) { /* one calm entry for another: no count changes */
+        way = repl_victim(&t->repl, set, t->mask[MMU_4K]);
+        t->tag[set * t->ways + way] = tag;
+        t->entry[set * t->ways + way] = *entry;
+    } else {
+        tlb_write_counted(t, set * t->ways + way, tag, entry);
+        ++*roomy;
+    }
+    repl_fill(&t->repl, set, way);
+    return set * t->ways + way;
 }
 
 /* The first level, and the hot entry: what mmu_hot_sync() would write for an entry that is current. */
-ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, const struct plain *x, struct plain_place at, uint64_t tag,
+ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, mmu_va va, unsigned kind, uint32_t set, uint64_t tag,
                                     const struct tlb_entry *entry)
 {
-    uint32_t index = at.t->hot + plain_fill(m, tally, x, at, tag, entry);
+    struct tlb *t = m->plain[kind].first;
+    uint32_t index = t->hot + plain_fill(t, set, tag, entry, &tally->roomy[0][kind]);
     struct hot_entry *h = &m->hot.entry[index];
-    h->page = x->va >> PAGE_SHIFT;
+    h->page = va >> PAGE_SHIFT;
     h->mask = ~UINT64_C(0);
     h->base = entry->base;
-    h->allow = regime_allowed(&m->regime, entry->rights, entry->key) & at.t->classes & ~(entry->dirty ? 0 : CLASSES_OF(MMU_STORE));
+    h->allow = m->regime.allowed[entry->rights] & t->classes & ~(entry->dirty ? 0 : CLASSES_OF(MMU_STORE));
     h->page_shift = PAGE_SHIFT;
-    h->slot = at.t->first ? 0 : (uint16_t)(1 + at.t->number * MMU_PAGES);
-    m->hot.guess[x->kind][h->page & (HOT_GUESSES - 1)] = index;
+    h->slot = t->first ? 0 : (uint16_t)(1 + t->number * MMU_PAGES);
+    m->hot.guess[kind][h->page & (HOT_GUESSES - 1)] = index;
 }
 
 enum plain_verdict { PLAIN_NOT, PLAIN_SECOND, PLAIN_WALK };
 
 /*
- * Decides; does second-level hits. PLAIN_SECOND: done, at the cost of the second level's latency (x->now is moved, no ledger is written). PLAIN_WALK: it is
- * for plain_walk(). PLAIN_NOT: nothing has changed.
+ * Decides; does second-level hits. PLAIN_SECOND: done, at the cost of the second level's latency, which is not yet charged; *pa is the translation. PLAIN_WALK:
+ * it is for plain_walk(). PLAIN_NOT: nothing has changed.
  */
-ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally *tally, struct plain *x)
+ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally *tally, mmu_va va, unsigned kind, unsigned class, mmu_pa *pa)
 {
-    const struct geometry *g = m->regime.geometry;
-    struct tlb *t1 = m->plain[x->kind].first, *t2 = m->plain[x->kind].second;
-    if (UNLIKELY(!t1 || m->others || (g->long_mode ? !is_canonical(x->va, g->va_bits) : x->va >> 32 != 0)))
+    struct tlb *t1 = m->plain[kind].first, *t2 = m->plain[kind].second;
+    if (UNLIKELY(!m->plain[kind].calm || (va + m->regime.va_bias) >> m->regime.va_bits != 0))
         return PLAIN_NOT;
-    uint64_t tag = tlb_tag(x->va, MMU_4K, m->regime.pcid, false);
-    struct plain_place first = plain_place_of(t1, x->va);
-    if (UNLIKELY(plain_look(first, tag, x->va) != TLB_NONE))
+    uint64_t tag = tlb_tag(va, MMU_4K, m->regime.pcid, false);
+    uint32_t set1 = tlb_set(t1, va, MMU_4K);
+    if (UNLIKELY(tlb_match_ways(t1->tag + set1 * t1->ways, t1->ways, tag) != TLB_NONE))
         return PLAIN_NOT;
     if (!t2)
         return PLAIN_WALK;
-    struct plain_place from = plain_place_of(t2, x->va);
-    uint32_t way = plain_look(from, tag, x->va);
+    uint32_t set2 = tlb_set(t2, va, MMU_4K), way = tlb_match_ways(t2->tag + set2 * t2->ways, t2->ways, tag);
     if (way == TLB_NONE)
         return PLAIN_WALK;
-    const struct tlb_entry *e = &t2->entry[from.first + way];
-    bool allowed = regime_allowed(&m->regime, e->rights, e->key) >> x->class & 1;
-    if (UNLIKELY(!allowed || (x->kind == MMU_STORE && !e->dirty) || e->ready > x->now || e->origin != MMU_4K))
+    const struct tlb_entry *e = &t2->entry[set2 * t2->ways + way];
+    if (UNLIKELY(!(m->regime.allowed[e->rights] >> class & 1) || (kind == MMU_STORE && !e->dirty)))
         return PLAIN_NOT;
-    tally->second[x->class]++;
-    repl_touch(&t2->repl, from.set, way);
-    x->now += m->config->level[1].latency;
-    x->pa = e->base | (x->va & PAGE_MASK);
-    x->where = MMU_AT_L2;
-    plain_fill_first(m, tally, x, first, t2->tag[from.first + way], e);
+    tally->second[class]++;
+    repl_touch(&t2->repl, set2, way);
+    *pa = e->base | (va & PAGE_MASK);
+    plain_fill_first(m, tally, va, kind, set1, tag, e);
     return PLAIN_SECOND;
 }
 

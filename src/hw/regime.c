@@ -125,6 +125,7 @@ void regime_derive(struct regime *r)
     r->geometry = r->mode == MMU_MODE_OFF ? NULL : &regime_geometry[r->mode];
     r->reg[MMU_REG_EFER] = r->mode >= MMU_MODE_4L ? efer | EFER_LMA : efer & ~EFER_LMA;
     r->va_bits = r->geometry ? r->geometry->va_bits : 64;
+    r->va_bias = r->mode >= MMU_MODE_4L ? BIT(r->va_bits - 1) : 0;
     r->global_pages = cr4 & CR4_PGE;
     r->pse = cr4 & CR4_PSE;
     r->fetch_bit = (cr4 & CR4_SMEP) || ((cr4 & CR4_PAE) && (efer & EFER_NXE));

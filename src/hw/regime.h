@@ -35,6 +35,7 @@ struct regime {
     bool fetch_bit;                  /* a fetch sets I/D in the error code */
     bool keys;                       /* PKE or PKS: rights depend on the key */
     uint8_t va_bits;
+    uint64_t va_bias;                /* (va + va_bias) >> va_bits == 0: va is a linear address of this mode (canonical, or of 32 bits) */
     uint64_t address_mask;           /* physical-address bits of an entry that points to a table or maps 4 KBytes */
     uint64_t reserved_table[6];      /* by level: bits that must be 0 in an entry that points to a table */
     uint64_t reserved_leaf[6];       /* by level: ... that maps a page */

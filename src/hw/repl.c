@@ -60,6 +60,19 @@ static void prepare_ways(struct repl *r)
     }
 }
 
+/* Small trees have few states: their victims are looked up. */
+static int prepare_victims(struct repl *r)
+{
+    if (r->policy != MMU_PLRU || r->leaves != r->ways || r->ways > 8)
+        return MMU_OK;
+    r->victims = malloc((size_t)1 << (r->ways - 1));
+    if (!r->victims)
+        return MMU_ERR_NOMEM;
+    for (uint32_t word = 0; word < 1u << (r->ways - 1); word++)
+        r->victims[word] = (uint8_t)repl_tree_victim(word, r->leaves, 0);
+    return MMU_OK;
+}
+
 int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, struct repl_context *context)
 {
     *r = (struct repl){.policy = policy, .sets = sets, .ways = ways, .leaves = tree_leaves(ways), .clock = context->clock};
@@ -79,7 +92,7 @@ int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, str
         if (!r->word || !r->keep || !r->set)
             return MMU_ERR_NOMEM;
         prepare_ways(r);
-        return MMU_OK;
+        return prepare_victims(r);
     case MMU_USER_POLICY:
         r->user = *context->user;
         r->user_state = r->user.create(r->user.ctx, sets, ways, rng_mix(context->seed ^ stream));
@@ -97,6 +110,7 @@ void repl_destroy(struct repl *r)
     free(r->word);
     free(r->keep);
     free(r->set);
+    free(r->victims);
     *r = (struct repl){0};
 }
 

@@ -33,6 +33,7 @@ struct repl {
     uint64_t *stamp; /* [sets * ways]: LRU, FIFO */
     uint64_t *word;  /* [sets]: PLRU, NMRU, MRU3PLRU4 */
     uint64_t *keep, *set; /* [ways] */
+    uint8_t *victims; /* PLRU of 2, 4 or 8 ways: the victim for each value of the word */
     uint64_t *clock; /* the core's: counts up with every touch, gives the stamps */
     struct rng rng;
     struct mmu_policy_ops user;
@@ -76,8 +77,8 @@ static inline uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask)
 {
     if (mask == ~UINT64_C(0) && r->stamp)
         return repl_oldest(r->stamp + (size_t)set * r->ways, r->ways);
-    if (mask == ~UINT64_C(0) && r->policy == MMU_PLRU && r->leaves == r->ways)
-        return repl_tree_victim(r->word[set], r->leaves, 0);
+    if (mask == ~UINT64_C(0) && r->victims)
+        return r->victims[r->word[set]];
     return repl_victim_among(r, set, mask);
 }
 

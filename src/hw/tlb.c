@@ -6,10 +6,8 @@ int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number
 {
     uint32_t sets = config->entries / config->ways;
     *t = (struct tlb){.config = config, .number = number, .sets = sets, .ways = config->ways, .free = config->entries, .hot = TLB_NONE};
-    t->linear_mask = config->index == MMU_INDEX_LINEAR && is_power_of_two(sets);
-    t->xor_bits = config->index == MMU_INDEX_XOR ? (uint8_t)log2_floor(sets) : 0;
-    if (t->xor_bits == 0 && !t->linear_mask && is_power_of_two(sets))
-        t->linear_mask = true; /* XOR-0: one set */
+    t->masked = is_power_of_two(sets);
+    t->fold = config->index == MMU_INDEX_XOR && sets > 1 ? (uint8_t)log2_floor(sets) : 63;
     for (unsigned page = 0; page < MMU_PAGES; page++)
         t->mask[page] = config->way_mask[page] ? config->way_mask[page] : ~UINT64_C(0);
     t->others = &t->own_others;

@@ -44,8 +44,8 @@ struct tlb {
     const struct mmu_tlb_config *config;
     unsigned number;  /* index in the config */
     uint32_t sets, ways;
-    bool linear_mask; /* sets is a power of two and the index is linear */
-    uint8_t xor_bits; /* XOR-n: n; else 0 */
+    bool masked;      /* sets is a power of two: the set is masked out of number ^ number >> fold */
+    uint8_t fold;     /* XOR-n: n; linear: 63, which folds nothing in */
     uint64_t *tag;           /* [sets * ways] */
     struct tlb_entry *entry; /* [sets * ways] */
     uint32_t held[MMU_PAGES];
@@ -82,10 +82,8 @@ static inline uint64_t tlb_vpn(mmu_va va, unsigned page)
 /* The set of a page number (of its own size: already shifted). */
 static inline uint32_t tlb_set_of(const struct tlb *t, uint64_t number)
 {
-    if (LIKELY(t->linear_mask))
-        return (uint32_t)number & (t->sets - 1);
-    if (t->xor_bits)
-        return (uint32_t)(number ^ number >> t->xor_bits) & (t->sets - 1);
+    if (LIKELY(t->masked))
+        return (uint32_t)(number ^ number >> t->fold) & (t->sets - 1);
     return (uint32_t)(number % t->sets);
 }
 
@@ -128,11 +126,32 @@ ALWAYS_INLINE unsigned tlb_equal4(const uint64_t *tag, uint64_t key)
 #endif
 }
 
+/* Bit w: the low half of tag[w] is that of key, for four tags. */
+ALWAYS_INLINE unsigned tlb_alike4(const uint64_t *tag, uint64_t key)
+{
+#ifdef __SSE2__
+    __m128 a = _mm_castsi128_ps(_mm_loadu_si128((const __m128i *)(const void *)tag));
+    __m128 b = _mm_castsi128_ps(_mm_loadu_si128((const __m128i *)(const void *)(tag + 2)));
+    __m128i low = _mm_castps_si128(_mm_shuffle_ps(a, b, 0x88));
+    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(low, _mm_set1_epi32((int)(uint32_t)key))));
+#else
+    return tlb_equal4(tag, key);
+#endif
+}
+
 /* The way among n whose tag is key, or TLB_NONE. Compares all before it decides: way numbers are unpredictable. */
 ALWAYS_INLINE uint32_t tlb_match(const uint64_t *tag, uint32_t n, uint64_t key)
 {
     uint64_t mask = 0;
     if (LIKELY(n % 4 == 0 && n <= 64)) {
+        for (uint32_t w = 0; w < n; w += 4)
+            mask |= (uint64_t)tlb_alike4(tag + w, key) << w;
+        if (mask == 0)
+            return TLB_NONE;
+        uint32_t found = (uint32_t)__builtin_ctzll(mask);
+        if (LIKELY(tag[found] == key))
+            return found;
+        mask = 0; /* the low halves of two tags agree: rare */
         for (uint32_t w = 0; w < n; w += 4)
             mask |= (uint64_t)tlb_equal4(tag + w, key) << w;
         return mask ? (uint32_t)__builtin_ctzll(mask) : TLB_NONE;

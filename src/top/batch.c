@@ -122,20 +122,32 @@ static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, st
 ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind, unsigned class, struct tab *tab,
                         struct mmu_result *result)
 {
-    struct plain x = {.va = a->va, .kind = kind, .class = class, .now = t};
+    mmu_pa pa = 0;
+    mmu_cycle done;
     if ((a->va & PAGE_MASK) + (uint64_t)a->size - 1 >= PAGE_SIZE)
         return false;
     c->mmu.clock = tab->clock;
-    enum plain_verdict verdict = plain_second(&c->mmu, &tab->plain, &x);
-    if (verdict == PLAIN_NOT || (verdict == PLAIN_WALK && !plain_walk(&c->mmu, &tab->plain, &x)))
-        return false;
+    enum plain_verdict verdict = plain_second(&c->mmu, &tab->plain, a->va, kind, class, &pa);
+    if (LIKELY(verdict == PLAIN_SECOND)) {
+        done = t + c->machine->config.level[1].latency;
+    } else {
+        struct plain x = {.va = a->va, .kind = kind, .class = class, .now = t};
+        if (verdict == PLAIN_NOT || !plain_walk(&c->mmu, &tab->plain, &x))
+            return false;
+        done = x.now;
+        pa = x.pa;
+    }
     tab->clock = c->mmu.clock;
-    tab->second_pending = verdict == PLAIN_SECOND && x.now > t;
+    tab->second_pending = verdict == PLAIN_SECOND && done > t;
     tab->second = t;
-    timeline_blocking_complete(&c->real, t, x.now);
+    timeline_blocking_complete(&c->real, t, done);
     if (result)
-        *result = (struct mmu_result){
-            .pa = x.pa, .issued = t, .completed = x.now, .outcome = MMU_DONE, .where = x.where, .page_shift = PAGE_SHIFT};
+        *result = (struct mmu_result){.pa = pa,
+                                      .issued = t,
+                                      .completed = done,
+                                      .outcome = MMU_DONE,
+                                      .where = verdict == PLAIN_SECOND ? MMU_AT_L2 : MMU_AT_WALK,
+                                      .page_shift = PAGE_SHIFT};
     return true;
 }
 
@@ -144,6 +156,7 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
 {
     struct hot *hot = &c->mmu.hot;
     struct tab tab = {0};
+    plain_calm(&c->mmu);
     int status = MMU_OK;
     open_tab(c, &tab);
     mmu_cycle busy = c->real.busy;
@@ -186,6 +199,7 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
         } else {
             settle(c, &tab);
             bool more = step(c, x, n - i, want ? &results[i] : NULL, &status);
+            plain_calm(&c->mmu);
             open_tab(c, &tab);
             busy = c->real.busy;
             walks = c->mmu.walk_latency.count;
