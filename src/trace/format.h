@@ -1,17 +1,24 @@
+// clang-format off: the tables are to stay as they stand
 /*
  * format.h: mmusim's binary form of a trace, version 1, byte by byte. Extension .mmt. All integers are
  * little-endian.
  *
  *   file     := header block* index
  *
- * HEADER, at offset 0. Written first with `finished` 0 and without counts; written again when the trace is
- * complete. 0   8  magic  89 'M' 'M' 'T' 0d 0a 1a 0a  (a transfer as text breaks it) 8   4  version: 1 12   4
- * length of the header with the source text: a multiple of 8, 104 to 4096 16   8  count of references 24  24
- * counts of fetches, loads and stores, 8 bytes each; they add up to the count 48   8  checksum of the
- * content: see mmu_trace_checksum() in trace.h 56   8  offset of the index 64   4  number of blocks 68   4
- * finished: 1 when count to number of blocks are valid, else they are 0 72   4  length of the source text in
- * bytes, at most 255 76  20  0 96   n  the source text: one line, UTF-8, how the trace was recorded; padded
- * with 0 end-8 8  XXH64 (seed 0) of the header before it
+ * HEADER, at offset 0. Written first with `finished` 0 and without counts; written again when the trace is complete.
+ *     0   8  magic  89 'M' 'M' 'T' 0d 0a 1a 0a  (a transfer as text breaks it)
+ *     8   4  version: 1
+ *    12   4  length of the header with the source text: a multiple of 8, 104 to 4096
+ *    16   8  count of references
+ *    24  24  counts of fetches, loads and stores, 8 bytes each; they add up to the count
+ *    48   8  checksum of the content: see mmu_trace_checksum() in trace.h
+ *    56   8  offset of the index
+ *    64   4  number of blocks
+ *    68   4  finished: 1 when count to number of blocks are valid, else they are 0
+ *    72   4  length of the source text in bytes, at most 255
+ *    76  20  0
+ *    96   n  the source text: one line, UTF-8, how the trace was recorded; padded with 0
+ *   end-8 8  XXH64 (seed 0) of the header before it
  *
  * BLOCK: some 262144 tokens, decodable alone. All the state below is 0 at its begin.
  *     0   4  magic "MMTB"
@@ -30,17 +37,22 @@
  *
  *   CODE stream, a byte a token:
  *       bits 0-1  0 fetch, 1 load, 2 store, 3 M
- *       bits 2-5  size. Fetch: the size, 1 to 15. Data: 1 to 15 stand for 1 2 4 8 16 32 64 10 6 12 28 108 512
- * 3 5 bytes. 0: the size is in the payload, 2 bytes behind the delta, 1 to 4096 bits 6-7  fetch: the delta's
- * length, 0 to 3 stand for 0 1 3 8 bytes. Data: 0 PLACE stream, a byte for each token that is no fetch: bits
- * 0-2  the delta's length, 0 to 7 stand for 0 1 2 3 4 5 6 8 bytes bits 3-6  slot, 0 to 15 bit  7    0 PAYLOAD
- * stream: for each token its delta, then its size if the code has none. A delta d is stored as a signed
- * number in zigzag: (d << 1) ^ (d >> 63), in as many bytes as the length says. Data: address = slot[s] +
- * delta, then slot[s] = address. The slots are sixteen places in memory that the program works at; the writer
- * may choose any of them for any address. Fetch: address = next + delta, then next = address + size: straight
- * code has no deltas. ATTRIBUTE stream, a byte a token, or empty: bits 0-3  flags: MMU_AF_FOLLOWS 1,
- * MMU_AF_GAP 2 bits 4-7  privilege: 0 user, 1 explicit supervisor, 2 implicit supervisor (data only) GAP
- * stream: 4 bytes for each token whose attribute has MMU_AF_GAP: the gap in cycles.
+ *       bits 2-5  size. Fetch: the size, 1 to 15. Data: 1 to 15 stand for 1 2 4 8 16 32 64 10 6 12 28 108 512 3 5
+ *                 bytes. 0: the size is in the payload, 2 bytes behind the delta, 1 to 4096
+ *       bits 6-7  fetch: the delta's length, 0 to 3 stand for 0 1 3 8 bytes. Data: 0
+ *   PLACE stream, a byte for each token that is no fetch:
+ *       bits 0-2  the delta's length, 0 to 7 stand for 0 1 2 3 4 5 6 8 bytes
+ *       bits 3-6  slot, 0 to 15
+ *       bit  7    0
+ *   PAYLOAD stream: for each token its delta, then its size if the code has none. A delta d is stored as a signed
+ *       number in zigzag: (d << 1) ^ (d >> 63), in as many bytes as the length says.
+ *       Data: address = slot[s] + delta, then slot[s] = address. The slots are sixteen places in memory that the
+ *       program works at; the writer may choose any of them for any address.
+ *       Fetch: address = next + delta, then next = address + size: straight code has no deltas.
+ *   ATTRIBUTE stream, a byte a token, or empty:
+ *       bits 0-3  flags: MMU_AF_FOLLOWS 1, MMU_AF_GAP 2
+ *       bits 4-7  privilege: 0 user, 1 explicit supervisor, 2 implicit supervisor (data only)
+ *   GAP stream: 4 bytes for each token whose attribute has MMU_AF_GAP: the gap in cycles.
  *
  * INDEX
  *     0   4  magic "MMTI"
@@ -50,6 +62,7 @@
  *
  * A file whose writer died has an unfinished header and no index; its complete blocks can be read.
  */
+// clang-format on
 #ifndef TRACE_FORMAT_H
 #define TRACE_FORMAT_H
 
