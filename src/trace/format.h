@@ -1,4 +1,4 @@
-// clang-format off: the tables are to stay as they stand
+// clang-format off
 /*
  * format.h: mmusim's binary form of a trace, version 1, byte by byte. Extension .mmt. All integers are
  * little-endian.

@@ -1,18 +1,22 @@
+// clang-format off
 /*
  * text.h: the text form, as Valgrind's Lackey prints it (valgrind --tool=lackey --trace-mem=yes), and three
  * additions of ours.
  *
- *     I  04001090,3          fetch:  kind, blanks, address (hexadecimal, with or without 0x), comma, size
- * (decimal, 1 to 4096) L 1ffeffe7e0,8        load S 1ffeffe7e0,8        store M 0421c7cc,4          modify: a
- * load and then a store of the same bytes by the same instruction; two references L ffff888000001000,8 k
- * words behind the size, ours: k: explicit supervisor access; i: implicit supervisor access; S 1ffeffe7d8,8 +
- * +: follows the record before it in the same instruction (MMU_AF_FOLLOWS); I  04001093,5 g12 gN: its own
- * issue gap, N cycles (MMU_AF_GAP). A modify's store never has one.
+ *     I  04001090,3          fetch:  kind, blanks, address (hexadecimal, with or without 0x), comma, size (decimal,
+ *                             1 to 4096)
+ *      L 1ffeffe7e0,8        load
+ *      S 1ffeffe7e0,8        store
+ *      M 0421c7cc,4          modify: a load and then a store of the same bytes by the same instruction; two references
+ *      L ffff888000001000,8 k    words behind the size, ours: k: explicit supervisor access; i: implicit supervisor access;
+ *      S 1ffeffe7d8,8 +          +: follows the record before it in the same instruction (MMU_AF_FOLLOWS);
+ *     I  04001093,5 g12          gN: its own issue gap, N cycles (MMU_AF_GAP). A modify's store never has one.
  *
  * Blanks and tabs before the kind, around the words and at the end of a line do not matter, nor do carriage
  * returns there. Blank lines, lines that begin with # and Valgrind's own lines (==PID==, --PID--, **PID**)
  * are passed over and counted. Anything else is an error.
  */
+// clang-format on
 #ifndef TRACE_TEXT_H
 #define TRACE_TEXT_H
 
