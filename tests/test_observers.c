@@ -380,7 +380,7 @@ static void note_any(void *ctx, struct mmu_core *core, const struct mmu_event *e
         *hash = (*hash ^ word[i]) * UINT64_C(0x100000001b3);
 }
 
-static void run_watched(const struct mmu_config *config, const struct mmu_access *a, size_t piece,
+static void run_watched(const struct mmu_config *config, const struct mmu_access *a, bool batch,
                         bool prefetch, unsigned mask, struct log *log, struct mmu_stats *stats)
 {
     struct next next = {.give = 2};
@@ -392,8 +392,10 @@ static void run_watched(const struct mmu_config *config, const struct mmu_access
     assert_int_equal(mmu_machine_create(config, &options, &m, NULL), MMU_OK);
     struct mmu_core *core = mmu_machine_core(m, 0);
     mmu_core_observe(core, &observer);
-    for (size_t i = 0; i < RECORDS; i += piece)
-        assert_int_equal(mmu_core_run(core, a + i, piece, NULL), MMU_OK);
+    if (batch)
+        assert_int_equal(mmu_core_run(core, a, RECORDS, NULL), MMU_OK);
+    for (size_t i = 0; i < RECORDS && !batch; i++)
+        assert_int_equal(mmu_core_access(core, &a[i], NULL), MMU_DONE);
     mmu_core_stats(core, stats);
     mmu_core_check(core);
     log->reads[0] = next.calls;
@@ -419,8 +421,8 @@ static void test_batches(void **state)
             struct log one, many;
             unsigned mask =
                 type < MMU_EVENTS ? 1u << type : ((1u << MMU_EVENTS) - 1) & ~(1u << MMU_EV_ACCESS);
-            run_watched(&config, a, 1, prefetch, mask, &one, &single);
-            run_watched(&config, a, RECORDS, prefetch, mask, &many, &batch);
+            run_watched(&config, a, false, prefetch, mask, &one, &single);
+            run_watched(&config, a, true, prefetch, mask, &many, &batch);
             assert_memory_equal(&single, &batch, sizeof batch);
             assert_memory_equal(&one, &many, sizeof many);
             assert_true((many.reads[0] > 0) == prefetch);
