@@ -39,6 +39,19 @@ static void plan(struct mmu *m)
                 plan_target(m, l, kind, page);
 }
 
+/*
+ * Can a page that t holds also be held by a structure that this kind asks before? Those that serve the same kinds never hold it twice; but what a load brought
+ * into the one, a store may bring into another. Then the order decides, and hot.h asks in none.
+ */
+static bool may_be_second(const struct mmu *m, const struct tlb *t, unsigned kind)
+{
+    const struct mmu_serving *s = &m->serving[0][kind];
+    for (unsigned i = 0; i < s->n && s->tlb[i] != t; i++)
+        if (s->tlb[i]->config->kinds != t->config->kinds)
+            return true;
+    return false;
+}
+
 /* What hot entries take from their structure. A structure under the caller's own policy serves nothing there, since it wants to see every hit. */
 static void plan_hot(struct mmu *m, struct tlb *t)
 {
@@ -46,7 +59,7 @@ static void plan_hot(struct mmu *m, struct tlb *t)
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         if (!(t->config->kinds >> kind & 1))
             continue;
-        t->classes |= t->config->policy == MMU_USER_POLICY ? 0 : CLASSES_OF(kind);
+        t->classes |= t->config->policy == MMU_USER_POLICY || may_be_second(m, t, kind) ? 0 : CLASSES_OF(kind);
         t->first &= m->serving[0][kind].tlb[0] == t;
     }
 }
