@@ -84,6 +84,24 @@ static inline void timeline_complete(struct timeline *tl, unsigned kind, mmu_cyc
 }
 
 
+/* Do gaps and stalls explain the time so far? For invariants. */
+static inline bool timeline_sums(const struct timeline *tl)
+{
+    uint64_t sum = tl->issue;
+    for (unsigned p = 0; p < MMU_PARTS; p++)
+        sum += tl->stalled[p];
+    return sum == tl->t;
+}
+
+/* Do the parts of a ledger sum to these cycles? For invariants. */
+static inline bool ledger_sums(const struct mmu_ledger *ledger, mmu_cycle cycles)
+{
+    uint64_t sum = 0;
+    for (uint32_t s = 0; s < ledger->n; s++)
+        sum += ledger->segment[s].cycles;
+    return sum == cycles;
+}
+
 /* Waits for everything: the time up to the latest completion is booked as stalled. */
 void timeline_drain(struct timeline *tl);
 

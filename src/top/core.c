@@ -134,6 +134,7 @@ static void charge_data(struct step *s, mmu_pa pa)
 static void complete(struct step *s)
 {
     struct mmu_core *c = s->core;
+    INVARIANT(ledger_sums(&c->mmu.ledger, s->q.now - s->q.issued));
     unsigned kind = (s->q.kind == MMU_FETCH ? TIMELINE_FETCH : TIMELINE_DATA) | (s->barrier ? TIMELINE_BARRIER : 0u);
     timeline_complete(&c->real, kind, s->q.now);
     mmu_cycle begin = c->ideal.t;

@@ -269,6 +269,7 @@ enum mmu_outcome mmu_core_access(struct mmu_core *core, const struct mmu_access 
     REQUIRE(core_accepts(core, access));
     result = result ? result : &own;
     (void)core_step(core, access, result);
+    INVARIANT(timeline_sums(&core->real));
     return result->outcome;
 }
 
