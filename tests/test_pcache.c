@@ -49,7 +49,7 @@ static void test_levels(void **state)
     uint64_t clock = 0;
     struct repl_context context = {.seed = 1, .clock = &clock};
     memory_of(&m);
-    assert_int_equal(pcache_init(&c, &m, &context), MMU_OK);
+    assert_int_equal(pcache_init(&c, &m, true, &context), MMU_OK);
     expect(&c, 0x10000, 100, MMU_PLACE_MEMORY, 200, 0);
     expect(&c, 0x1003f, 150, MMU_PLACE_L1, 4,
            300); /* the same line, still on its way: ready at 300, then 4 more */
@@ -109,7 +109,7 @@ static void test_random(void **state)
     uint64_t clock = 0, seen[MMU_PLACES] = {0};
     struct repl_context context = {.seed = 1, .clock = &clock};
     memory_of(&m);
-    assert_int_equal(pcache_init(&c, &m, &context), MMU_OK);
+    assert_int_equal(pcache_init(&c, &m, true, &context), MMU_OK);
     for (unsigned l = 0; l < LEVELS; l++)
         twin[l] = (struct twin){.sets = (unsigned)(m.cache[l].size / 64 / m.cache[l].ways),
                                 .ways = m.cache[l].ways};

@@ -69,6 +69,14 @@ enum mmu_need {
     MMU_NEED_RIGHTS, /* the entry forbids the access, but the tables may permit it */
 };
 
+/* Where the host keeps a page directory, for mmu_look_ahead(). A stale one misleads a prefetch, no more: host pages live as long as the machine. */
+enum { MMU_AHEAD = 128 };
+struct mmu_ahead {
+    uint64_t region; /* va >> 30 */
+    mmu_pa root;
+    const uint8_t *host;
+};
+
 struct mmu {
     /* state */
     struct regime regime;
@@ -81,6 +89,7 @@ struct mmu {
     uint64_t clock; /* of recency */
     uint64_t changes; /* register loads and invalidations that may have changed translations: what is in flight looks here */
     struct mmu_ledger ledger; /* of the access in progress */
+    struct mmu_ahead ahead[MMU_AHEAD];
     /* what it is made of */
     const struct mmu_config *config;
     struct phys *phys;
@@ -154,8 +163,12 @@ static inline void mmu_charge(struct mmu *m, struct request *q, enum mmu_part pa
 /* One paging-structure entry read at its price; does not count it. */
 enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level, mmu_pa pa);
 
-/* Asks the host to bring what a walk for va will read: depth 2 the PDE, then, somewhat later, 1 the PTE. No effect on the simulation. */
-void mmu_look_ahead(struct mmu *m, mmu_va va, unsigned depth);
+/*
+ * Asks the host to bring what a walk for va will read, in three stages, each of which needs what the one before has brought: the PDE; where the host keeps
+ * the page table; the PTE. No effect on the simulation.
+ */
+enum mmu_ahead_stage { MMU_AHEAD_PDE, MMU_AHEAD_TABLE, MMU_AHEAD_PTE };
+void mmu_look_ahead(struct mmu *m, mmu_va va, enum mmu_ahead_stage stage);
 
 /* What a walk or a hit found, on its way into the levels below `below`, which have all missed (mmu_fill.c). */
 struct translation {

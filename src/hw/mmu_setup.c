@@ -135,7 +135,7 @@ int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys, 
     }
     plan(m);
     plan_plain(m);
-    if (psc_init(&m->psc, &config->psc, &context) != MMU_OK || pcache_init(&m->pcache, &config->memory, &context) != MMU_OK ||
+    if (psc_init(&m->psc, &config->psc, &context) != MMU_OK || pcache_init(&m->pcache, &config->memory, config->window > 1, &context) != MMU_OK ||
         walkers_init(&m->walkers, config->walk.walkers, config->window) != MMU_OK)
         return MMU_ERR_NOMEM;
     return init_hot(m);
@@ -196,28 +196,54 @@ void mmu_stats_fill(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRI
     fill_first_level(m, fast, stats);
 }
 
-void mmu_look_ahead(struct mmu *m, mmu_va va, unsigned depth)
+/* The host page of the page directory that covers va, or NULL; remembered, since it is asked again and again. */
+static const uint8_t *directory_ahead(struct mmu *m, const struct geometry *g, mmu_va va)
+{
+    struct mmu_ahead *a = &m->ahead[va >> 30 & (MMU_AHEAD - 1)];
+    if (a->host && a->region == va >> 30 && a->root == m->regime.root)
+        return a->host;
+    mmu_pa table = m->regime.root;
+    for (unsigned level = g->levels; level > 2; level--) {
+        const uint8_t *page = phys_page(m->phys, table >> PAGE_SHIFT);
+        uint64_t e;
+        if (!page)
+            return NULL;
+        memcpy(&e, page + (va >> level_shift(g, level) & 511) * 8, 8);
+        if (!(e & PTE_P) || (e & PTE_PS))
+            return NULL;
+        table = e & m->regime.address_mask;
+    }
+    *a = (struct mmu_ahead){va >> 30, m->regime.root, phys_page(m->phys, table >> PAGE_SHIFT)};
+    return a->host;
+}
+
+void mmu_look_ahead(struct mmu *m, mmu_va va, enum mmu_ahead_stage stage)
 {
     const struct geometry *g = m->regime.geometry;
     if (!g || !g->long_mode)
         return;
-    mmu_pa table = m->regime.root;
-    for (unsigned level = g->levels; level > depth; level--) {
-        const uint8_t *page = phys_page(m->phys, table >> PAGE_SHIFT);
-        if (!page)
-            return;
-        uint64_t e;
-        memcpy(&e, page + (va >> level_shift(g, level) & 511) * 8, 8);
-        if (!(e & PTE_P) || (e & PTE_PS))
-            return;
-        table = e & m->regime.address_mask;
+    const uint8_t *directory = directory_ahead(m, g, va);
+    if (!directory)
+        return;
+    const uint8_t *at = directory + (va >> 21 & 511) * 8;
+    if (stage == MMU_AHEAD_PDE) {
+        __builtin_prefetch(at);
+        return;
     }
-    mmu_pa pa = table + (va >> level_shift(g, depth) & 511) * 8;
+    uint64_t e;
+    memcpy(&e, at, 8);
+    mmu_pa table = e & m->regime.address_mask, pa = table + (va >> PAGE_SHIFT & 511) * 8;
+    if (e & PTE_PS)
+        return;
+    if (stage == MMU_AHEAD_TABLE) {
+        phys_prefetch(m->phys, table >> PAGE_SHIFT);
+        if (m->config->memory.reads == MMU_READS_CACHED)
+            pcache_prefetch(&m->pcache, pa);
+        return;
+    }
     const uint8_t *page = phys_page(m->phys, table >> PAGE_SHIFT);
     if (page)
         __builtin_prefetch(page + (pa & PAGE_MASK), 1);
-    if (depth == 1 && m->config->memory.reads == MMU_READS_CACHED)
-        pcache_prefetch(&m->pcache, pa);
 }
 
 static void check_hot(const struct mmu *m)

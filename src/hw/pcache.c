@@ -1,9 +1,9 @@
 /* pcache.c: the caches that page-table reads go through. See pcache.h. */
 #include "pcache.h"
 
-int pcache_init(struct pcache *c, const struct mmu_memory_config *config, struct repl_context *context)
+int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps, struct repl_context *context)
 {
-    *c = (struct pcache){.config = config};
+    *c = (struct pcache){.config = config, .overlaps = overlaps};
     /* shared data accesses need the caches even when page-table reads have a fixed price */
     if (config->reads == MMU_READS_CACHED || config->data == MMU_DATA_SHARED)
         c->levels = config->caches;
@@ -14,9 +14,10 @@ int pcache_init(struct pcache *c, const struct mmu_memory_config *config, struct
         to->ways = from->ways;
         to->sets = (uint32_t)(lines / from->ways);
         to->latency = from->latency;
+        to->free = lines;
         c->line_shift = log2_floor(from->line);
         to->line = calloc(lines, sizeof *to->line);
-        to->ready = calloc(lines, sizeof *to->ready);
+        to->ready = calloc(overlaps ? lines : 1, sizeof *to->ready);
         if (!to->line || !to->ready || repl_init(&to->repl, from->policy, to->sets, to->ways, context) != MMU_OK)
             return MMU_ERR_NOMEM;
     }
@@ -40,23 +41,19 @@ static uint32_t set_of(const struct pcache_level *l, uint64_t line)
 
 static uint32_t find(const struct pcache_level *l, uint32_t set, uint64_t line)
 {
-    const uint64_t *at = l->line + (size_t)set * l->ways;
-    for (uint32_t w = 0; w < l->ways; w++)
-        if (at[w] == line + 1)
-            return w;
-    return UINT32_MAX;
+    return match_ways(l->line + (size_t)set * l->ways, l->ways, line + 1);
 }
 
-static void fill(struct pcache_level *l, uint64_t line, mmu_cycle ready)
+static void fill(struct pcache_level *l, uint64_t line, bool overlaps, mmu_cycle ready)
 {
-    uint32_t set = set_of(l, line), way = UINT32_MAX;
-    for (uint32_t w = 0; w < l->ways && way == UINT32_MAX; w++)
-        if (l->line[(size_t)set * l->ways + w] == 0)
-            way = w;
-    if (way == UINT32_MAX)
+    uint32_t set = set_of(l, line), way = l->free ? match_ways(l->line + (size_t)set * l->ways, l->ways, 0) : MATCH_NONE;
+    if (way == MATCH_NONE)
         way = repl_victim(&l->repl, set, ~UINT64_C(0));
+    else
+        l->free--;
     l->line[(size_t)set * l->ways + way] = line + 1;
-    l->ready[(size_t)set * l->ways + way] = ready;
+    if (overlaps)
+        l->ready[(size_t)set * l->ways + way] = ready;
     repl_fill(&l->repl, set, way);
 }
 
@@ -73,12 +70,12 @@ struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now)
         repl_touch(&l->repl, set, way);
         r.place = MMU_PLACE_L1 + at;
         r.cycles = l->latency;
-        r.ready = l->ready[(size_t)set * l->ways + way];
+        r.ready = c->overlaps ? l->ready[(size_t)set * l->ways + way] : 0;
         break;
     }
     mmu_cycle begins = now > r.ready ? now : r.ready;
     for (unsigned i = 0; i < at; i++)
-        fill(&c->level[i], line, begins + r.cycles);
+        fill(&c->level[i], line, c->overlaps, begins + r.cycles);
     return r;
 }
 

@@ -8,6 +8,7 @@
 #ifndef HW_PCACHE_H
 #define HW_PCACHE_H
 
+#include "match.h"
 #include "repl.h"
 #include "x86.h"
 #include <mmusim/stats.h>
@@ -15,6 +16,7 @@
 struct pcache_level {
     uint32_t sets, ways, latency;
     uint64_t *line;   /* number of the line + 1; 0: invalid */
+    uint64_t free;    /* invalid lines */
     mmu_cycle *ready;
     struct repl repl;
 };
@@ -23,6 +25,7 @@ struct pcache {
     const struct mmu_memory_config *config;
     unsigned levels; /* 0: fixed latency */
     unsigned line_shift;
+    bool overlaps;   /* W > 1: a line can be asked for while it is being brought */
     struct pcache_level level[MMU_MAX_CACHES];
 };
 
@@ -33,7 +36,7 @@ struct pcache_read {
     uint32_t cycles;
 };
 
-int pcache_init(struct pcache *c, const struct mmu_memory_config *config, struct repl_context *context);
+int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps, struct repl_context *context);
 void pcache_destroy(struct pcache *c);
 
 /* One read at pa that begins at now: changes the caches, tells the cost. The line is ready when it ends. */

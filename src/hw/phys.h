@@ -68,6 +68,17 @@ static inline uint8_t *phys_page(const struct phys *p, mmu_pfn pfn)
     return leaf ? leaf->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)] : NULL;
 }
 
+/* Asks the host to bring what phys_page() will look at. */
+static inline void phys_prefetch(const struct phys *p, mmu_pfn pfn)
+{
+    size_t t = (size_t)(pfn >> (PHYS_LEAF_BITS + PHYS_MID_BITS));
+    if (t >= p->tops || !p->top[t])
+        return;
+    const struct phys_leaf *leaf = p->top[t]->leaf[pfn >> PHYS_LEAF_BITS & ((1u << PHYS_MID_BITS) - 1)];
+    if (leaf)
+        __builtin_prefetch(&leaf->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)]);
+}
+
 /* The host page, made when it does not exist; NULL when the host is out of memory. The frame must be RAM. */
 uint8_t *phys_touch(struct phys *p, mmu_pfn pfn);
 

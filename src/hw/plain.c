@@ -127,7 +127,7 @@ bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x)
     pay_reads(m, tally, x, &w);
     walkers_release(&m->walkers, 0, start, x->now, start);
     histogram_add(&m->walk_latency, x->now - start);
-    psc_fill(&m->psc, g, &w, m->regime.pcid, x->now, m->psc_stats);
+    psc_fill(&m->psc, g, &w, m->regime.pcid, x->now, m->psc_stats, true);
     x->pa = w.frame | (x->va & PAGE_MASK);
     struct tlb_entry entry = {.base = w.frame, .ready = x->now, .rights = w.rights, .key = w.key, .dirty = w.dirty, .origin = MMU_4K};
     uint64_t tag = tlb_tag(x->va, MMU_4K, m->regime.pcid, false);

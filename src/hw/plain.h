@@ -96,11 +96,11 @@ ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally 
         return PLAIN_NOT;
     uint64_t tag = tlb_tag(va, MMU_4K, m->regime.pcid, false);
     uint32_t set1 = tlb_set(t1, va, MMU_4K);
-    if (UNLIKELY(tlb_match_ways(t1->tag + set1 * t1->ways, t1->ways, tag) != TLB_NONE))
+    if (UNLIKELY(match_ways(t1->tag + set1 * t1->ways, t1->ways, tag) != TLB_NONE))
         return PLAIN_NOT;
     if (!t2)
         return PLAIN_WALK;
-    uint32_t set2 = tlb_set(t2, va, MMU_4K), way = tlb_match_ways(t2->tag + set2 * t2->ways, t2->ways, tag);
+    uint32_t set2 = tlb_set(t2, va, MMU_4K), way = match_ways(t2->tag + set2 * t2->ways, t2->ways, tag);
     if (way == TLB_NONE)
         return PLAIN_WALK;
     const struct tlb_entry *e = &t2->entry[set2 * t2->ways + way];

@@ -17,6 +17,7 @@ static int init_array(struct psc_array *a, const struct mmu_psc_array *config, s
     a->ways = config->ways;
     a->sets = config->entries / config->ways;
     a->pow2 = is_power_of_two(a->sets);
+    a->free = config->entries;
     a->tag = calloc(config->entries, sizeof *a->tag);
     a->entry = calloc(config->entries, sizeof *a->entry);
     if (!a->tag || !a->entry)
@@ -70,10 +71,8 @@ static uint32_t set_of(const struct psc_array *a, uint64_t key)
 static uint32_t find(const struct psc_array *a, uint64_t key, uint64_t tag)
 {
     uint32_t first = set_of(a, key) * a->ways;
-    for (uint32_t i = first; i < first + a->ways; i++)
-        if (a->tag[i] == tag)
-            return i;
-    return UINT32_MAX;
+    uint32_t way = match_ways(a->tag + first, a->ways, tag);
+    return way == MATCH_NONE ? UINT32_MAX : first + way;
 }
 
 static uint32_t deepest(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, unsigned *level)
@@ -122,26 +121,29 @@ void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *f
 /* The way that a new key goes to: the lowest invalid one, else the victim, which is counted as evicted under its own level. */
 static uint32_t make_room(struct psc_array *a, uint32_t set, struct mmu_psc_stats *stats)
 {
-    for (uint32_t w = 0; w < a->ways; w++)
-        if (!a->tag[set * a->ways + w])
+    for (uint32_t w = 0; w < a->ways && a->free; w++) {
+        if (!a->tag[set * a->ways + w]) {
+            a->free--;
             return w;
+        }
+    }
     uint32_t way = repl_victim(&a->repl, set, ~UINT64_C(0));
     stats[a->tag[set * a->ways + way] >> PSC_LEVEL_SHIFT & 3].evictions[0]++;
     return way;
 }
 
-void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready, struct mmu_psc_stats *stats)
+void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready, struct mmu_psc_stats *stats,
+              bool absent)
 {
     for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++) {
         struct psc_array *a = p->of[l];
-        const struct walk_start *below = &w->below[table_level(l)];
         if (!a || !(w->passed >> table_level(l) & 1))
             continue;
         uint64_t key = key_of(g, w->va, l), tag = tag_of(key, l, pcid);
-        uint32_t set = set_of(a, key), i = find(a, key, tag);
-        uint32_t way = i != UINT32_MAX ? i % a->ways : make_room(a, set, stats);
+        uint32_t set = set_of(a, key), i = absent ? UINT32_MAX : find(a, key, tag);
+        uint32_t way = i != UINT32_MAX ? i - set * a->ways : make_room(a, set, stats);
         a->tag[set * a->ways + way] = tag;
-        a->entry[set * a->ways + way] = (struct psc_entry){*below, ready};
+        a->entry[set * a->ways + way] = (struct psc_entry){w->below[table_level(l)], ready};
         repl_fill(&a->repl, set, way);
         stats[l].fills[0]++;
     }
@@ -151,6 +153,7 @@ static void drop(struct psc_array *a, uint32_t i, struct mmu_psc_stats *stats, u
 {
     stats[a->tag[i] >> PSC_LEVEL_SHIFT & 3].flushed[cause]++;
     a->tag[i] = 0;
+    a->free++;
 }
 
 uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, struct mmu_psc_stats *stats, unsigned cause)

@@ -8,6 +8,7 @@
 #ifndef HW_PSC_H
 #define HW_PSC_H
 
+#include "match.h"
 #include "repl.h"
 #include "walk.h"
 
@@ -19,6 +20,7 @@ struct psc_entry {
 struct psc_array {
     uint32_t sets, ways; /* sets == 0: absent */
     bool pow2;           /* sets is a power of two */
+    uint32_t free;       /* invalid entries */
     uint64_t *tag;       /* valid | level | PCID | address bits */
     struct psc_entry *entry;
     struct repl repl;
@@ -42,8 +44,10 @@ const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, 
 /* Touches and counts what psc_peek() found (from may be NULL): both together are psc_probe(), counted. */
 void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *from, unsigned level, struct mmu_psc_stats *stats);
 
-/* Keeps what a walk passed through. Adds to the counters of stats[], by level. */
-void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready, struct mmu_psc_stats *stats);
+/* Keeps what a walk passed through. Adds to the counters of stats[], by level. absent: nothing has changed since the probe that the walk began with, so
+ * that none of it is held. */
+void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready, struct mmu_psc_stats *stats,
+              bool absent);
 
 /* Invalidations; each adds to stats[level].flushed[cause] and returns the number dropped. */
 uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, struct mmu_psc_stats *stats, unsigned cause);

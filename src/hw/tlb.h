@@ -13,14 +13,12 @@
 #ifndef HW_TLB_H
 #define HW_TLB_H
 
+#include "match.h"
 #include "regime.h"
 #include "repl.h"
-#ifdef __SSE2__ /* part of every x86-64 */
-#include <emmintrin.h>
-#endif
 
 enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58 };
-#define TLB_NONE UINT32_MAX
+#define TLB_NONE MATCH_NONE
 #define TLB_VPN_MASK (BIT(TLB_VPN_BITS) - 1)
 #define TLB_GLOBAL BIT(57)
 #define TLB_VALID BIT(63)
@@ -113,79 +111,15 @@ static inline mmu_va tlb_tag_va(uint64_t tag)
     return (tag & TLB_VPN_MASK) << PAGE_SHIFT; /* not sign-extended */
 }
 
-/* Bit w: tag[w] == key, for four tags. */
-ALWAYS_INLINE unsigned tlb_equal4(const uint64_t *tag, uint64_t key)
-{
-#ifdef __SSE2__
-    __m128i k = _mm_set1_epi64x((long long)key);
-    __m128 a = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)tag), k));
-    __m128 b = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)(tag + 2)), k));
-    return (unsigned)_mm_movemask_ps(_mm_and_ps(_mm_shuffle_ps(a, b, 0x88), _mm_shuffle_ps(a, b, 0xdd))); /* both halves equal */
-#else
-    return (unsigned)(tag[0] == key) | (unsigned)(tag[1] == key) << 1 | (unsigned)(tag[2] == key) << 2 | (unsigned)(tag[3] == key) << 3;
-#endif
-}
-
-/* Bit w: the low half of tag[w] is that of key, for four tags. */
-ALWAYS_INLINE unsigned tlb_alike4(const uint64_t *tag, uint64_t key)
-{
-#ifdef __SSE2__
-    __m128 a = _mm_castsi128_ps(_mm_loadu_si128((const __m128i *)(const void *)tag));
-    __m128 b = _mm_castsi128_ps(_mm_loadu_si128((const __m128i *)(const void *)(tag + 2)));
-    __m128i low = _mm_castps_si128(_mm_shuffle_ps(a, b, 0x88));
-    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(low, _mm_set1_epi32((int)(uint32_t)key))));
-#else
-    return tlb_equal4(tag, key);
-#endif
-}
-
-/* The way among n whose tag is key, or TLB_NONE. Compares all before it decides: way numbers are unpredictable. */
-ALWAYS_INLINE uint32_t tlb_match(const uint64_t *tag, uint32_t n, uint64_t key)
-{
-    uint64_t mask = 0;
-    if (LIKELY(n % 4 == 0 && n <= 64)) {
-        for (uint32_t w = 0; w < n; w += 4)
-            mask |= (uint64_t)tlb_alike4(tag + w, key) << w;
-        if (mask == 0)
-            return TLB_NONE;
-        uint32_t found = (uint32_t)__builtin_ctzll(mask);
-        if (LIKELY(tag[found] == key))
-            return found;
-        mask = 0; /* the low halves of two tags agree: rare */
-        for (uint32_t w = 0; w < n; w += 4)
-            mask |= (uint64_t)tlb_equal4(tag + w, key) << w;
-        return mask ? (uint32_t)__builtin_ctzll(mask) : TLB_NONE;
-    }
-    for (uint32_t w = 0; w < n; w++)
-        if (tag[w] == key)
-            return w;
-    return TLB_NONE;
-}
-
-/* The same with the usual numbers of ways unrolled. */
-ALWAYS_INLINE uint32_t tlb_match_ways(const uint64_t *tag, uint32_t ways, uint64_t key)
-{
-    switch (ways) {
-    case 4:
-        return tlb_match(tag, 4, key);
-    case 8:
-        return tlb_match(tag, 8, key);
-    case 12:
-        return tlb_match(tag, 12, key);
-    default:
-        return tlb_match(tag, ways, key);
-    }
-}
-
 /* The entry of this size for va under pcid, or TLB_NONE. Touches nothing. */
 ALWAYS_INLINE uint32_t tlb_find(const struct tlb *t, mmu_va va, unsigned page, uint16_t pcid)
 {
     if (t->held[page] == 0)
         return TLB_NONE;
     uint32_t first = tlb_set(t, va, page) * t->ways;
-    uint32_t way = tlb_match_ways(t->tag + first, t->ways, tlb_tag(va, page, pcid, false));
+    uint32_t way = match_ways(t->tag + first, t->ways, tlb_tag(va, page, pcid, false));
     if (way == TLB_NONE && t->globals)
-        way = tlb_match_ways(t->tag + first, t->ways, tlb_tag(va, page, 0, true));
+        way = match_ways(t->tag + first, t->ways, tlb_tag(va, page, 0, true));
     return way == TLB_NONE ? TLB_NONE : first + way;
 }
 

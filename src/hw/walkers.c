@@ -70,8 +70,8 @@ void walkers_release(struct walkers *w, uint32_t walker, mmu_cycle start, mmu_cy
     w->pending += end - start;
     if (end == start)
         return;
-    if (LIKELY(w->opens == 1 && w->open[0].end < start &&
-               w->open[0].end < settled)) { /* blocking machines: one after another */
+    if (LIKELY(w->opens == 1 && w->open[0].end <= start &&
+               w->open[0].end <= settled)) { /* blocking machines: one after another */
         w->open[0] = (struct interval){start, end};
         w->active += end - start;
         return;

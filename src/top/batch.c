@@ -9,7 +9,7 @@
 #include "plain.h"
 #include <string.h>
 
-enum { AHEAD_FAR = 24, AHEAD_NEAR = 12 }; /* records between asking the host for a table entry and walking through it */
+enum { AHEAD_PDE = 28, AHEAD_TABLE = 20, AHEAD_PTE = 12 }; /* records between asking the host for a part of a walk and walking */
 
 /* What first-level hits have run up since the last settlement. */
 struct tab {
@@ -98,10 +98,11 @@ static void fill_result(const struct hot_entry *e, const struct mmu_access *a, m
 /* A walk just ended: others will follow soon in a run that misses much. */
 static void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left)
 {
-    if (left > AHEAD_FAR)
-        mmu_look_ahead(&c->mmu, a[AHEAD_FAR].va, 2);
-    if (left > AHEAD_NEAR)
-        mmu_look_ahead(&c->mmu, a[AHEAD_NEAR].va, 1);
+    if (left <= AHEAD_PDE)
+        return;
+    mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, MMU_AHEAD_PDE);
+    mmu_look_ahead(&c->mmu, a[AHEAD_TABLE].va, MMU_AHEAD_TABLE);
+    mmu_look_ahead(&c->mmu, a[AHEAD_PTE].va, MMU_AHEAD_PTE);
 }
 
 /* Steps one access; false: stop (status). */
