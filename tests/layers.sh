@@ -45,7 +45,7 @@ check() {
     for place in sim bench tests/vectors tests/consumer; do
         check_includes "$place" < <(includes "$place")
     done
-    for place in include tests/example.c; do
+    for place in include $(cd "$root" && compgen -G 'tests/example*.c'); do
         check_includes < <(includes "$place") # not even their own folder's
     done
 }
@@ -56,7 +56,7 @@ status=0
 root=$(mktemp -d)
 scratch=$root
 trap 'rm -rf "$scratch"' EXIT
-mkdir -p "$root"/{src/base,src/arch,src/hw/port,src/trace,src/top,sim,bench,include/mmusim}
+mkdir -p "$root"/{src/base,src/arch,src/hw/port,src/trace,src/top,sim,bench,tests,include/mmusim}
 touch "$root"/src/{base/bits.h,arch/x86.h,hw/tlb.h,hw/port/port.h,top/pager.h} "$root"/{sim/args.h,include/mmusim/types.h}
 wanted=
 sample() { # sample ok|bad FILE INCLUDE
@@ -82,6 +82,7 @@ sample bad src/top/j.c '<mmusim/absent.h>'
 sample bad sim/k.c '"bits.h"'
 sample bad bench/l.c '"../src/base/bits.h"'
 sample bad include/mmusim/m.h '"bits.h"'
+sample bad tests/example_n.c '"rig.h"'
 found=$(check "$@" | cut -d: -f1 | sort)
 wanted=$(sort <<<"${wanted%$'\n'}")
 if [[ $found != "$wanted" ]]; then
