@@ -255,6 +255,41 @@ static void test_unresolved(void **state)
     rig_stop(&rig);
 }
 
+/* An address that the first level holds in two sizes, since its table became a large page and nobody
+ * invalidated: batches take the one that single accesses take. */
+static void test_two_sizes(void **state)
+{
+    (void)state;
+    static const struct mmu_tlb_config tlb = {
+        .name = "T", .level = 1, .kinds = 7, .pages = 3, .entries = 2, .ways = 2, .policy = MMU_FIFO};
+    const mmu_va small = 0x40000000, other = small + (1024 << 12);
+    struct mmu_config config;
+    struct mmu_result single, batch;
+    struct rig rig;
+    rig_config(&config);
+    config.levels = config.tlbs = 1;
+    config.tlb[0] = tlb;
+    memset(&config.psc, 0, sizeof config.psc);
+    rig_start(&rig, &config, MMU_MODE_4L);
+    rig_map(&rig, small, 0x800000, 12, RIG_P | RIG_U);
+    rig_map(&rig, other, 0x900000, 12, RIG_P | RIG_U);
+    rig_expect(&rig, MMU_LOAD, MMU_USER, other, 0x900000);
+    rig_expect(&rig, MMU_LOAD, MMU_USER, small, 0x800000);
+    rig_expect(&rig, MMU_LOAD, MMU_USER, other, 0x900000); /* where hits on both are looked for first */
+    rig_poke(&rig, rig_entry(&rig, rig.root, small, 2, 0), 0xa00000 | RIG_P | RIG_U | RIG_PS);
+    rig_expect(&rig, MMU_LOAD, MMU_USER, small + 0x1000, 0xa01000); /* takes the other one's way */
+    assert_int_equal(rig_entries(&rig), 2);
+    struct mmu_access a = record(small, 4, MMU_LOAD, 0);
+    assert_int_equal(mmu_core_run(rig.core, &a, 1, &batch), MMU_OK);
+    assert_int_equal(mmu_core_access(rig.core, &a, &single), MMU_DONE);
+    assert_int_equal(single.where, MMU_AT_L1);
+    assert_int_equal(batch.where, MMU_AT_L1);
+    assert_int_equal(batch.pa, single.pa);
+    assert_int_equal(batch.page_shift, single.page_shift);
+    mmu_core_check(rig.core);
+    rig_stop(&rig);
+}
+
 /* After a drain, a snapshot's difference holds no cycle of what came before. */
 static void test_drain(void **state)
 {
@@ -332,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_refused_32_bits),
         cmocka_unit_test(test_unresolved),
+        cmocka_unit_test(test_two_sizes),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_snapshots),
     };

@@ -10,7 +10,7 @@ void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
     uint64_t tag = t->tag[index];
     const struct tlb_entry *e = &t->entry[index];
     bool current = (tag & TLB_GLOBAL) || (tag && tlb_tag_pcid(tag) == m->regime.pcid);
-    h->allow = current ? regime_allowed(&m->regime, e->rights, e->key) & t->classes & ~(e->dirty ? 0 : CLASSES_OF(MMU_STORE)) : 0;
+    h->allow = current && !e->contested ? regime_allowed(&m->regime, e->rights, e->key) & t->classes & ~(e->dirty ? 0 : CLASSES_OF(MMU_STORE)) : 0;
     unsigned page = tlb_tag_page(tag);
     h->page = (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)) >> PAGE_SHIFT;
     h->mask = ~(BIT(page_shift(page) - PAGE_SHIFT) - 1);
@@ -78,6 +78,27 @@ static struct tlb *holder(const struct mmu *m, const struct mmu_target *to, mmu_
     return NULL;
 }
 
+/*
+ * An entry was filled into the first level, which may hold entries of other sizes for its addresses: the tables mapped them so before, and nobody
+ * invalidated. Both sides are marked; a mark goes when its entry is overwritten. Whose PCID they are does not matter: a mark costs time, never truth.
+ */
+static void mark_contested(struct mmu *m, unsigned kind, struct tlb *filled, uint32_t index)
+{
+    uint64_t tag = filled->tag[index];
+    unsigned size = tlb_tag_page(tag);
+    for (unsigned i = 0; i < m->serving[0][kind].n; i++) {
+        struct tlb *t = m->serving[0][kind].tlb[i];
+        uint32_t entries = t->sets * t->ways;
+        for (uint32_t e = 0; t->held[size] != entries - t->free && e < entries; e++) { /* if it holds other sizes at all */
+            unsigned page = tlb_tag_page(t->tag[e]), larger = page > size ? page : size;
+            if (!t->tag[e] || page == size || tlb_vpn(tlb_tag_va(t->tag[e]), larger) != tlb_vpn(tlb_tag_va(tag), larger))
+                continue;
+            t->entry[e].contested = filled->entry[index].contested = true;
+            mmu_hot_sync(m, t, e);
+        }
+    }
+}
+
 static struct tlb_fill piece_of(const struct mmu *m, const struct translation *x, unsigned page)
 {
     struct tlb_fill f = {.va = x->va, .pcid = m->regime.pcid, .page = (uint8_t)page, .global = x->global, .entry = x->entry};
@@ -113,6 +134,8 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
         mmu_hot_sync_all(m);
     }
     if (level == 0) {
+        if (UNLIKELY(f.page != MMU_4K || ((f.global || done.refill) && m->others)))
+            mark_contested(m, q->kind, t, done.index);
         mmu_hot_sync(m, t, done.index);
         mmu_hot_guess(m, t, done.index, x->va, q->kind);
     }
@@ -142,6 +165,7 @@ static unsigned update_copies(struct mmu *m, const struct request *q, const stru
                 continue;
             if (t->entry[index].origin == x->page) {
                 struct tlb_fill f = piece_of(m, x, page);
+                f.entry.contested = t->entry[index].contested;
                 tlb_write(t, index, tlb_tag(f.va, page, f.pcid, f.global), &f.entry);
                 held |= 1u << (t->config->level - 1);
             } else { /* the tables map another page size now */

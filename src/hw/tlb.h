@@ -32,6 +32,7 @@ struct tlb_entry {
     uint8_t key;     /* protection key */
     bool dirty;
     uint8_t origin;  /* enum mmu_page of the page in the tables; greater than the entry's own size when fractured */
+    bool contested;  /* first level: another entry, of another size, may serve the same address; the look-up's order decides, so that hot.h must not */
 };
 
 /*
