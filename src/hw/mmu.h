@@ -164,11 +164,10 @@ static inline void mmu_charge(struct mmu *m, struct request *q, enum mmu_part pa
 enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level, mmu_pa pa);
 
 /*
- * Asks the host to bring what a walk for va will read, in three stages, each of which needs what the one before has brought: the PDE; where the host keeps
- * the page table; the PTE. No effect on the simulation.
+ * Asks the host to bring what walks will read, in three stages, each of which needs what the one before has brought: the PDE of one address; for another, where
+ * the host keeps its page table; of a third, the PTE. No effect on the simulation.
  */
-enum mmu_ahead_stage { MMU_AHEAD_PDE, MMU_AHEAD_TABLE, MMU_AHEAD_PTE };
-void mmu_look_ahead(struct mmu *m, mmu_va va, enum mmu_ahead_stage stage);
+void mmu_look_ahead(struct mmu *m, mmu_va pde, mmu_va table, mmu_va pte);
 
 /* What a walk or a hit found, on its way into the levels below `below`, which have all missed (mmu_fill.c). */
 struct translation {

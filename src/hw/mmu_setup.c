@@ -196,12 +196,10 @@ void mmu_stats_fill(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRI
     fill_first_level(m, fast, stats);
 }
 
-/* The host page of the page directory that covers va, or NULL; remembered, since it is asked again and again. */
-static const uint8_t *directory_ahead(struct mmu *m, const struct geometry *g, mmu_va va)
+/* Remembers the host page of the page directory that covers va, since it is asked for again and again. */
+static COLD const uint8_t *find_directory(struct mmu *m, mmu_va va)
 {
-    struct mmu_ahead *a = &m->ahead[va >> 30 & (MMU_AHEAD - 1)];
-    if (a->host && a->region == va >> 30 && a->root == m->regime.root)
-        return a->host;
+    const struct geometry *g = m->regime.geometry;
     mmu_pa table = m->regime.root;
     for (unsigned level = g->levels; level > 2; level--) {
         const uint8_t *page = phys_page(m->phys, table >> PAGE_SHIFT);
@@ -213,37 +211,43 @@ static const uint8_t *directory_ahead(struct mmu *m, const struct geometry *g, m
             return NULL;
         table = e & m->regime.address_mask;
     }
+    struct mmu_ahead *a = &m->ahead[va >> 30 & (MMU_AHEAD - 1)];
     *a = (struct mmu_ahead){va >> 30, m->regime.root, phys_page(m->phys, table >> PAGE_SHIFT)};
     return a->host;
 }
 
-void mmu_look_ahead(struct mmu *m, mmu_va va, enum mmu_ahead_stage stage)
+/* The host's copy of the PDE of va, or NULL. */
+static inline const uint8_t *pde_ahead(struct mmu *m, mmu_va va)
 {
-    const struct geometry *g = m->regime.geometry;
-    if (!g || !g->long_mode)
+    const struct mmu_ahead *a = &m->ahead[va >> 30 & (MMU_AHEAD - 1)];
+    const uint8_t *directory = LIKELY(a->region == va >> 30 && a->root == m->regime.root && a->host) ? a->host : find_directory(m, va);
+    return directory ? directory + (va >> 21 & 511) * 8 : NULL;
+}
+
+/* The page table that the PDE of va points to; 0: none. */
+static inline mmu_pa table_ahead(struct mmu *m, mmu_va va)
+{
+    const uint8_t *at = pde_ahead(m, va);
+    uint64_t e = 0;
+    if (at)
+        memcpy(&e, at, 8);
+    return e & PTE_PS ? 0 : e & m->regime.address_mask;
+}
+
+void mmu_look_ahead(struct mmu *m, mmu_va pde, mmu_va table, mmu_va pte)
+{
+    if (!m->regime.geometry->long_mode)
         return;
-    const uint8_t *directory = directory_ahead(m, g, va);
-    if (!directory)
-        return;
-    const uint8_t *at = directory + (va >> 21 & 511) * 8;
-    if (stage == MMU_AHEAD_PDE) {
+    const uint8_t *at = pde_ahead(m, pde);
+    if (at)
         __builtin_prefetch(at);
-        return;
-    }
-    uint64_t e;
-    memcpy(&e, at, 8);
-    mmu_pa table = e & m->regime.address_mask, pa = table + (va >> PAGE_SHIFT & 511) * 8;
-    if (e & PTE_PS)
-        return;
-    if (stage == MMU_AHEAD_TABLE) {
-        phys_prefetch(m->phys, table >> PAGE_SHIFT);
-        if (m->config->memory.reads == MMU_READS_CACHED)
-            pcache_prefetch(&m->pcache, pa);
-        return;
-    }
-    const uint8_t *page = phys_page(m->phys, table >> PAGE_SHIFT);
+    mmu_pa second = table_ahead(m, table);
+    phys_prefetch(m->phys, second >> PAGE_SHIFT);
+    if (m->config->memory.reads == MMU_READS_CACHED)
+        pcache_prefetch(&m->pcache, second + (table >> PAGE_SHIFT & 511) * 8);
+    const uint8_t *page = phys_page(m->phys, table_ahead(m, pte) >> PAGE_SHIFT);
     if (page)
-        __builtin_prefetch(page + (pa & PAGE_MASK), 1);
+        __builtin_prefetch(page + (pte >> PAGE_SHIFT & 511) * 8);
 }
 
 static void check_hot(const struct mmu *m)

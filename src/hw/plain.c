@@ -49,9 +49,16 @@ static uint32_t price(const struct mmu *m, unsigned place)
                                        : c->cache[place - MMU_PLACE_L1].latency;
 }
 
+/* Walks charge a part, and stall the run by it but for what nobody waited for. */
+static void book_walks(struct mmu *m, struct timeline *real, const struct plain_tally *tally, unsigned part, uint64_t cycles)
+{
+    m->charged[part] += cycles;
+    real->stalled[part] += cycles - tally->unstalled[part];
+}
+
 void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally)
 {
-    uint64_t walks = 0, second_level = 0;
+    uint64_t walks = 0, seconds = 0, walked_seconds = 0;
     for (unsigned c = 0; c < CLASSES; c++) {
         unsigned kind = c % MMU_KINDS;
         uint64_t both = tally->second[c] + tally->walks[c];
@@ -63,19 +70,23 @@ void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally)
         m->walk_stats.started[kind] += tally->walks[c];
         m->walk_stats.completed[kind] += tally->walks[c];
         walks += tally->walks[c];
-        second_level += m->plain[kind].second ? both : 0;
+        seconds += tally->second[c];
+        walked_seconds += m->plain[kind].second ? tally->walks[c] : 0;
     }
-    m->walk_stats.completed_page[MMU_4K] += walks;
-    m->charged[MMU_PART_SECOND] += second_level * m->config->level[1].latency;
-    m->charged[MMU_PART_START] += walks * m->config->walk.start;
-    m->charged[MMU_PART_PSC] += m->psc.any ? walks * m->config->psc.latency : 0;
-    for (unsigned i = 0; i < MMU_WALK_LEVELS * MMU_PLACES && walks; i++) {
-        uint64_t n = tally->reads[i / MMU_PLACES][i % MMU_PLACES];
-        m->reads[i / MMU_PLACES][i % MMU_PLACES] += n;
-        m->walk_stats.references[0] += n;
-        m->charged[MMU_PART_READ + i] += n * price(m, i % MMU_PLACES);
-    }
+    m->charged[MMU_PART_SECOND] += seconds * m->config->level[1].latency;
     real->stalled[MMU_PART_SECOND] += tally->stalled;
+    if (walks) {
+        m->walk_stats.completed_page[MMU_4K] += walks;
+        book_walks(m, real, tally, MMU_PART_SECOND, walked_seconds * m->config->level[1].latency);
+        book_walks(m, real, tally, MMU_PART_START, walks * m->config->walk.start);
+        book_walks(m, real, tally, MMU_PART_PSC, m->psc.any ? walks * m->config->psc.latency : 0);
+        for (unsigned i = 0; i < MMU_WALK_LEVELS * MMU_PLACES; i++) {
+            uint64_t n = tally->reads[i / MMU_PLACES][i % MMU_PLACES];
+            m->reads[i / MMU_PLACES][i % MMU_PLACES] += n;
+            m->walk_stats.references[0] += n;
+            book_walks(m, real, tally, MMU_PART_READ + i, n * price(m, i % MMU_PLACES));
+        }
+    }
     memset(tally, 0, sizeof *tally);
 }
 
@@ -125,7 +136,7 @@ bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x)
         psc_take(&m->psc, g, from, level, m->psc_stats);
     }
     pay_reads(m, tally, x, &w);
-    walkers_release(&m->walkers, 0, start, x->now, start);
+    walkers_release_blocking(&m->walkers, start, x->now);
     histogram_add(&m->walk_latency, x->now - start);
     psc_fill(&m->psc, g, &w, m->regime.pcid, x->now, m->psc_stats, true);
     x->pa = w.frame | (x->va & PAGE_MASK);

@@ -20,6 +20,7 @@ struct plain_tally {
     uint64_t second[CLASSES];        /* second-level hits */
     uint64_t walks[CLASSES];         /* walks */
     uint64_t stalled;                /* cycles that accesses waited for a second-level hit */
+    uint64_t unstalled[MMU_PARTS];   /* cycles of walks that no access waited for: stalled is what they cost less this */
     uint64_t roomy[2][MMU_KINDS];    /* fills of a level that found an invalid way: no eviction */
     uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES];
 };
@@ -41,6 +42,16 @@ bool plain_usable(const struct mmu *m);
  * so it is decided at the beginning of a batch and after every step of that path.
  */
 void plain_calm(struct mmu *m);
+
+/* Of the walk whose ledger this is, nobody waited for the first `cycles` cycles. */
+static inline void plain_unstalled(struct plain_tally *tally, const struct mmu_ledger *ledger, mmu_cycle cycles)
+{
+    for (uint32_t s = 0; s < ledger->n && cycles; s++) {
+        mmu_cycle part = ledger->segment[s].cycles < cycles ? ledger->segment[s].cycles : cycles;
+        tally->unstalled[ledger->segment[s].part] += part;
+        cycles -= part;
+    }
+}
 
 /* Books the tally and clears it. */
 void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally);

@@ -3,7 +3,7 @@
  *
  * walk_entry() is the one text that interprets an entry; walk_run() drives it over simulated memory, stamped out once per mode so that the
  * geometry folds away; the split-phase face drives the same text with the caller's reads. A walk records what it did (entries read,
- * flags written, tables passed through); cost.h prices it, tlb.h and psc.h keep it.
+ * flags written, tables passed through); mmu.c prices it, tlb.h and psc.h keep it.
  *
  * Choices where the manual leaves room: a walk sets A in the entries that point to tables as it passes them, also when it then faults below; in
  * the leaf A (and D for a store) are set together, after the rights were checked, so that a faulting access never changes its leaf.

@@ -33,6 +33,14 @@ void walkers_destroy(struct walkers *w);
 /* The walker that is granted to a request; *start: when. */
 uint32_t walkers_grant(const struct walkers *w, mmu_cycle request, mmu_cycle *start);
 
+/* The same where walks never overlap (W = 1, walker 0): the union is the sum. */
+static inline void walkers_release_blocking(struct walkers *w, mmu_cycle start, mmu_cycle end)
+{
+    w->free_at[0] = end;
+    w->pending += end - start;
+    w->active += end - start;
+}
+
 /* It was busy in [start, end); no later walk starts before `settled`. */
 void walkers_release(struct walkers *w, uint32_t walker, mmu_cycle start, mmu_cycle end, mmu_cycle settled);
 

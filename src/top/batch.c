@@ -18,8 +18,8 @@ struct tab {
     uint64_t ideal_waited; /* likewise on the ideal clock */
     uint64_t clock;
     uint64_t kinds[MMU_KINDS]; /* as if all were user accesses and none MMU_AF_FOLLOWS */
-    mmu_cycle second;          /* when the latest access, a plain second-level hit, issued; its completion is in real.busy */
-    bool second_pending;       /* ... and its ledger is not written yet */
+    enum { NOTHING, SECOND, WALK } pending; /* a plain miss that nobody has waited for yet; its completion is in real.busy */
+    mmu_cycle issued;          /* ... when it issued. SECOND: its ledger is not written yet */
     struct plain_tally plain;
 };
 
@@ -28,7 +28,7 @@ static void open_tab(const struct mmu_core *c, struct tab *tab)
     tab->t = c->real.t;
     tab->gaps = tab->waited = tab->ideal_waited = 0;
     tab->clock = c->mmu.clock;
-    tab->second_pending = false;
+    tab->pending = NOTHING;
     for (unsigned kind = 0; kind < MMU_KINDS; kind++)
         tab->kinds[kind] = 0;
 }
@@ -40,10 +40,10 @@ static void write_second(struct mmu_core *c, const struct tab *tab)
     ledger->n = 1;
     ledger->segment[0].part = MMU_PART_SECOND;
     ledger->segment[0].cycles = c->machine->config.level[1].latency;
-    timeline_blocking_complete(&c->real, tab->second, tab->second + ledger->segment[0].cycles);
+    timeline_blocking_complete(&c->real, tab->issued, tab->issued + ledger->segment[0].cycles);
 }
 
-static void settle(struct mmu_core *c, const struct tab *tab)
+static void settle(struct mmu_core *c, struct tab *tab)
 {
     uint64_t n = 0;
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
@@ -52,8 +52,11 @@ static void settle(struct mmu_core *c, const struct tab *tab)
     }
     c->run.instructions[0] += tab->kinds[MMU_FETCH];
     uint64_t data = n - tab->kinds[MMU_FETCH];
-    if (tab->second_pending)
+    if (tab->pending == SECOND)
         write_second(c, tab);
+    else if (tab->pending == WALK) /* whoever waits for it now, timeline_wait() books it */
+        plain_unstalled(&tab->plain, &c->mmu.ledger, UINT64_MAX);
+    tab->pending = NOTHING;
     timeline_skip(&c->ideal, n, data, tab->gaps, tab->ideal_waited);
     timeline_skip(&c->real, n, data, tab->gaps, tab->waited);
     c->mmu.clock = tab->clock;
@@ -70,9 +73,13 @@ static void count_special(struct mmu_core *c, const struct mmu_access *a, unsign
 /* W = 1: only the latest access can be unfinished, and one with gap g that could issue at t waits for it. Books the wait, returns it. */
 ALWAYS_INLINE mmu_cycle wait_for_latest(struct mmu_core *c, struct tab *tab, mmu_cycle t, uint64_t g)
 {
-    if (tab->second_pending) { /* translation only: the ideal clock does not wait */
+    if (tab->pending != NOTHING) { /* translation only: the ideal clock does not wait */
         mmu_cycle rest = c->real.busy - t;
-        tab->plain.stalled += rest;
+        if (tab->pending == SECOND)
+            tab->plain.stalled += rest;
+        else
+            plain_unstalled(&tab->plain, &c->mmu.ledger, t - tab->issued);
+        tab->pending = NOTHING;
         tab->waited += rest;
         return rest;
     }
@@ -100,9 +107,7 @@ static void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t le
 {
     if (left <= AHEAD_PDE)
         return;
-    mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, MMU_AHEAD_PDE);
-    mmu_look_ahead(&c->mmu, a[AHEAD_TABLE].va, MMU_AHEAD_TABLE);
-    mmu_look_ahead(&c->mmu, a[AHEAD_PTE].va, MMU_AHEAD_PTE);
+    mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, a[AHEAD_TABLE].va, a[AHEAD_PTE].va);
 }
 
 /* Steps one access; false: stop (status). */
@@ -127,6 +132,10 @@ ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycl
     mmu_cycle done;
     if ((a->va & PAGE_MASK) + (uint64_t)a->size - 1 >= PAGE_SIZE)
         return false;
+    if (UNLIKELY(tab->pending == WALK)) { /* nobody waited for it, and its ledger is about to be replaced */
+        plain_unstalled(&tab->plain, &c->mmu.ledger, UINT64_MAX);
+        tab->pending = NOTHING;
+    }
     c->mmu.clock = tab->clock;
     enum plain_verdict verdict = plain_second(&c->mmu, &tab->plain, a->va, kind, class, &pa);
     if (LIKELY(verdict == PLAIN_SECOND)) {
@@ -139,8 +148,8 @@ ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycl
         pa = x.pa;
     }
     tab->clock = c->mmu.clock;
-    tab->second_pending = verdict == PLAIN_SECOND && done > t;
-    tab->second = t;
+    tab->pending = verdict == PLAIN_SECOND ? SECOND : WALK;
+    tab->issued = t;
     timeline_blocking_complete(&c->real, t, done);
     if (result)
         *result = (struct mmu_result){.pa = pa,
