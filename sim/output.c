@@ -78,8 +78,9 @@ int cli_output_close(struct cli_output *out)
     FILE *file = out->file;
     if (!file)
         return CLI_OK;
+    bool lost = ferror(file); /* an earlier write's errno is gone: what it left in the buffer fails again */
     errno = 0;
-    bool failed = ferror(file) || fflush(file) || (out->place && fsync(fileno(file)));
+    bool failed = fflush(file) || lost || (out->place && fsync(fileno(file)));
     int error = errno ? errno : EIO;
     if (failed) {
         cannot(out, "write", error);

@@ -185,7 +185,8 @@ int report_table(const struct report_run *run, size_t traces, size_t machines, F
 {
     bool ok = true;
     if (machines == 1) {
-        fprintf(out, "machine   %s: %s\n\n", run->machine, run->config->title);
+        const char *title = run->config->title;
+        fprintf(out, "machine   %s%s%s\n\n", run->machine, title[0] ? ": " : "", title);
         ok = print_runs(run, traces, false, out);
     } else {
         for (size_t i = 0; ok && i < traces; i++) {

@@ -73,7 +73,7 @@ static void print_machine(const struct text *text)
     static const char *const FRAMES[MMU_FRAMES_MODES] = {"in sequence", "at random"};
     const struct mmu_config *config = text->config;
     char words[512], line[1024];
-    snprintf(line, sizeof line, "%s: %s", text->run->machine, config->title);
+    snprintf(line, sizeof line, "%s%s%s", text->run->machine, config->title[0] ? ": " : "", config->title);
     paragraph(text->out, "machine", line);
     if (config->pager.enabled)
         snprintf(words, sizeof words, "%s; %s pages at first touch, frames %s", MODE[config->pager.mode],

@@ -193,6 +193,10 @@ sed 's/^memory:/memory:\n  ram: [{start: 0, size: 64K}]/' tiny.yaml >"$scratch/s
 seq 100 | awk '{ printf " L %x,8\n", $1 * 4096 }' >"$scratch/many"
 bad exhausted "many: reference 12 on tiny: simulated memory is exhausted" --config "$scratch/small.yaml" "$scratch/many"
 
+# A machine without a title is named, and nothing more is made up.
+grep -v '^title:' tiny.yaml >"$scratch/untitled.yaml"
+"$MMUSIM" run --config "$scratch/untitled.yaml" $t 2>/dev/null | head -1 | grep -qx 'machine   [a-z]*' || fail "untitled: a title"
+
 # Output that cannot be written: what was there stays.
 bad output-directory "/: |directory" --config $m --output . $t
 bad output-nowhere "no-such-folder" --config $m --output no-such-folder/x $t
@@ -203,7 +207,7 @@ bad keeps-output "broken:19:" --config $m --output "$scratch/old" "$scratch/brok
 if [[ -c /dev/full ]]; then
     "$MMUSIM" run --config $m $t >/dev/full 2>"$scratch/error"
     [[ $? == 2 && $(wc -l <"$scratch/error") == 1 ]] || fail "/dev/full: not one error"
-    grep -q "standard output: cannot write" "$scratch/error" || fail "/dev/full says $(cat "$scratch/error")"
+    grep -q "standard output: cannot write: No space left on device" "$scratch/error" || fail "/dev/full says $(cat "$scratch/error")"
 fi
 
 [[ $failures == 0 ]] && echo "run: all well"

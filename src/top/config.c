@@ -9,7 +9,6 @@ void mmu_config_init(struct mmu_config *config)
 {
     memset(config, 0, sizeof *config); /* padding too: equal configs are equal bytes */
     strcpy(config->name, "default");
-    strcpy(config->title, "x86-64 without translation caches");
     config->seed = 1;
     config->cores = 1;
     config->cpi = 1;
