@@ -41,15 +41,12 @@ static int start_pager(struct mmu_machine *m)
     return status;
 }
 
+/* Only TLBs may (mmu_config_check). */
 static bool wants_user_policy(const struct mmu_config *c)
 {
     bool wants = false;
     for (uint32_t i = 0; i < c->tlbs; i++)
         wants |= c->tlb[i].policy == MMU_USER_POLICY;
-    for (unsigned i = 0; i < MMU_PSC_LEVELS; i++)
-        wants |= c->psc.array[i].entries && c->psc.array[i].policy == MMU_USER_POLICY;
-    for (uint32_t i = 0; i < c->memory.caches; i++)
-        wants |= c->memory.cache[i].policy == MMU_USER_POLICY;
     return wants;
 }
 

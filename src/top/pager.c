@@ -197,7 +197,6 @@ int pager_map(struct pager *p, struct mmu *m, mmu_va va)
         if (level == leaf_level(page) && !(entry & PTE_P)) {
             if (!take(p, page, &frame))
                 return MMU_ERR_EXHAUSTED;
-            p->mapped[page]++;
             uint64_t high = g->entry_bytes == 4 && level == 2 ? (frame >> 32 & 0xff) << 13 : 0;
             frame = g->entry_bytes == 4 ? frame & BITS(31, 0) : frame;
             return write_entry(p, m, at, frame | high | PTE_P | PTE_W | PTE_U | (level > 1 ? PTE_PS : 0));

@@ -33,7 +33,7 @@ struct pager {
         mmu_pa block; /* being cut */
         uint64_t next, pieces;
     } cut[MMU_PAGES];
-    uint64_t mapped[MMU_PAGES], tables; /* pages mapped, frames used for tables */
+    uint64_t tables; /* frames used for tables */
 };
 
 /* Lays out the frames. No host memory. */
