@@ -14,19 +14,6 @@
 
 #define MATCH_NONE UINT32_MAX
 
-/* Bit w: tag[w] == key, for four tags. */
-ALWAYS_INLINE unsigned match_equal4(const uint64_t *tag, uint64_t key)
-{
-#ifdef __SSE2__
-    __m128i k = _mm_set1_epi64x((long long)key);
-    __m128 a = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)tag), k));
-    __m128 b = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)(tag + 2)), k));
-    return (unsigned)_mm_movemask_ps(_mm_and_ps(_mm_shuffle_ps(a, b, 0x88), _mm_shuffle_ps(a, b, 0xdd))); /* both halves equal */
-#else
-    return (unsigned)(tag[0] == key) | (unsigned)(tag[1] == key) << 1 | (unsigned)(tag[2] == key) << 2 | (unsigned)(tag[3] == key) << 3;
-#endif
-}
-
 /* Bit w: the low half of tag[w] is that of key, for four tags. */
 ALWAYS_INLINE unsigned match_alike4(const uint64_t *tag, uint64_t key)
 {
@@ -36,7 +23,7 @@ ALWAYS_INLINE unsigned match_alike4(const uint64_t *tag, uint64_t key)
     __m128i low = _mm_castps_si128(_mm_shuffle_ps(a, b, 0x88));
     return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(low, _mm_set1_epi32((int)(uint32_t)key))));
 #else
-    return match_equal4(tag, key);
+    return (unsigned)(tag[0] == key) | (unsigned)(tag[1] == key) << 1 | (unsigned)(tag[2] == key) << 2 | (unsigned)(tag[3] == key) << 3;
 #endif
 }
 
@@ -44,23 +31,20 @@ ALWAYS_INLINE unsigned match_alike4(const uint64_t *tag, uint64_t key)
 ALWAYS_INLINE uint32_t match_among(const uint64_t *tag, uint32_t n, uint64_t key)
 {
     uint64_t mask = 0;
-    if (LIKELY(n % 4 == 0 && n <= 64)) {
-        for (uint32_t w = 0; w < n; w += 4)
-            mask |= (uint64_t)match_alike4(tag + w, key) << w;
-        if (mask == 0)
-            return MATCH_NONE;
-        uint32_t found = (uint32_t)__builtin_ctzll(mask);
-        if (LIKELY(tag[found] == key))
-            return found;
-        mask = 0; /* the low halves of two tags agree: rare */
-        for (uint32_t w = 0; w < n; w += 4)
-            mask |= (uint64_t)match_equal4(tag + w, key) << w;
-        return mask ? (uint32_t)__builtin_ctzll(mask) : MATCH_NONE;
+    if (UNLIKELY(n > 64)) {
+        for (uint32_t w = 0; w < n; w++)
+            if (tag[w] == key)
+                return w;
+        return MATCH_NONE;
     }
-    for (uint32_t w = 0; w < n; w++)
-        if (tag[w] == key)
-            return w;
-    return MATCH_NONE;
+    uint32_t w = 0;
+    for (; w + 4 <= n; w += 4)
+        mask |= (uint64_t)match_alike4(tag + w, key) << w;
+    for (; w < n; w++)
+        mask |= (uint64_t)(tag[w] == key) << w;
+    while (UNLIKELY(mask && tag[__builtin_ctzll(mask)] != key)) /* the low halves agree: rare */
+        mask &= mask - 1;
+    return mask ? (uint32_t)__builtin_ctzll(mask) : MATCH_NONE;
 }
 
 /* The same with the usual numbers of ways unrolled. */

@@ -153,9 +153,9 @@ static inline void mmu_charge(struct mmu *m, struct request *q, enum mmu_part pa
         q->now += cycles;
         return;
     }
-    REQUIRE(m->ledger.n < MMU_LEDGER_SEGMENTS && cycles <= UINT32_MAX);
+    REQUIRE(m->ledger.n < MMU_LEDGER_SEGMENTS);
     m->ledger.segment[m->ledger.n].part = part;
-    m->ledger.segment[m->ledger.n++].cycles = (uint32_t)cycles;
+    m->ledger.segment[m->ledger.n++].cycles = cycles;
     m->charged[part] += cycles;
     q->now += cycles;
 }

@@ -13,6 +13,8 @@ int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool o
         uint64_t lines = from->size / from->line;
         to->ways = from->ways;
         to->sets = (uint32_t)(lines / from->ways);
+        to->shift = (uint32_t)__builtin_ctz(to->sets);
+        to->odd = to->sets >> to->shift;
         to->latency = from->latency;
         to->free = lines;
         c->line_shift = log2_floor(from->line);
@@ -34,26 +36,24 @@ void pcache_destroy(struct pcache *c)
     *c = (struct pcache){0};
 }
 
-static uint32_t set_of(const struct pcache_level *l, uint64_t line)
+/* line mod sets, where sets = odd << shift: the division is by the odd part alone, and short while lines are below 2^(32 + shift). */
+static inline uint32_t set_of(const struct pcache_level *l, uint64_t line)
 {
-    return is_power_of_two(l->sets) ? (uint32_t)line & (l->sets - 1) : (uint32_t)(line % l->sets);
+    uint64_t high = line >> l->shift;
+    uint64_t rest = l->odd == 1 ? 0 : LIKELY(high >> 32 == 0) ? (uint32_t)high % l->odd : high % l->odd;
+    return (uint32_t)(rest << l->shift | (line & (BIT(l->shift) - 1)));
 }
 
-static uint32_t find(const struct pcache_level *l, uint32_t set, uint64_t line)
+static void fill(struct pcache_level *l, uint32_t set, uint64_t line)
 {
-    return match_ways(l->line + (size_t)set * l->ways, l->ways, line + 1);
-}
-
-static void fill(struct pcache_level *l, uint64_t line, bool overlaps, mmu_cycle ready)
-{
-    uint32_t set = set_of(l, line), way = l->free ? match_ways(l->line + (size_t)set * l->ways, l->ways, 0) : MATCH_NONE;
-    if (way == MATCH_NONE)
+    size_t first = (size_t)set * l->ways;
+    uint32_t way = UNLIKELY(l->free) ? match_ways(l->line + first, l->ways, 0) : MATCH_NONE;
+    if (LIKELY(way == MATCH_NONE))
         way = repl_victim(&l->repl, set, ~UINT64_C(0));
     else
         l->free--;
-    l->line[(size_t)set * l->ways + way] = line + 1;
-    if (overlaps)
-        l->ready[(size_t)set * l->ways + way] = ready;
+    l->line[first + way] = line + 1;
+    l->filled = first + way;
     repl_fill(&l->repl, set, way);
 }
 
@@ -61,21 +61,26 @@ struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now)
 {
     uint64_t line = pa >> c->line_shift;
     struct pcache_read r = {.place = MMU_PLACE_MEMORY, .cycles = c->config->dram_latency};
+    uint32_t set[MMU_MAX_CACHES];
     unsigned at = 0;
     for (; at < c->levels; at++) {
         struct pcache_level *l = &c->level[at];
-        uint32_t set = set_of(l, line), way = find(l, set, line);
-        if (way == UINT32_MAX)
+        set[at] = set_of(l, line);
+        uint32_t way = match_ways(l->line + (size_t)set[at] * l->ways, l->ways, line + 1);
+        if (way == MATCH_NONE)
             continue;
-        repl_touch(&l->repl, set, way);
+        repl_touch(&l->repl, set[at], way);
         r.place = MMU_PLACE_L1 + at;
         r.cycles = l->latency;
-        r.ready = c->overlaps ? l->ready[(size_t)set * l->ways + way] : 0;
+        r.ready = c->overlaps ? l->ready[(size_t)set[at] * l->ways + way] : 0;
         break;
     }
     mmu_cycle begins = now > r.ready ? now : r.ready;
-    for (unsigned i = 0; i < at; i++)
-        fill(&c->level[i], line, c->overlaps, begins + r.cycles);
+    for (unsigned i = 0; i < at; i++) {
+        fill(&c->level[i], set[i], line);
+        if (c->overlaps)
+            c->level[i].ready[c->level[i].filled] = begins + r.cycles;
+    }
     return r;
 }
 
@@ -84,10 +89,14 @@ void pcache_prefetch(const struct pcache *c, mmu_pa pa)
     uint64_t line = pa >> c->line_shift;
     for (unsigned i = 0; i < c->levels; i++) {
         const struct pcache_level *l = &c->level[i];
-        const uint64_t *at = l->line + (size_t)set_of(l, line) * l->ways;
-        __builtin_prefetch(at);
-        __builtin_prefetch(at + l->ways - 1);
-        if (l->repl.stamp)
-            __builtin_prefetch(l->repl.stamp + (size_t)set_of(l, line) * l->ways);
+        size_t first = (size_t)set_of(l, line) * l->ways, last = first + l->ways - 1;
+        __builtin_prefetch(l->line + first, 1);
+        __builtin_prefetch(l->line + last, 1);
+        if (l->repl.stamp) {
+            __builtin_prefetch(l->repl.stamp + first, 1);
+            __builtin_prefetch(l->repl.stamp + last, 1);
+        } else if (l->repl.word) {
+            __builtin_prefetch(l->repl.word + first / l->ways, 1);
+        }
     }
 }

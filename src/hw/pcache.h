@@ -15,8 +15,10 @@
 
 struct pcache_level {
     uint32_t sets, ways, latency;
+    uint32_t shift, odd; /* sets = odd << shift */
     uint64_t *line;   /* number of the line + 1; 0: invalid */
     uint64_t free;    /* invalid lines */
+    size_t filled;    /* index of the latest fill */
     mmu_cycle *ready;
     struct repl repl;
 };
