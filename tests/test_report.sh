@@ -193,6 +193,14 @@ sed 's/^memory:/memory:\n  ram: [{start: 0, size: 64K}]/' tiny.yaml >"$scratch/s
 seq 100 | awk '{ printf " L %x,8\n", $1 * 4096 }' >"$scratch/many"
 bad exhausted "many: reference 12 on tiny: simulated memory is exhausted" --config "$scratch/small.yaml" "$scratch/many"
 
+# The greatest latencies that a machine may have: a wait of one access takes more cycles than 32 bits hold.
+seq 600 | awk '{ printf " L %x,8\n", $1 % 300 * 2097152 }' >"$scratch/far"
+"$MMUSIM" run --config $m --set window=1024 --set walk.start=1000000000 --set walk.ad-update=1000000000 \
+    --set barrier.fault=1000000000 --format csv "$scratch/far" "$scratch/far" >"$scratch/slow" 2>"$scratch/error" ||
+    fail "the greatest latencies: $(cat "$scratch/error")"
+awk -F, '$3 == "cycles.stalled.wait" && $5 > 2 ^ 32 { n++ } END { exit n != 2 }' "$scratch/slow" ||
+    fail "the greatest latencies: $(grep cycles.stalled.wait "$scratch/slow")"
+
 # A machine without a title is named, and nothing more is made up.
 grep -v '^title:' tiny.yaml >"$scratch/untitled.yaml"
 "$MMUSIM" run --config "$scratch/untitled.yaml" $t 2>/dev/null | head -1 | grep -qx 'machine   [a-z]*' || fail "untitled: a title"

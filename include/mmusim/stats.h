@@ -65,7 +65,7 @@ struct mmu_ledger {
     uint32_t n;
     struct {
         uint32_t part; /* enum mmu_part */
-        uint32_t cycles;
+        mmu_cycle cycles;
     } segment[MMU_LEDGER_SEGMENTS];
 };
 
