@@ -1,5 +1,6 @@
 /* pcache.c: the caches that page-table reads go through. See pcache.h. */
 #include "pcache.h"
+#include "big.h"
 
 int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps, struct repl_context *context)
 {
@@ -18,8 +19,8 @@ int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool o
         to->latency = from->latency;
         to->free = lines;
         c->line_shift = log2_floor(from->line);
-        to->line = calloc(lines, sizeof *to->line);
-        to->ready = calloc(overlaps ? lines : 1, sizeof *to->ready);
+        to->line = big_calloc(lines, sizeof *to->line);
+        to->ready = big_calloc(overlaps ? lines : 1, sizeof *to->ready);
         if (!to->line || !to->ready || repl_init(&to->repl, from->policy, to->sets, to->ways, context) != MMU_OK)
             return MMU_ERR_NOMEM;
     }

@@ -1,9 +1,10 @@
 /* phys.c: arenas, the RAM map, and the reads and writes that are not a walk's. See phys.h. */
 #include "phys.h"
+#include "big.h"
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CHUNK_FIRST = 16, CHUNK_LAST = 8192 }; /* pages: 64 KiB growing to 32 MiB */
+enum { CHUNK_FIRST = 16, CHUNK_LAST = 8192 }; /* pages: 64 KiB growing to 32 MiB; those of 2 MiB and more are aligned for huge host pages */
 
 int phys_init(struct phys *p, unsigned bits)
 {
@@ -72,6 +73,23 @@ bool phys_answers(const struct phys *p, mmu_pa pa, uint64_t size)
     return low > 0 && pa < p->range[low - 1].end && size <= p->range[low - 1].end - pa;
 }
 
+/* Zeroed host pages, aligned for huge ones when they are large; NULL when there are none. */
+static void *map_chunk(size_t bytes)
+{
+    size_t spare = bytes >= BIG_PAGE ? BIG_PAGE : 0;
+    uint8_t *raw = mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (raw == MAP_FAILED || spare == 0)
+        return raw == MAP_FAILED ? NULL : raw;
+    size_t before = (BIG_PAGE - (uintptr_t)raw % BIG_PAGE) % BIG_PAGE;
+    if (before)
+        munmap(raw, before);
+    munmap(raw + before + bytes, spare - before);
+#ifdef MADV_HUGEPAGE
+    (void)madvise(raw + before, bytes, MADV_HUGEPAGE); /* a wish */
+#endif
+    return raw + before;
+}
+
 /* One more chunk in use: a kept one after phys_clear(), or a new one twice as large. */
 static bool next_chunk(struct phys *p)
 {
@@ -83,17 +101,14 @@ static bool next_chunk(struct phys *p)
         size_t pages = p->chunks ? p->chunk[p->chunks - 1].pages * 2 : CHUNK_FIRST;
         pages = pages > CHUNK_LAST ? CHUNK_LAST : pages;
         mmu_pfn *pfn = malloc(pages * sizeof *pfn);
-        void *host = mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (!pfn || host == MAP_FAILED) {
+        size_t bytes = pages * PAGE_SIZE;
+        void *host = map_chunk(bytes);
+        if (!pfn || !host) {
             free(pfn);
-            if (host != MAP_FAILED)
-                munmap(host, pages * PAGE_SIZE);
+            if (host)
+                munmap(host, bytes);
             return false;
         }
-#ifdef MADV_HUGEPAGE
-        if (pages == CHUNK_LAST)
-            (void)madvise(host, pages * PAGE_SIZE, MADV_HUGEPAGE); /* a wish */
-#endif
         p->chunk[p->chunks++] = (struct phys_chunk){host, pages, pfn};
     }
     p->used_chunks++;

@@ -1,5 +1,6 @@
 /* repl.c: victims, and the constants that make touches branchless. See repl.h. */
 #include "repl.h"
+#include "big.h"
 #include <string.h>
 
 static uint32_t tree_leaves(uint32_t ways)
@@ -81,7 +82,7 @@ int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, str
     switch (policy) {
     case MMU_LRU:
     case MMU_FIFO:
-        r->stamp = calloc((size_t)sets * ways, sizeof *r->stamp);
+        r->stamp = big_calloc((size_t)sets * ways, sizeof *r->stamp);
         return r->stamp ? MMU_OK : MMU_ERR_NOMEM;
     case MMU_PLRU:
     case MMU_NMRU:
