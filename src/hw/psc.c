@@ -68,20 +68,23 @@ static uint32_t set_of(const struct psc_array *a, uint64_t key)
     return a->pow2 ? (uint32_t)key & (a->sets - 1) : (uint32_t)(key % a->sets);
 }
 
-static uint32_t find(const struct psc_array *a, uint64_t key, uint64_t tag)
+ALWAYS_INLINE uint32_t find(const struct psc_array *a, uint64_t key, uint64_t tag)
 {
     uint32_t first = set_of(a, key) * a->ways;
     uint32_t way = match_ways(a->tag + first, a->ways, tag);
     return way == MATCH_NONE ? UINT32_MAX : first + way;
 }
 
-static uint32_t deepest(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, unsigned *level)
+ALWAYS_INLINE uint32_t deepest(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, unsigned *level)
 {
-    for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++) {
-        if (!p->of[l])
+    uint64_t owner = PSC_VALID | (uint64_t)pcid << PSC_PCID_SHIFT;
+    uint64_t number = (va & (BIT(g->va_bits) - 1)) >> level_shift(g, 2);
+    unsigned step = g->index_bits, levels = g->levels - 1u;
+    for (unsigned l = 0; l < levels; l++, number >>= step) {
+        const struct psc_array *a = p->of[l];
+        if (!a)
             continue;
-        uint64_t key = key_of(g, va, l);
-        uint32_t i = find(p->of[l], key, tag_of(key, l, pcid));
+        uint32_t i = find(a, number, owner | (uint64_t)l << PSC_LEVEL_SHIFT | number);
         if (i != UINT32_MAX) {
             *level = l;
             return i;
@@ -135,9 +138,9 @@ static uint32_t make_room(struct psc_array *a, uint32_t set, struct mmu_psc_stat
 void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready, struct mmu_psc_stats *stats,
               bool absent)
 {
-    for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++) {
+    for (unsigned passed = w->passed >> 2, l = 0; passed; passed >>= 1, l++) {
         struct psc_array *a = p->of[l];
-        if (!a || !(w->passed >> table_level(l) & 1))
+        if (!a || !(passed & 1))
             continue;
         uint64_t key = key_of(g, w->va, l), tag = tag_of(key, l, pcid);
         uint32_t set = set_of(a, key), i = absent ? UINT32_MAX : find(a, key, tag);
