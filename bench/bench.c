@@ -36,7 +36,7 @@ void bench_parse(struct bench_options *o, int argc, char **argv, const char *usa
 {
     *o = (struct bench_options){.seconds = 2, .seed = 1};
     int i = 1;
-    for (; i < argc && argv[i][0] == '-' && argv[i][1]; i += 2) {
+    while (i < argc && argv[i][0] == '-' && argv[i][1]) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--help") == 0) {
             fputs(usage, stdout);
@@ -54,6 +54,7 @@ void bench_parse(struct bench_options *o, int argc, char **argv, const char *usa
         } else {
             usage_error(usage, "unknown or incomplete option", argv[i]);
         }
+        i += 2;
     }
     o->arguments = argv + i;
     o->n_arguments = argc - i;

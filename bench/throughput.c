@@ -7,10 +7,12 @@
  * in the same run.
  */
 #include "bench.h"
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] = "Usage: bench_throughput [--seconds N] [--only TEXT] [--set PATH=VALUE]... "
                             "[--seed N] [--profile FILE] [TRACE...]\n"
@@ -160,6 +162,25 @@ static void run_trace(const struct bench_options *o, const char *path)
     mmu_machine_free(machine);
 }
 
+/* The traces in ../traces of the program's folder. */
+static void run_shipped_traces(const struct bench_options *o)
+{
+    char pattern[4096];
+    glob_t found;
+    ssize_t n = readlink("/proc/self/exe", pattern, sizeof pattern - 32);
+    if (n <= 0)
+        return;
+    pattern[n] = 0;
+    char *slash = strrchr(pattern, '/');
+    memcpy(slash, "/../traces/*.mmt", sizeof "/../traces/*.mmt");
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        if (!o->only || strstr(found.gl_pathv[i], o->only))
+            run_trace(o, found.gl_pathv[i]);
+    globfree(&found);
+}
+
 int main(int argc, char **argv)
 {
     static const struct row rows[] = {
@@ -178,6 +199,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < o.n_arguments; i++)
         if (!o.only || strstr(o.arguments[i], o.only))
             run_trace(&o, o.arguments[i]);
+    if (o.n_arguments == 0)
+        run_shipped_traces(&o);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!o.only || strstr(rows[i].name, o.only))
             run_row(&o, &rows[i]);
