@@ -161,6 +161,44 @@ ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycl
     return true;
 }
 
+/*
+ * Users' first-level hits one after another, from record i on: everything in registers, nothing else in the loop. Returns the first record that is
+ * something else, or n.
+ */
+ALWAYS_INLINE size_t run_hits(struct mmu_core *c, const struct mmu_access *a, size_t i, size_t n, struct tab *tab, mmu_cycle busy,
+                              struct mmu_result *results, bool want)
+{
+    static const uint64_t one[MMU_KINDS] = {1, UINT64_C(1) << 21, UINT64_C(1) << 42}; /* three counts in a register, each below 2^20 */
+    struct hot *hot = &c->mmu.hot;
+    const uint64_t gap[MMU_KINDS] = {c->gap[0][MMU_FETCH], c->gap[0][MMU_LOAD], c->gap[0][MMU_STORE]};
+    mmu_cycle t = tab->t;
+    uint64_t clock = tab->clock, counted = 0;
+    size_t end = n - i > 1 << 20 ? i + (1 << 20) : n;
+    for (; i < end; i++) {
+        const struct mmu_access *x = &a[i];
+        unsigned kind = x->kind;
+        if (UNLIKELY(kind >= MMU_KINDS || x->flags))
+            break;
+        struct hot_entry *e = hot_find(hot, x->va, x->size, kind, kind);
+        mmu_cycle next = t + gap[kind];
+        if (UNLIKELY(!e || next < busy))
+            break;
+        hot_touch(e, ++clock);
+        if (UNLIKELY(e->slot))
+            hot->hits[e->slot][kind]++;
+        if (want)
+            fill_result(e, x, next, &results[i]);
+        counted += one[kind];
+        t = next;
+    }
+    tab->gaps += t - tab->t;
+    tab->t = t;
+    tab->clock = clock;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        tab->kinds[kind] += counted >> 21 * kind & 0x1fffff;
+    return i;
+}
+
 /* The loop, stamped out with and without results. */
 ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results, bool want)
 {
@@ -172,7 +210,10 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
     mmu_cycle busy = c->real.busy;
     uint64_t walks = c->mmu.walk_latency.count;
     bool blocking = c->real.window == 1, plain = blocking && plain_usable(&c->mmu);
+    bool hits = true; /* the record before was one */
     for (size_t i = 0; i < n; i++) {
+        if (hits && (i = run_hits(c, a, i, n, &tab, busy, results, want)) == n)
+            break;
         const struct mmu_access *x = &a[i];
         unsigned kind = x->kind, class = x->kind;
         uint64_t g;
@@ -194,7 +235,8 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
             tab.t += wait_for_latest(c, &tab, t, g);
             t = tab.t + g;
         }
-        if (LIKELY(e && t >= busy)) {
+        hits = e && t >= busy;
+        if (hits) {
             hot_touch(e, ++tab.clock);
             if (UNLIKELY(e->slot))
                 hot->hits[e->slot][kind]++;
