@@ -1,8 +1,4 @@
-/*
- * sim/figures.c: see figures.h.
- *
- * Leaves out what the counters cannot tell: perf's walk_completed_4k and walk_pending of one kind of access.
- */
+/* sim/figures.c: see figures.h. */
 #include "figures.h"
 #include <math.h>
 #include <string.h>
@@ -322,24 +318,74 @@ static void each_fault(struct visit *visit)
 
 /* Names of perf events for one kind of access. */
 struct perf_names {
-    const char *stlb_hit, *causes_a_walk, *completed;
+    const char *stlb_hit, *causes_a_walk, *completed, *completed_4k, *completed_2m_4m, *completed_1g;
+    const char *pending, *active;
 };
+
+static void each_perf_walk(const struct visit *visit, const struct perf_names *names, unsigned kind)
+{
+    static const char *const COMPLETED =
+        "walks that found a page of this size and a right to access it; those that fault are of no size";
+    const struct mmu_walk_stats *walk = &visit->run->stats->walk;
+    const uint64_t *page = &walk->completed_kind_page[MMU_PAGES * kind];
+    count(visit, names->causes_a_walk, "walks", walk->started[kind], "walks begun");
+    count(visit, names->completed, "walks", walk->completed[kind] + walk->faulted[kind],
+          "walks that ended, all page sizes, faulting ones included");
+    count(visit, names->completed_4k, "walks", page[MMU_4K], COMPLETED);
+    count(visit, names->completed_2m_4m, "walks", page[MMU_2M] + page[MMU_4M], COMPLETED);
+    count(visit, names->completed_1g, "walks", page[MMU_1G], COMPLETED);
+    count(visit, names->pending, "cycles", walk->pending_kind[kind],
+          "walkers busy for this kind of access, summed over cycles");
+    count(visit, names->active, "cycles", walk->active_kind[kind],
+          "cycles with at least one walker busy for this kind of access");
+}
+
+/* Reads of walks by where they hit: all, and by what the walk was for. */
+static void each_perf_load(const struct visit *visit)
+{
+#define PERF(place)                                                                                          \
+    {                                                                                                        \
+        "page_walker_loads." place, "page_walker_loads.itlb_" place, "page_walker_loads.dtlb_" place         \
+    }
+    static const char *const LOADS[MMU_PLACES][3] = {
+        [MMU_PLACE_L1] = PERF("l1"), [MMU_PLACE_L2] = PERF("l2"),         [MMU_PLACE_L3] = PERF("l3"),
+        [MMU_PLACE_L4] = PERF("l4"), [MMU_PLACE_MEMORY] = PERF("memory"),
+    };
+#undef PERF
+    for (unsigned place = MMU_PLACE_L1; place < MMU_PLACES; place++) {
+        uint64_t all = visit->sums.place_reads[place];
+        uint64_t fetch = visit->run->stats->walk.fetch_reads[place];
+        if (!figures_has_place(visit->run->config, place))
+            continue;
+        count(visit, LOADS[place][0], "reads", all, "paging-structure entries read that hit here");
+        count(visit, LOADS[place][1], "reads", fetch, "those read for instruction fetches");
+        count(visit, LOADS[place][2], "reads", all - fetch, "those read for loads and stores");
+    }
+}
+
+static void each_perf_flush(const struct visit *visit)
+{
+    const struct mmu_stats *stats = visit->run->stats;
+    uint64_t entries = 0;
+    for (uint32_t i = 0; i < visit->run->config->tlbs; i++)
+        entries += sum(stats->tlb[i].flushed, MMU_CAUSES);
+    count(visit, "tlb_flush.entries", "entries", entries, "TLB entries dropped, for any cause");
+    count(visit, "tlb_flush.operations", "operations",
+          stats->run.mov_cr[0] + stats->run.invlpg[0] + stats->run.invpcid[0],
+          "loads of control registers, INVLPG and INVPCID executed, whether or not they dropped an entry");
+}
 
 static void each_perf(struct visit *visit)
 {
     static const struct perf_names NAMES[MMU_KINDS] = {
-#define PERF(event) {event ".stlb_hit", event ".miss_causes_a_walk", event ".walk_completed"}
+#define PERF(event)                                                                                          \
+    {event ".stlb_hit",          event ".miss_causes_a_walk",   event ".walk_completed",                     \
+     event ".walk_completed_4k", event ".walk_completed_2m_4m", event ".walk_completed_1g",                  \
+     event ".walk_pending",      event ".walk_active"}
         PERF("itlb_misses"), PERF("dtlb_load_misses"), PERF("dtlb_store_misses")
 #undef PERF
     };
-    static const char *const LOADS[MMU_PLACES] = {NULL,
-                                                  "page_walker_loads.l1",
-                                                  "page_walker_loads.l2",
-                                                  "page_walker_loads.l3",
-                                                  "page_walker_loads.l4",
-                                                  "page_walker_loads.memory"};
     const struct mmu_config *config = visit->run->config;
-    const struct mmu_walk_stats *walk = &visit->run->stats->walk;
     group(visit, "perf", NULL);
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         uint64_t hits = 0;
@@ -348,14 +394,10 @@ static void each_perf(struct visit *visit)
         if (config->levels > 1)
             count(visit, NAMES[kind].stlb_hit, "accesses", hits,
                   "first-level misses that hit in a later level");
-        count(visit, NAMES[kind].causes_a_walk, "walks", walk->started[kind], "walks begun");
-        count(visit, NAMES[kind].completed, "walks", walk->completed[kind] + walk->faulted[kind],
-              "walks that ended, all page sizes, faulting ones included");
+        each_perf_walk(visit, &NAMES[kind], kind);
     }
-    for (unsigned place = MMU_PLACE_L1; place < MMU_PLACES; place++)
-        if (figures_has_place(config, place))
-            count(visit, LOADS[place], "reads", visit->sums.place_reads[place],
-                  "paging-structure entries read that hit here");
+    each_perf_load(visit);
+    each_perf_flush(visit);
 }
 
 void figures_each(const struct report_run *run, void (*each)(void *ctx, const struct figure *figure),

@@ -90,6 +90,19 @@ static int64_t sum_of(const json_t *object)
     return sum;
 }
 
+/* Of those keys that begin with `begin` and contain `part`. */
+static int64_t sum_of_names(const json_t *object, const char *begin, const char *part)
+{
+    int64_t sum = 0;
+    for (void *i = json_object_iter((json_t *)(uintptr_t)object); i;
+         i = json_object_iter_next((json_t *)(uintptr_t)object, i)) {
+        const char *key = json_object_iter_key(i);
+        if (!strncmp(key, begin, strlen(begin)) && strstr(key, part))
+            sum += json_integer_value(json_object_iter_value(i));
+    }
+    return sum;
+}
+
 static void check_run(const json_t *run)
 {
     assert_true(integer(run, "replay/measured") > 0);
@@ -132,6 +145,40 @@ static void check_run(const json_t *run)
                      walks);
 }
 
+static int64_t perf_of(const json_t *perf, const char *event, const char *name)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s.%s", event, name);
+    return integer(perf, path);
+}
+
+/* What Linux perf's names say agrees with the counters. */
+static void check_perf(const json_t *run)
+{
+    static const char *const EVENT[] = {"itlb_misses", "dtlb_load_misses", "dtlb_store_misses"};
+    const json_t *perf = at(run, "figures/perf"), *counters = at(run, "counters");
+    int64_t pending = 0, completed = 0, faulted = sum_of_names(counters, "walk.faulted.", "");
+    for (size_t i = 0; i < 3; i++) {
+        completed += perf_of(perf, EVENT[i], "walk_completed_4k");
+        completed += perf_of(perf, EVENT[i], "walk_completed_2m_4m");
+        completed += perf_of(perf, EVENT[i], "walk_completed_1g");
+        int64_t busy = perf_of(perf, EVENT[i], "walk_pending"),
+                active = perf_of(perf, EVENT[i], "walk_active");
+        assert_true(integer(run, "machine/window") == 1 ? active == busy : active <= busy);
+        pending += busy;
+    }
+    assert_true(pending > 0);
+    assert_int_equal(pending, integer(counters, "walk.pending"));
+    assert_int_equal(pending, integer(run, "walk_latency/sum"));
+    assert_int_equal(completed + faulted, integer(run, "figures/walk/started"));
+    assert_int_equal(integer(perf, "tlb_flush.entries"), sum_of_names(counters, "tlb.", ".flushed."));
+    assert_int_equal(integer(perf, "tlb_flush.operations"), 0); /* a trace has none */
+    const json_t *l1 = json_object_get(perf, "page_walker_loads.l1");
+    if (l1)
+        assert_int_equal(json_integer_value(l1), integer(perf, "page_walker_loads.itlb_l1") +
+                                                     integer(perf, "page_walker_loads.dtlb_l1"));
+}
+
 /* The histogram's bins give back its count and sum, and the percentiles. */
 static void check_latency(const json_t *run)
 {
@@ -165,6 +212,7 @@ static void test_one_run(void **state)
     assert_int_equal(json_array_size(at(root, "runs")), 1);
     const json_t *run = at(root, "runs/0");
     check_run(run);
+    check_perf(run);
     check_latency(run);
     assert_string_equal(string(run, "machine/name"), "tiny");
     assert_string_equal(string(run, "machine/paging_mode"), "x86_64");
@@ -189,6 +237,7 @@ static void test_several_runs(void **state)
     for (size_t i = 0; i < 4; i++) {
         const json_t *run = json_array_get(at(root, "runs"), i);
         check_run(run);
+        check_perf(run);
         assert_string_equal(string(run, "machine/name"), MACHINE[i]);
         assert_string_equal(string(run, "trace/path"), TRACE[i]);
         assert_int_equal(integer(run, "replay/warmup"), 2);

@@ -76,12 +76,15 @@ static struct mmu_stats *make_stats(void)
                                       .completed = {0, 3, 5},
                                       .faulted = {0, 1, 0},
                                       .completed_page = {8, 0, 0, 0},
+                                      .completed_kind_page = {[MMU_PAGES] = 3, [2 * MMU_PAGES] = 5},
                                       .dirty = {1},
                                       .merged = {0, 2, 0},
                                       .waits = {1},
                                       .wait_cycles = {5},
                                       .pending = {90},
                                       .active = {90},
+                                      .pending_kind = {0, 40, 50},
+                                      .active_kind = {0, 40, 50},
                                       .references = {12},
                                       .accessed_set = {7},
                                       .dirty_set = {5}};
@@ -131,7 +134,9 @@ static void test_chain_of_levels(void **state)
     s->tlb[0].misses[MMU_FETCH] = 7;
     s->walk.started[MMU_FETCH] = s->walk.completed[MMU_FETCH] = 7;
     s->walk.completed_page[MMU_4K] += 7;
+    s->walk.completed_kind_page[MMU_4K] += 7;
     s->walk.references[0] += 7;
+    s->walk.fetch_reads[MMU_PLACE_L1] += 7;
     s->reads[0][MMU_PLACE_L1] += 7;
     assert_int_equal(mmu_stats_check(s, config, &err),
                      MMU_ERR_INVALID); /* the second level serves fetches: none came */
@@ -197,6 +202,11 @@ static void test_identities_break(void **state)
         {&s->walk.accessed_set[0], 13, "accessed flags"},
         {&s->walk.active[0], 91, "walker busy"},
         {&s->walk.active[0], 89, "only walker"},
+        {&s->walk.completed_kind_page[MMU_4K + MMU_PAGES * MMU_LOAD], 2, "completed of a page size"},
+        {&s->walk.pending_kind[MMU_LOAD], 41, "only walker busy for a kind"},
+        {&s->walk.active_kind[MMU_LOAD], 41, "busy for a kind"},
+        {&s->walk.active_kind[MMU_STORE], 49, "only walker busy for a kind"},
+        {&s->walk.fetch_reads[MMU_PLACE_L1], 9, "fetches' walks"},
         {&s->walk_latency.count, 8, "walk latency: count"},
         {&s->walk_latency.sum, 91, "walk latency: sum"},
         {&s->psc[MMU_PSC_PML4E].hits[0], 2, "hits of all levels"},
@@ -397,6 +407,9 @@ static void test_each_counter(void **state)
     assert_value(seen, "psc.pde.hits", 8);
     assert_value(seen, "walk.started.store", 5);
     assert_value(seen, "walk.completed_page.4k", 8);
+    assert_value(seen, "walk.completed_kind_page.store.4k", 5);
+    assert_value(seen, "walk.pending_kind.load", 40);
+    assert_value(seen, "walk.fetch_reads.l2", 0);
     assert_value(seen, "reads.pte.l1", 8);
     assert_value(seen, "walk_latency.sum", 90);
     assert_value(seen, "cycles.elapsed", 300);
@@ -431,8 +444,13 @@ static void test_each_leaves_out(void **state)
     assert_value(seen, "reads.pde.fixed", 0);
     assert_value(seen, "walk.completed_page.4m", 0);
     uint64_t value;
-    static const char *const ABSENT[] = {"reads.pdpte.fixed", "reads.pte.l1", "walk.completed_page.1g",
-                                         "psc.pml5e.hits", "cycles.stalled.read.pml4e.fixed"};
+    static const char *const ABSENT[] = {"reads.pdpte.fixed",
+                                         "reads.pte.l1",
+                                         "walk.completed_page.1g",
+                                         "walk.completed_kind_page.load.1g",
+                                         "walk.fetch_reads.l1",
+                                         "psc.pml5e.hits",
+                                         "cycles.stalled.read.pml4e.fixed"};
     for (size_t i = 0; i < sizeof ABSENT / sizeof *ABSENT; i++)
         assert_false(has_path(seen, ABSENT[i], &value));
     config->psc.unified = true;

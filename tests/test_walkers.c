@@ -18,7 +18,15 @@ static void expect_grant(struct walkers *w, mmu_cycle request, mmu_cycle length,
     mmu_cycle granted;
     assert_int_equal(walkers_grant(w, request, &granted), walker);
     assert_int_equal(granted, start);
-    walkers_release(w, walker, granted, granted + length, request);
+    walkers_release(w, MMU_LOAD, walker, granted, granted + length, request);
+}
+
+static void expect_busy(const struct walkers *w, uint64_t pending, uint64_t active)
+{
+    struct mmu_walk_stats stats = {0};
+    walkers_stats(w, &stats);
+    assert_int_equal(stats.pending[0], pending);
+    assert_int_equal(stats.active[0], active);
 }
 
 static void test_grants(void **state)
@@ -33,16 +41,15 @@ static void test_grants(void **state)
     expect_grant(&w, 25, 5, 2, 25);  /* free since 20 */
     expect_grant(&w, 60, 5, 0,
                  60); /* all free again, at different times: the lowest number, not the longest free */
-    expect_grant(&w, 60, 0, 1, 60); /* a walk that takes no time */
-    assert_int_equal(w.pending, 20 + 9 + 8 + 30 + 5 + 5);
-    assert_int_equal(w.active, 40 + 5); /* [10, 50) and [60, 65) */
+    expect_grant(&w, 60, 0, 1, 60);                   /* a walk that takes no time */
+    expect_busy(&w, 20 + 9 + 8 + 30 + 5 + 5, 40 + 5); /* [10, 50) and [60, 65) */
     walkers_destroy(&w);
 
     assert_int_equal(walkers_init(&w, 1, 1), MMU_OK);
     expect_grant(&w, 0, 10, 0, 0);
     expect_grant(&w, 3, 10, 0, 10);
     expect_grant(&w, 30, 1, 0, 30);
-    assert_int_equal(w.active, 21);
+    expect_busy(&w, 21, 21);
     walkers_destroy(&w);
 }
 
@@ -52,9 +59,9 @@ enum { CYCLES = 1 << 17, MAX_IN_FLIGHT = 64 };
 static void against_bitmap(unsigned n, unsigned window, unsigned longest, struct dice *dice)
 {
     struct walkers w;
-    static bool busy[CYCLES];
+    static uint8_t busy[CYCLES]; /* bit: for this kind */
     mmu_cycle free_at[MMU_MAX_WALKERS] = {0}, done[MAX_IN_FLIGHT] = {0};
-    uint64_t pending = 0, active = 0;
+    uint64_t pending = 0, active = 0, pending_kind[MMU_KINDS] = {0}, active_kind[MMU_KINDS] = {0};
     memset(busy, 0, sizeof busy);
     assert_int_equal(walkers_init(&w, n, window), MMU_OK);
     mmu_cycle t = 0;
@@ -76,15 +83,22 @@ static void against_bitmap(unsigned n, unsigned window, unsigned longest, struct
                 goto out;
             assert_int_equal(walkers_grant(&w, now, &start), first);
             assert_int_equal(start, expected);
-            walkers_release(&w, first, start, end, t);
+            unsigned kind = dice_below(dice, MMU_KINDS);
+            walkers_release(&w, kind, first, start, end, t);
             free_at[first] = end;
             pending += end - start;
+            pending_kind[kind] += end - start;
             for (mmu_cycle c = start; c < end; c++) {
                 active += !busy[c];
-                busy[c] = true;
+                active_kind[kind] += !(busy[c] >> kind & 1);
+                busy[c] |= (uint8_t)(1u << kind);
             }
-            assert_int_equal(w.pending, pending);
-            assert_int_equal(w.active, active);
+            struct mmu_walk_stats stats = {0};
+            walkers_stats(&w, &stats);
+            assert_int_equal(stats.pending[0], pending);
+            assert_int_equal(stats.active[0], active);
+            assert_memory_equal(stats.pending_kind, pending_kind, sizeof pending_kind);
+            assert_memory_equal(stats.active_kind, active_kind, sizeof active_kind);
             now = end;
         }
         done[i % window] = now + dice_below(dice, longest);

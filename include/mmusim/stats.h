@@ -8,6 +8,7 @@
  * Identities that hold in every snapshot and in every difference (mmu_stats_check() executes them):
  *   tlb.hits + tlb.misses = its accesses;  level.accesses = level.hits + level.misses;  a level's misses + dirty walks reach the next;
  *   walks.started = completed + faulted;   reads summed over level and place = references of all walks;
+ *   pending_kind summed over kinds = pending;   active <= active_kind summed over kinds <= pending;
  *   cycles.elapsed = issue + sum of stalled parts;  charged - stalled >= 0 for translation.
  */
 #ifndef MMUSIM_STATS_H
@@ -101,13 +102,18 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
     X(completed, MMU_KINDS, kind, "walks", "walks that found a translation that permits the access")         \
     X(faulted, MMU_KINDS, kind, "walks", "walks that ended in a fault")                                      \
     X(completed_page, MMU_PAGES, page, "walks", "completed walks by size of the page found")                 \
+    X(completed_kind_page, MMU_KINDS *MMU_PAGES, kind_page, "walks",                                         \
+      "completed walks by kind and by size of the page found: page + MMU_PAGES * kind")                      \
     X(dirty, 1, none, "walks", "walks for a store whose TLB entry had D = 0 (part of started)")              \
     X(merged, MMU_KINDS, kind, "accesses", "misses that waited for an earlier access's walk of the same page") \
     X(waits, 1, none, "walks", "walks that waited for a free walker")                                        \
     X(wait_cycles, 1, none, "cycles", "time waited for a free walker")                                       \
     X(pending, 1, none, "cycles", "walkers busy, summed over cycles (walk_pending)")                         \
     X(active, 1, none, "cycles", "cycles with at least one walker busy (walk_active)")                       \
+    X(pending_kind, MMU_KINDS, kind, "cycles", "walkers busy for this kind, summed over cycles")             \
+    X(active_kind, MMU_KINDS, kind, "cycles", "cycles with at least one walker busy for this kind")          \
     X(references, 1, none, "reads", "paging-structure entries read by walks")                                \
+    X(fetch_reads, MMU_PLACES, place, "reads", "those read by fetches' walks, by where they hit (part of reads)") \
     X(accessed_set, 1, none, "entries", "entries whose accessed flag a walk set")                            \
     X(dirty_set, 1, none, "entries", "entries whose dirty flag a walk set")                                  \
     X(prefetches, 1, none, "walks", "walks begun by mmu_core_prefetch() or a prefetcher (part of started)")

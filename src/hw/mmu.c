@@ -81,9 +81,10 @@ bool mmu_walk_begin(struct mmu *m, struct request *q, struct walk *w)
 /* Prices what the walk did. */
 static void charge_walk(struct mmu *m, struct request *q, const struct walk *w)
 {
+    uint64_t(*reads)[MMU_PLACES] = m->reads[q->kind == MMU_FETCH];
     for (unsigned i = 0; i < w->reads; i++) {
         unsigned level = w->read[i].level;
-        m->reads[level - 1][mmu_charge_read(m, q, level, w->read[i].pa)]++;
+        reads[level - 1][mmu_charge_read(m, q, level, w->read[i].pa)]++;
     }
     mmu_charge(m, q, MMU_PART_AD, (mmu_cycle)w->written * m->config->walk.ad_update);
 }
@@ -102,12 +103,10 @@ void mmu_walk_count(struct mmu *m, const struct request *q, const struct walk *w
     stats->references[0] += w->reads;
     stats->accessed_set[0] += w->accessed_set;
     stats->dirty_set[0] += w->dirty_set;
-    if (w->outcome == MMU_DONE) {
-        stats->completed[q->kind]++;
-        stats->completed_page[w->page]++;
-    } else {
+    if (w->outcome == MMU_DONE)
+        stats->completed_kind_page[w->page + MMU_PAGES * q->kind]++;
+    else
         stats->faulted[q->kind]++;
-    }
 }
 
 void mmu_walk_end(struct mmu *m, const struct request *q, const struct walk *w, mmu_cycle cycles)
@@ -146,7 +145,7 @@ static void walk_timed(struct mmu *m, struct request *q, struct walk *w)
         walk_run(&m->regime, m->phys, w);
     charge_walk(m, q, w);
     if (!q->silent)
-        walkers_release(&m->walkers, walker, start, q->now, q->issued);
+        walkers_release(&m->walkers, q->kind, walker, start, q->now, q->issued);
     mmu_walk_count(m, q, w);
     mmu_walk_end(m, q, w, q->now - start);
 }

@@ -109,8 +109,8 @@ struct mmu {
     struct mmu_level_stats level_stats[MMU_MAX_LEVELS];
     struct mmu_tlb_stats tlb_stats[MMU_MAX_TLBS];
     struct mmu_psc_stats psc_stats[MMU_PSC_LEVELS];
-    struct mmu_walk_stats walk_stats;
-    uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES];
+    struct mmu_walk_stats walk_stats; /* what mmu_stats_fill() derives stays 0 */
+    uint64_t reads[2][MMU_WALK_LEVELS][MMU_PLACES]; /* [1]: by fetches' walks */
     uint64_t charged[MMU_PARTS];
     struct mmu_histogram walk_latency;
 };

@@ -182,16 +182,30 @@ static void fill_first_level(const struct mmu *m, const uint64_t fast[MMU_KINDS 
     }
 }
 
+/* Walks: what their counters leave to be derived. */
+static void fill_walks(const struct mmu *m, struct mmu_stats *stats)
+{
+    struct mmu_walk_stats *walk = &stats->walk;
+    *walk = m->walk_stats;
+    for (unsigned i = 0; i < MMU_KINDS * MMU_PAGES; i++) {
+        walk->completed[i / MMU_PAGES] += walk->completed_kind_page[i];
+        walk->completed_page[i % MMU_PAGES] += walk->completed_kind_page[i];
+    }
+    for (unsigned i = 0; i < MMU_WALK_LEVELS * MMU_PLACES; i++) {
+        uint64_t fetch = (&m->reads[1][0][0])[i];
+        stats->reads[i / MMU_PLACES][i % MMU_PLACES] = (&m->reads[0][0][0])[i] + fetch;
+        walk->fetch_reads[i % MMU_PLACES] += fetch;
+    }
+    walkers_stats(&m->walkers, walk);
+}
+
 void mmu_stats_fill(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRIVS], struct mmu_stats *stats)
 {
     memcpy(stats->level, m->level_stats, sizeof stats->level);
     memcpy(stats->tlb, m->tlb_stats, sizeof stats->tlb);
     memcpy(stats->psc, m->psc_stats, sizeof stats->psc);
-    memcpy(stats->reads, m->reads, sizeof stats->reads);
     memcpy(stats->cycles.charged, m->charged, sizeof m->charged);
-    stats->walk = m->walk_stats;
-    stats->walk.pending[0] = m->walkers.pending;
-    stats->walk.active[0] = m->walkers.active;
+    fill_walks(m, stats);
     stats->walk_latency = m->walk_latency;
     fill_first_level(m, fast, stats);
 }
@@ -277,7 +291,9 @@ void mmu_check(const struct mmu *m)
     check_hot(m);
     phys_check(m->phys);
     uint64_t charged = 0;
+    struct mmu_walk_stats busy = {0};
     for (unsigned p = 0; p < MMU_PARTS; p++)
         charged += m->charged[p];
-    REQUIRE(charged >= m->walkers.pending); /* every busy cycle was charged to somebody */
+    walkers_stats(&m->walkers, &busy);
+    REQUIRE(charged >= busy.pending[0]); /* every busy cycle was charged to somebody */
 }

@@ -68,7 +68,7 @@ void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally)
         book_level(m, 1, c, tally->second[c], tally->walks[c], tally->roomy[1][kind]);
         tally->roomy[0][kind] = tally->roomy[1][kind] = 0; /* one class of a kind books them all */
         m->walk_stats.started[kind] += tally->walks[c];
-        m->walk_stats.completed[kind] += tally->walks[c];
+        m->walk_stats.completed_kind_page[MMU_4K + MMU_PAGES * kind] += tally->walks[c];
         walks += tally->walks[c];
         seconds += tally->second[c];
         walked_seconds += m->plain[kind].second ? tally->walks[c] : 0;
@@ -76,13 +76,13 @@ void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally)
     m->charged[MMU_PART_SECOND] += seconds * m->config->level[1].latency;
     real->stalled[MMU_PART_SECOND] += tally->stalled;
     if (walks) {
-        m->walk_stats.completed_page[MMU_4K] += walks;
         book_walks(m, real, tally, MMU_PART_SECOND, walked_seconds * m->config->level[1].latency);
         book_walks(m, real, tally, MMU_PART_START, walks * m->config->walk.start);
         book_walks(m, real, tally, MMU_PART_PSC, m->psc.any ? walks * m->config->psc.latency : 0);
         for (unsigned i = 0; i < MMU_WALK_LEVELS * MMU_PLACES; i++) {
-            uint64_t n = tally->reads[i / MMU_PLACES][i % MMU_PLACES];
-            m->reads[i / MMU_PLACES][i % MMU_PLACES] += n;
+            uint64_t data = (&tally->reads[0][0][0])[i], fetch = (&tally->reads[1][0][0])[i], n = data + fetch;
+            (&m->reads[0][0][0])[i] += data;
+            (&m->reads[1][0][0])[i] += fetch;
             m->walk_stats.references[0] += n;
             book_walks(m, real, tally, MMU_PART_READ + i, n * price(m, i % MMU_PLACES));
         }
@@ -103,13 +103,14 @@ ALWAYS_INLINE void pay(struct mmu *m, struct plain *x, unsigned part, uint32_t c
 ALWAYS_INLINE void pay_reads(struct mmu *m, struct plain_tally *tally, struct plain *x, const struct walk *w)
 {
     bool cached = m->config->memory.reads == MMU_READS_CACHED;
+    uint64_t(*reads)[MMU_PLACES] = tally->reads[x->kind == MMU_FETCH];
     for (unsigned i = 0; i < w->reads; i++) {
         struct pcache_read r = {.place = MMU_PLACE_FIXED, .cycles = m->config->memory.read_latency};
         unsigned level = w->read[i].level - 1u;
         if (cached)
             r = pcache_read(&m->pcache, w->read[i].pa, x->now);
         pay(m, x, MMU_PART_READ + level * MMU_PLACES + r.place, r.cycles);
-        tally->reads[level][r.place]++;
+        reads[level][r.place]++;
     }
 }
 
@@ -136,7 +137,7 @@ bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x)
         psc_take(&m->psc, g, from, level, m->psc_stats);
     }
     pay_reads(m, tally, x, &w);
-    walkers_release_blocking(&m->walkers, start, x->now);
+    walkers_release_blocking(&m->walkers, x->kind, start, x->now);
     histogram_add(&m->walk_latency, x->now - start);
     psc_fill(&m->psc, g, &w, m->regime.pcid, x->now, m->psc_stats, true);
     x->pa = w.frame | (x->va & PAGE_MASK);

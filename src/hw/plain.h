@@ -22,7 +22,7 @@ struct plain_tally {
     uint64_t stalled;                /* cycles that accesses waited for a second-level hit */
     uint64_t unstalled[MMU_PARTS];   /* cycles of walks that no access waited for: stalled is what they cost less this */
     uint64_t roomy[2][MMU_KINDS];    /* fills of a level that found an invalid way: no eviction */
-    uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES];
+    uint64_t reads[2][MMU_WALK_LEVELS][MMU_PLACES]; /* [1]: by fetches' walks */
 };
 
 /* A plain access, and what became of it. */

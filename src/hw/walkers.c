@@ -2,17 +2,50 @@
 #include "walkers.h"
 #include <string.h>
 
+static bool resize(struct coverage *c, uint32_t room)
+{
+    struct interval *open = realloc(c->open, room * sizeof *open);
+    c->open = open ? open : c->open;
+    return open;
+}
+
+bool walkers_reserve(struct walkers *w, uint32_t more)
+{
+    uint32_t room = w->all.opens + more + 1; /* one stays when others are settled */
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        room = w->kind[kind].opens + more + 1 > room ? w->kind[kind].opens + more + 1 : room;
+    if (w->n == 1 || w->room >= room)
+        return true;
+    bool ok = resize(&w->all, 2 * room);
+    for (unsigned kind = 0; kind < MMU_KINDS && ok; kind++)
+        ok = resize(&w->kind[kind], 2 * room);
+    w->room = ok ? 2 * room : w->room;
+    return ok;
+}
+
 int walkers_init(struct walkers *w, uint32_t n, uint32_t window)
 {
-    *w = (struct walkers){.n = n, .room = 2 * window + 16};
-    w->open = malloc(w->room * sizeof *w->open);
-    return w->open ? MMU_OK : MMU_ERR_NOMEM;
+    *w = (struct walkers){.n = n};
+    return walkers_reserve(w, window + 8) ? MMU_OK : MMU_ERR_NOMEM;
 }
 
 void walkers_destroy(struct walkers *w)
 {
-    free(w->open);
-    w->open = NULL;
+    free(w->all.open);
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        free(w->kind[kind].open);
+    *w = (struct walkers){0};
+}
+
+void walkers_stats(const struct walkers *w, struct mmu_walk_stats *stats)
+{
+    stats->active[0] += w->all.cycles;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        stats->pending_kind[kind] += w->alone[kind] + w->pending[kind];
+        stats->active_kind[kind] += w->alone[kind] + w->kind[kind].cycles;
+        stats->pending[0] += w->alone[kind] + w->pending[kind];
+        stats->active[0] += w->alone[kind];
+    }
 }
 
 uint32_t walkers_grant(const struct walkers *w, mmu_cycle request, mmu_cycle *start)
@@ -26,56 +59,67 @@ uint32_t walkers_grant(const struct walkers *w, mmu_cycle request, mmu_cycle *st
 }
 
 /* Forgets intervals that end before anything can still begin, keeps at least the last. */
-static void settle(struct walkers *w, mmu_cycle settled)
+static void settle(struct coverage *c, mmu_cycle settled)
 {
     uint32_t gone = 0;
-    while (gone + 1 < w->opens && w->open[gone].end < settled)
+    while (gone + 1 < c->opens && c->open[gone].end < settled)
         gone++;
     if (gone) {
-        w->opens -= gone;
-        memmove(w->open, w->open + gone, w->opens * sizeof *w->open);
+        c->opens -= gone;
+        memmove(c->open, c->open + gone, c->opens * sizeof *c->open);
     }
 }
 
-/* Adds [start, end) to the union. */
-static void cover(struct walkers *w, mmu_cycle start, mmu_cycle end)
+/* Adds [start, end) to the union, which has room for it. */
+static void cover(struct coverage *c, mmu_cycle start, mmu_cycle end, uint32_t room)
 {
-    uint32_t at = w->opens;
-    while (at > 0 && w->open[at - 1].end >= start)
+    uint32_t at = c->opens;
+    while (at > 0 && c->open[at - 1].end >= start)
         at--;
     uint32_t last = at; /* intervals [at, last) touch the new one */
-    while (last < w->opens && w->open[last].start <= end) {
-        start = start < w->open[last].start ? start : w->open[last].start;
-        end = end > w->open[last].end ? end : w->open[last].end;
-        w->active -= w->open[last].end - w->open[last].start;
+    while (last < c->opens && c->open[last].start <= end) {
+        start = start < c->open[last].start ? start : c->open[last].start;
+        end = end > c->open[last].end ? end : c->open[last].end;
+        c->cycles -= c->open[last].end - c->open[last].start;
         last++;
     }
-    w->active += end - start;
+    c->cycles += end - start;
     if (at == last) {
         /* two a data access in flight that crosses a page, the retries of a faulting one, the last settled
          * one */
-        REQUIRE(w->opens < w->room);
-        memmove(w->open + at + 1, w->open + at, (w->opens - at) * sizeof *w->open);
-        w->opens++;
+        REQUIRE(c->opens < room);
+        memmove(c->open + at + 1, c->open + at, (c->opens - at) * sizeof *c->open);
+        c->opens++;
     } else {
-        memmove(w->open + at + 1, w->open + last, (w->opens - last) * sizeof *w->open);
-        w->opens -= last - at - 1;
+        memmove(c->open + at + 1, c->open + last, (c->opens - last) * sizeof *c->open);
+        c->opens -= last - at - 1;
     }
-    w->open[at] = (struct interval){start, end};
+    c->open[at] = (struct interval){start, end};
 }
 
-void walkers_release(struct walkers *w, uint32_t walker, mmu_cycle start, mmu_cycle end, mmu_cycle settled)
+static void add(struct coverage *c, mmu_cycle start, mmu_cycle end, mmu_cycle settled, uint32_t room)
 {
-    w->free_at[walker] = end;
-    w->pending += end - start;
-    if (end == start)
-        return;
-    if (LIKELY(w->opens == 1 && w->open[0].end <= start &&
-               w->open[0].end <= settled)) { /* blocking machines: one after another */
-        w->open[0] = (struct interval){start, end};
-        w->active += end - start;
+    if (LIKELY(c->opens == 1 && c->open[0].end <= start &&
+               c->open[0].end <= settled)) { /* one after another */
+        c->open[0] = (struct interval){start, end};
+        c->cycles += end - start;
         return;
     }
-    settle(w, settled);
-    cover(w, start, end);
+    settle(c, settled);
+    cover(c, start, end, room);
+}
+
+void walkers_release(struct walkers *w, unsigned kind, uint32_t walker, mmu_cycle start, mmu_cycle end,
+                     mmu_cycle settled)
+{
+    w->free_at[walker] = end;
+    if (end == start)
+        return;
+    if (w->n == 1) {
+        w->alone[kind] += end - start;
+        return;
+    }
+    w->pending[kind] += end - start;
+    add(&w->all, start, end, settled, w->room);
+    add(&w->kind[kind], start, end, settled, w->room);
 }

@@ -15,33 +15,46 @@ struct interval {
 };
 
 /*
- * active counts the union of all busy intervals. Intervals come nearly in order of their start; those that a later one may still touch are kept in
+ * A union of intervals, and how many cycles it has. Intervals come nearly in order of their start; those that a later one may still touch are kept in
  * open[], sorted and disjoint.
  */
+struct coverage {
+    uint64_t cycles;
+    struct interval *open;
+    uint32_t opens;
+};
+
+/* Walkers busy is alone + pending by kind; cycles with any busy is alone + the unions. */
 struct walkers {
     uint32_t n;
     mmu_cycle free_at[MMU_MAX_WALKERS];
-    uint64_t pending, active;
-    struct interval *open;
-    uint32_t opens, room;
+    uint64_t alone[MMU_KINDS];   /* cycles of walks that no other can overlap: one walker, or W = 1 */
+    uint64_t pending[MMU_KINDS]; /* cycles of the others */
+    struct coverage all, kind[MMU_KINDS];
+    uint32_t room; /* of each open[] */
 };
 
 /* window: W, which bounds how many walks can overlap. */
 int walkers_init(struct walkers *w, uint32_t n, uint32_t window);
 void walkers_destroy(struct walkers *w);
 
+/* Sees to it that intervals of this many walks more can be kept open; false: no host memory. */
+bool walkers_reserve(struct walkers *w, uint32_t more);
+
+/* Adds the time that walkers were busy to pending and active, of all and by kind. */
+void walkers_stats(const struct walkers *w, struct mmu_walk_stats *stats);
+
 /* The walker that is granted to a request; *start: when. */
 uint32_t walkers_grant(const struct walkers *w, mmu_cycle request, mmu_cycle *start);
 
+/* It was busy for an access of this kind in [start, end); no later walk starts before `settled`. */
+void walkers_release(struct walkers *w, unsigned kind, uint32_t walker, mmu_cycle start, mmu_cycle end, mmu_cycle settled);
+
 /* The same where walks never overlap (W = 1, walker 0): the union is the sum. */
-static inline void walkers_release_blocking(struct walkers *w, mmu_cycle start, mmu_cycle end)
+static inline void walkers_release_blocking(struct walkers *w, unsigned kind, mmu_cycle start, mmu_cycle end)
 {
     w->free_at[0] = end;
-    w->pending += end - start;
-    w->active += end - start;
+    w->alone[kind] += end - start;
 }
-
-/* It was busy in [start, end); no later walk starts before `settled`. */
-void walkers_release(struct walkers *w, uint32_t walker, mmu_cycle start, mmu_cycle end, mmu_cycle settled);
 
 #endif

@@ -90,14 +90,8 @@ void split_free(struct mmu_core *c)
  * follow. */
 static bool reserve(struct split_state *s)
 {
-    uint32_t room = s->walkers.opens + s->alive + 2;
-    if (s->walkers.room < room) {
-        struct interval *open = realloc(s->walkers.open, 2 * (size_t)room * sizeof *open);
-        if (!open)
-            return false;
-        s->walkers.open = open;
-        s->walkers.room = 2 * room;
-    }
+    if (!walkers_reserve(&s->walkers, s->alive + 1))
+        return false;
     if (s->free != NOBODY)
         return true;
     uint32_t n = s->flights ? 2 * s->flights : FLIGHTS;
@@ -206,11 +200,11 @@ static void end_walk(struct mmu_core *c, struct flight *f, struct mmu_split *out
     mmu_cycle settled = earliest_start(s);
     mmu_count_look_up(m, &f->q, &f->found, f->need);
     for (unsigned i = 0; i < f->w.reads; i++)
-        m->reads[f->w.read[i].level - 1][MMU_PLACE_FIXED]++;
+        m->reads[f->q.kind == MMU_FETCH][f->w.read[i].level - 1][MMU_PLACE_FIXED]++;
     m->walk_stats.waits[0] += f->queued;
     mmu_walk_count(m, &f->q, &f->w);
     leave_walker(s, f);
-    walkers_release(&s->walkers, f->walker, f->start, f->q.now, settled);
+    walkers_release(&s->walkers, f->q.kind, f->walker, f->start, f->q.now, settled);
     mmu_walk_end(m, &f->q, &f->w, f->q.now - f->start);
     mmu_walk_keep(m, &f->q, &f->w, f->need, f->found.level);
     finish(c, f, out);
@@ -429,10 +423,8 @@ size_t mmu_split_in_flight(const struct mmu_core *core)
 
 void split_stats(const struct mmu_core *c, struct mmu_stats *stats)
 {
-    if (!c->split)
-        return;
-    stats->walk.pending[0] += c->split->walkers.pending;
-    stats->walk.active[0] += c->split->walkers.active;
+    if (c->split)
+        walkers_stats(&c->split->walkers, &stats->walk);
 }
 
 void split_check(const struct mmu_core *c)

@@ -179,6 +179,34 @@ static void check_causes(struct check *check, const struct mmu_stats *stats, con
     }
 }
 
+/* Each kind's share of the walks and of the walkers' time. In a difference one kind can be busy for longer
+ * than all were: its walk began in the shadow of another's, before the snapshot. */
+static void check_walks_by_kind(struct check *check, const struct mmu_walk_stats *walk,
+                                const struct mmu_config *config)
+{
+    const char *name = "walks";
+    for (unsigned page = 0; page < MMU_PAGES; page++) {
+        uint64_t completed = 0;
+        for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+            completed += walk->completed_kind_page[page + MMU_PAGES * kind];
+        equal(check, name, "completed of a page size", walk->completed_page[page], "those of all kinds",
+              completed);
+    }
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        equal(check, name, "completed of a kind", walk->completed[kind], "those of all page sizes",
+              sum(&walk->completed_kind_page[MMU_PAGES * kind], MMU_PAGES));
+        at_most(check, name, "cycles with a walker busy for a kind", walk->active_kind[kind],
+                "walkers busy for it, summed over cycles", walk->pending_kind[kind]);
+        if (config->walk.walkers == 1)
+            equal(check, name, "cycles with the only walker busy for a kind", walk->active_kind[kind],
+                  "its busy cycles for that kind", walk->pending_kind[kind]);
+    }
+    equal(check, name, "walkers busy, summed over cycles", walk->pending[0], "those of all kinds",
+          SUM(walk->pending_kind));
+    at_most(check, name, "cycles with a walker busy", walk->active[0], "those of all kinds",
+            SUM(walk->active_kind));
+}
+
 static void check_walks(struct check *check, const struct mmu_stats *stats, const struct mmu_config *config)
 {
     const struct mmu_walk_stats *walk = &stats->walk;
@@ -210,6 +238,14 @@ static void check_walks(struct check *check, const struct mmu_stats *stats, cons
     if (config->walk.walkers == 1)
         equal(check, name, "cycles with the only walker busy", walk->active[0], "its busy cycles",
               walk->pending[0]);
+    check_walks_by_kind(check, walk, config);
+    for (unsigned place = 0; place < MMU_PLACES; place++) {
+        uint64_t reads = 0;
+        for (unsigned level = 0; level < MMU_WALK_LEVELS; level++)
+            reads += stats->reads[level][place];
+        at_most(check, name, "reads of fetches' walks at a place", walk->fetch_reads[place],
+                "all reads there", reads);
+    }
 }
 
 static void check_histogram(struct check *check, const struct mmu_stats *stats)

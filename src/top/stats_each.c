@@ -9,8 +9,17 @@
 #include <stdio.h>
 
 /* Which enum names a counter's elements: the third column of the X-macros. By kind and privilege: kind +
- * MMU_KINDS * privilege. */
-enum labels { LABELS_none, LABELS_kind, LABELS_page, LABELS_cause, LABELS_kind_priv, LABELS_part };
+ * MMU_KINDS * privilege; by kind and page size: page + MMU_PAGES * kind. */
+enum labels {
+    LABELS_none,
+    LABELS_kind,
+    LABELS_page,
+    LABELS_cause,
+    LABELS_place,
+    LABELS_kind_priv,
+    LABELS_kind_page,
+    LABELS_part
+};
 
 static const char *const KIND[MMU_KINDS] = {"fetch", "load", "store"};
 static const char *const PRIV[MMU_PRIVS] = {"user", "supervisor", "implicit"};
@@ -121,12 +130,18 @@ static const char *element(const struct visit *visit, enum labels labels, unsign
     case LABELS_cause:
         one = CAUSE[i];
         break;
+    case LABELS_place:
+        one = has_place(visit->config, i) ? PLACE[i] : NULL;
+        break;
     case LABELS_part:
         one = has_part(visit->config, i) ? mmu_part_name((enum mmu_part)i) : NULL;
         break;
     case LABELS_kind_priv:
         snprintf(buf, size, ".%s.%s", KIND[i % MMU_KINDS], PRIV[i / MMU_KINDS]);
         return buf;
+    case LABELS_kind_page:
+        snprintf(buf, size, ".%s.%s", KIND[i / MMU_PAGES], PAGE[i % MMU_PAGES]);
+        return visit->pages >> i % MMU_PAGES & 1 ? buf : NULL;
     }
     if (one)
         snprintf(buf, size, ".%s", one);
