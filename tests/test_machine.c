@@ -199,6 +199,27 @@ static void test_two_cores(void **state)
     mmu_machine_free(m);
 }
 
+/* As many cores and as wide a window as there may be: the windows cost what is used of them. */
+static void test_many_cores(void **state)
+{
+    (void)state;
+    struct mmu_config config;
+    struct mmu_machine *m;
+    load(&config, "skylake-sp");
+    config.cores = MMU_MAX_CORES;
+    config.window = MMU_MAX_WINDOW;
+    config.memory.reads = MMU_READS_FIXED;
+    assert_int_equal(mmu_machine_create(&config, NULL, &m, NULL), MMU_OK);
+    for (uint32_t i = 0; i < config.cores; i++) {
+        struct mmu_core *core = mmu_machine_core(m, i);
+        for (unsigned page = 0; page < 4; page++)
+            assert_int_equal(at(core, MMU_LOAD, BASE + page * 4096).faults, i == 0);
+        mmu_core_drain(core);
+        mmu_core_check(core);
+    }
+    mmu_machine_free(m);
+}
+
 /* Everything that can be seen of a core. */
 struct picture {
     struct mmu_stats stats;
@@ -334,8 +355,9 @@ static void test_prefetch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many),      cmocka_unit_test(test_refused), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_two_cores), cmocka_unit_test(test_probe),   cmocka_unit_test(test_prefetch),
+        cmocka_unit_test(test_many),      cmocka_unit_test(test_refused),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_two_cores), cmocka_unit_test(test_many_cores), cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_prefetch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,19 +6,33 @@ int timeline_init(struct timeline *tl, uint32_t window, bool blame, const struct
 {
     *tl = (struct timeline){.window = window, .blame = blame, .ledger = ledger};
     tl->ring = calloc(window, sizeof *tl->ring);
-    return tl->ring ? MMU_OK : MMU_ERR_NOMEM;
+    if (!tl->ring)
+        return MMU_ERR_NOMEM;
+    if (window == 1 || !blame)
+        return MMU_OK;
+    tl->kept = calloc(window + 3u, sizeof *tl->kept); /* the host gives memory to those that are used */
+    if (!tl->kept)
+        return MMU_ERR_NOMEM;
+    for (uint32_t i = 0; i < window; i++)
+        tl->ring[i].ledger = &tl->kept[i];
+    tl->fetch.ledger = &tl->kept[window];
+    tl->barrier.ledger = &tl->kept[window + 1];
+    tl->latest.ledger = &tl->kept[window + 2];
+    return MMU_OK;
 }
 
 void timeline_destroy(struct timeline *tl)
 {
     free(tl->ring);
+    free(tl->kept);
     tl->ring = NULL;
+    tl->kept = NULL;
 }
 
 /* Books [from, p->done) along p's ledger. */
 static void blame(const struct timeline *tl, const struct pending *p, mmu_cycle from, uint64_t stalled[MMU_PARTS])
 {
-    const struct mmu_ledger *ledger = tl->window == 1 ? tl->ledger : &p->ledger;
+    const struct mmu_ledger *ledger = tl->window == 1 ? tl->ledger : p->ledger;
     mmu_cycle skip = from - p->issued, total = 0; /* the ledger's first cycles lie before from */
     for (uint32_t s = 0; s < ledger->n; s++) {
         mmu_cycle cycles = ledger->segment[s].cycles, before = skip < cycles ? skip : cycles;
@@ -63,15 +77,16 @@ static void keep(struct pending *to, const struct pending *from, const struct mm
     to->ordinal = from->ordinal;
     to->issued = from->issued;
     to->done = from->done;
-    to->ledger.n = ledger->n;
-    memcpy(to->ledger.segment, ledger->segment, ledger->n * sizeof *ledger->segment);
+    if (!to->ledger)
+        return;
+    to->ledger->n = ledger->n;
+    memcpy(to->ledger->segment, ledger->segment, ledger->n * sizeof *ledger->segment);
 }
 
 void timeline_note(struct timeline *tl, unsigned kind, mmu_cycle done)
 {
-    static const struct mmu_ledger nothing;
     struct pending now = {.index = tl->accesses - 1, .ordinal = tl->data, .issued = tl->t, .done = done};
-    const struct mmu_ledger *ledger = tl->blame ? tl->ledger : &nothing;
+    const struct mmu_ledger *ledger = tl->ledger;
     if (kind & TIMELINE_BARRIER) /* holds everybody back, so that its other kinds do not matter */
         keep(&tl->barrier, &now, ledger);
     else if (kind & TIMELINE_FETCH)

@@ -21,7 +21,7 @@ struct pending {
     uint64_t index; /* of the access; for data accesses also see ordinal */
     uint64_t ordinal;
     mmu_cycle issued, done;
-    struct mmu_ledger ledger;
+    struct mmu_ledger *ledger; /* its own; NULL: nobody asks for it */
 };
 
 /*
@@ -39,6 +39,7 @@ struct timeline {
     uint64_t stalled[MMU_PARTS];
     struct pending fetch, barrier, latest;
     struct pending *ring; /* [window]: the data access with ordinal n at n % window */
+    struct mmu_ledger *kept; /* of all of them; NULL: W = 1, or no blame */
     const struct mmu_ledger *ledger; /* of the latest access that took time; W = 1: the only one that can be unfinished, so it is not copied */
 };
 
