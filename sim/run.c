@@ -46,7 +46,7 @@ static const struct cli_command COMMAND = {
     .name = "run",
     .usage = "--config NAME|FILE [OPTION...] TRACE...",
     .summary = "Replays address traces through machines and reports TLB hit rates, page walks and cycles.\n"
-               "Each trace is a run of its own on a fresh machine (its core 0). Several machines or traces\n"
+               "Each trace is a run of its own on a fresh machine of one core. Several machines or traces\n"
                "give one table, side by side; each trace is decoded once. '-' reads a trace from standard\n"
                "input. Compressed traces are recognised.",
     .details =
@@ -62,6 +62,7 @@ static const struct cli_command COMMAND = {
         "  mmusim run --config skylake-sp --set window=8 --format json --output run.json ls.lackey.xz\n"
         "  valgrind --tool=lackey --trace-mem=yes ls 2>&1 | mmusim run --config zen4 -\n"
         "\n"
+        "A machine of several cores is refused: the library drives them, each by its own accesses.\n"
         "'mmusim config list' lists the machines, 'mmusim config show NAME' prints one.",
 };
 
@@ -173,6 +174,11 @@ static int load_configs(struct job *job)
         struct mmu_error err = {0};
         if (mmu_config_load(&lane->config, job->configs.item[i], job->sets.item, job->sets.n, &err))
             return cli_error_mmu(&err);
+        if (lane->config.cores != 1)
+            return cli_error("%s: cores: %" PRIu32
+                             " of them; expected 1: run replays on one core (only a program "
+                             "that uses the library drives several)",
+                             job->configs.item[i], lane->config.cores);
         if (job->has_seed)
             lane->config.seed = job->seed;
         name_lane(job, i);

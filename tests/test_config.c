@@ -178,6 +178,7 @@ static void null_removes(void **state)
     static const char *const sets[] = {"tlb.B=null", "memory.ram=", "psc.pde=~"};
     static const char *const last[] = {"tlb.C=~", "levels.2=~"};
     static const char *const all[] = {"tlb=~", "levels=~"};
+    static const char *const none[] = {"tlb={}", "levels={}"};
     struct mmu_config c, empty;
     (void)state;
     parse_sets(&c, SMALL, sets, 3);
@@ -189,10 +190,14 @@ static void null_removes(void **state)
     parse_sets(&c, SMALL, last, 2);
     assert_int_equal(c.levels, 1);
     check_round_trip(&c);
-    parse_sets(&c, SMALL, all, 2);
     mmu_config_init(&empty);
-    assert_memory_equal(c.tlb, empty.tlb, sizeof c.tlb);
-    assert_memory_equal(c.level, empty.level, sizeof c.level);
+    for (unsigned i = 0; i < 2; i++) {
+        parse_sets(&c, SMALL, i ? none : all, 2);
+        assert_int_equal(c.tlbs + c.levels, 0);
+        assert_memory_equal(c.tlb, empty.tlb, sizeof c.tlb);
+        assert_memory_equal(c.level, empty.level, sizeof c.level);
+        check_round_trip(&c);
+    }
 }
 
 static void paging_structure_caches_have_two_faces(void **state)

@@ -180,9 +180,9 @@ static const struct refusal REFUSED_MACHINES[] = {
      "t.yaml:1:13: psc.pde.ways: 0 (or not given) ways of 4 entries; expected 1 to 4, or full"},
     {"psc: {pde: {ways: 4}}\n", MMU_ERR_INVALID,
      "t.yaml:1:13: psc.pde.ways: 4 ways of no entries; expected 0 or full"},
-    {"psc: {pde: {entries: 4, ways: full, replacement: user}}\n", MMU_ERR_INVALID,
-     "t.yaml:1:37: psc.pde.replacement: user; expected a policy of mmusim's own (only a TLB takes the "
-     "caller's)"},
+    {"psc: {pde: {entries: 4, ways: full, replacement: user}}\n", MMU_ERR_FORMAT,
+     "t.yaml:1:50: psc.pde.replacement: unknown value 'user'; expected one of lru, plru, tree-plru, fifo, "
+     "random, nmru, not-mru, mru3plru4"},
     {"cpu: {la57: false}\npsc: {pml5e: {entries: 4, ways: full}}\n", MMU_ERR_INVALID,
      "t.yaml:2:15: psc.pml5e.entries: this cache on a processor without cpu.la57"},
     {"cpu: {features: [pae]}\npager: {mode: pae}\npsc: {pdpte: {entries: 4, ways: full}}\n", MMU_ERR_INVALID,
@@ -225,9 +225,9 @@ static const struct refusal REFUSED_MACHINES[] = {
      "t.yaml:1:34: memory.caches.L1.ways: 0 (or not given) is out of range; expected 1 to 4096"},
     {"memory: {reads: cached, caches: {L1: {size: 32K, ways: 8, line: 64, replacement: user}}, dram-latency: "
      "9}\n",
-     MMU_ERR_INVALID,
-     "t.yaml:1:69: memory.caches.L1.replacement: user; expected a policy of mmusim's own (only a TLB takes "
-     "the caller's)"},
+     MMU_ERR_FORMAT,
+     "t.yaml:1:82: memory.caches.L1.replacement: unknown value 'user'; expected one of lru, plru, tree-plru, "
+     "fifo, random, nmru, not-mru, mru3plru4"},
     {"memory: {ram: [{start: 100, size: 4K}]}\n", MMU_ERR_INVALID,
      "t.yaml:1:17: memory.ram.0.start: 0x64 is not aligned; expected a multiple of 4K"},
     {"memory: {ram: [{start: 0, size: 4097}]}\n", MMU_ERR_INVALID,

@@ -350,7 +350,11 @@ static const struct refusal REFUSED_SETS[] = {
     {"tlb.A=3", MMU_ERR_FORMAT, "--set tlb.A=3: expected a mapping of its fields, got text"},
     {"tlb=3", MMU_ERR_FORMAT, "--set tlb=3: expected a mapping of names to their fields, got text"},
     {"tlb=", MMU_ERR_INVALID,
-     "t.yaml:9:1: levels: no structure under tlb has level 1; expected one, or no such level"},
+     "t.yaml:9:1: levels: no structure under tlb has level 1; expected one, or no such level (levels=null "
+     "removes all)"},
+    {"tlb={}", MMU_ERR_INVALID,
+     "t.yaml:9:1: levels: no structure under tlb has level 1; expected one, or no such level (levels=null "
+     "removes all)"},
     {"tlb.A.ways.x=3", MMU_ERR_FORMAT,
      "--set tlb.A.ways.x=3: tlb.A.ways: has no parts; expected tlb.A.ways=value"},
     {"window.x=3", MMU_ERR_FORMAT, "--set window.x=3: window: has no parts; expected window=value"},

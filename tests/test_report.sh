@@ -168,6 +168,7 @@ bad unknown-format "did you mean 'json'" --config $m --format jsn $t
 bad unknown-config "skylake-ps.*skylake-sp" --config skylake-ps $t
 bad no-such-config "no-such.yaml" --config ./no-such.yaml $t
 bad bad-set "wakers.*did you mean 'walkers'" --config $m --set walk.wakers=2 $t
+bad cores "cores: 4 of them; expected 1" --config $m --set cores=4 $t
 bad no-such-trace "no-such.lackey: .*[Nn]o such file" --config $m no-such.lackey
 bad directory "is a directory" --config $m .
 bad no-number "warmup" --config $m --warmup many $t

@@ -41,11 +41,14 @@ enum mmu_policy {
     MMU_RANDOM,   /* seeded generator per structure */
     MMU_NMRU,     /* not most recently used */
     MMU_MRU3PLRU4,/* (MRU+1)%3-PLRU4: three groups of tree-PLRU, 12 ways in Skylake's second level */
-    MMU_USER_POLICY, /* the caller's own, see struct mmu_policy_ops in machine.h */
+    MMU_USER_POLICY, /* the caller's own, for TLBs only: see struct mmu_policy_ops in machine.h */
     MMU_POLICIES
 };
 
-/* Index functions: set = VPN mod sets (linear), or VPN[n-1:0] ^ VPN[2n-1:n] with sets = 2^n (xor). */
+/*
+ * Index functions: set = VPN mod sets (linear), or VPN[n-1:0] ^ VPN[2n-1:n] with sets = 2^n (xor). VPN is the page number, at the entry's page size, of the
+ * address's low 57 bits: that the upper half is negative matters only where sets is no power of two.
+ */
 enum mmu_index { MMU_INDEX_LINEAR, MMU_INDEX_XOR, MMU_INDEXES };
 
 /* What the processor can do, as CPUID would say. */

@@ -3,7 +3,7 @@
  * positions in config_mark.c.
  *
  * A later text overrides an earlier one key by key; lists of named or numbered elements merge by name, others
- * are replaced; null removes.
+ * are replaced; null removes. An empty list, or an empty mapping of elements, says that there are none.
  */
 #include "config_apply.h"
 #include "config_value.h"
@@ -219,7 +219,7 @@ static int apply_sequence(struct apply *a, const struct schema *row, char *base,
 static int apply_list(struct apply *a, const struct schema *row, char *base, const struct yaml_node *node)
 {
     char expected[200];
-    if (yaml_is_null(node)) {
+    if (yaml_is_null(node) || (node->kind == YAML_MAP && row->type != SCHEMA_LIST && !node->first)) {
         clear_list(a, row, base);
         return MMU_OK;
     }

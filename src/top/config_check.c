@@ -199,14 +199,6 @@ static bool check_policy(const struct check *c, const uint32_t *policy, const ui
     return true;
 }
 
-static bool check_own_policy(const struct check *c, const uint32_t *policy, const uint32_t *ways)
-{
-    if (*policy == MMU_USER_POLICY)
-        return bad(c, policy, policy,
-                   "user; expected a policy of mmusim's own (only a TLB takes the caller's)");
-    return check_policy(c, policy, ways);
-}
-
 static bool check_geometry(const struct check *c, const uint32_t *entries, const uint32_t *ways)
 {
     if (*ways == 0 || *ways > *entries)
@@ -332,7 +324,8 @@ static bool check_levels(const struct check *c)
             held |= config->tlb[k].level == i + 1 ? config->tlb[k].pages : 0;
         if (!held)
             return bad(c, &config->levels, l,
-                       "no structure under tlb has level %" PRIu32 "; expected one, or no such level", i + 1);
+                       "no structure under tlb has level %" PRIu32 "; expected one, or no such level%s",
+                       i + 1, config->tlbs ? "" : " (levels=null removes all)");
         if (i == 0 && l->serial_count)
             return bad(c, &l->serial_count, &l->serial_count,
                        "the first level is looked up at once; expected latency");
@@ -355,7 +348,7 @@ static bool check_psc(const struct check *c)
                        a->ways);
         if (!a->entries)
             continue;
-        if (!check_geometry(c, &a->entries, &a->ways) || !check_own_policy(c, &a->policy, &a->ways))
+        if (!check_geometry(c, &a->entries, &a->ways) || !check_policy(c, &a->policy, &a->ways))
             return false;
         if (!psc->unified && i >= MMU_PSC_PDPTE && !cpu->long_mode)
             return bad(c, a, &cpu->long_mode,
@@ -382,7 +375,7 @@ static bool check_cache(const struct check *c, const struct mmu_cache_config *k)
     if (k->size % ((uint64_t)k->line * k->ways))
         return bad(c, &k->size, &k->ways, "%" PRIu64 " bytes; expected a multiple of line x ways = %" PRIu64,
                    k->size, (uint64_t)k->line * k->ways);
-    if (!check_own_policy(c, &k->policy, &k->ways))
+    if (!check_policy(c, &k->policy, &k->ways))
         return false;
     if (k > first && k->latency < k[-1].latency)
         return bad(c, &k->latency, &k[-1].latency,

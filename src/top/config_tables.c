@@ -56,10 +56,14 @@ static const struct schema_word pages[] = {
 static const struct schema_word page[] = {
     {"4K", MMU_4K}, {"2M", MMU_2M}, {"4M", MMU_4M}, {"1G", MMU_1G}, {NULL, 0}};
 
-static const struct schema_word policies[] = {
-    {"lru", MMU_LRU},          {"plru", MMU_PLRU}, {"tree-plru", MMU_PLRU}, {"fifo", MMU_FIFO},
-    {"random", MMU_RANDOM},    {"nmru", MMU_NMRU}, {"not-mru", MMU_NMRU},   {"mru3plru4", MMU_MRU3PLRU4},
-    {"user", MMU_USER_POLICY}, {NULL, 0}};
+#define POLICIES                                                                                             \
+    {"lru", MMU_LRU}, {"plru", MMU_PLRU}, {"tree-plru", MMU_PLRU}, {"fifo", MMU_FIFO},                       \
+        {"random", MMU_RANDOM}, {"nmru", MMU_NMRU}, {"not-mru", MMU_NMRU},                                   \
+    {                                                                                                        \
+        "mru3plru4", MMU_MRU3PLRU4                                                                           \
+    }
+static const struct schema_word policies[] = {POLICIES, {NULL, 0}};
+static const struct schema_word tlb_policies[] = {POLICIES, {"user", MMU_USER_POLICY}, {NULL, 0}};
 
 static const struct schema_word indexes[] = {{"linear", MMU_INDEX_LINEAR}, {"xor", MMU_INDEX_XOR}, {NULL, 0}};
 
@@ -149,7 +153,9 @@ static const struct schema tlb[] = {
      AT(mmu_tlb_config, index),
      .words = indexes,
      .doc = "set of a page: linear = VPN mod sets, xor-N = VPN[N-1:0] ^ VPN[2N-1:N] with 2^N sets"},
-    ENUM("replacement", mmu_tlb_config, policy, policies, "victim of a full set"),
+    ENUM("replacement", mmu_tlb_config, policy, tlb_policies,
+         "victim of a full set; user: the caller's own policy, on machines that a program makes with the "
+         "library"),
     {.key = "pcids",
      .type = SCHEMA_PCIDS,
      .offset = offsetof(struct mmu_tlb_config, pcid_bound),
@@ -294,14 +300,17 @@ static const struct schema root[] = {
      .doc = "machine to start from: a file beside this one, or a shipped one"},
     {.key = "title", .type = SCHEMA_STRING, AT(mmu_config, title), .doc = "what it is, for a reader"},
     NUMBER("seed", mmu_config, seed, 0, UINT64_MAX, "of random replacement and random frames"),
-    NUMBER("cores", mmu_config, cores, 1, MMU_MAX_CORES, "each with its own TLBs, walkers, caches and clock"),
+    NUMBER("cores", mmu_config, cores, 1, MMU_MAX_CORES,
+           "each with its own TLBs, walkers, caches and clock; for programs that use the library: run "
+           "replays on one"),
     NUMBER("cpi", mmu_config, cpi, 0, 1000000, "cycles between two instructions that nothing delays"),
     NUMBER("window", mmu_config, window, 1, MMU_MAX_WINDOW,
            "data accesses in flight; 1 = each waits for the one before"),
     MAP("cpu", mmu_config, cpu, cpu, "what the processor can do"),
     MANY("levels", SCHEMA_NUMBERED, mmu_config, level, levels, MMU_MAX_LEVELS, level,
-         "how each TLB level is looked up"),
-    MANY("tlb", SCHEMA_NAMED, mmu_config, tlb, tlbs, MMU_MAX_TLBS, tlb, "TLB structures"),
+         "how each TLB level is looked up; null or {}: no levels"),
+    MANY("tlb", SCHEMA_NAMED, mmu_config, tlb, tlbs, MMU_MAX_TLBS, tlb,
+         "TLB structures; null or {}: none, and then there can be no levels either"),
     MAP("psc", mmu_config, psc, psc, "paging-structure caches"),
     MAP("walk", mmu_config, walk, walk, "page walkers"),
     MAP("memory", mmu_config, memory, memory, "what page-table reads and data cost"),
