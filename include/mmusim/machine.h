@@ -123,8 +123,9 @@ MMU_API void mmu_core_ledger(const struct mmu_core *core, struct mmu_ledger *led
 
 /*
  * n accesses, as n calls of mmu_core_access() would make them, but fast. results may be NULL, else has n elements. Unresolved faults are
- * counted (and stand in results); the run goes on behind them. Returns MMU_OK, or MMU_ERR_INVALID for a record that is none (kind, size);
- * records before it have then been run.
+ * counted (and stand in results); the run goes on behind them. Returns MMU_OK; or MMU_ERR_INVALID for a record that is none (kind, size), before
+ * which all have been run; or MMU_ERR_EXHAUSTED when the pager found no frame for the page of a record, which then is the last that has been run: its fault
+ * stays unresolved. mmu_core_access() shows that fault as its outcome. MMU_ERR_NOMEM likewise, when the host has no memory for a page table.
  */
 MMU_API int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n, struct mmu_result *results);
 

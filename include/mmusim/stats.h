@@ -73,7 +73,10 @@ struct mmu_ledger {
 /* Why entries were dropped. */
 enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, MMU_BY_FAULT, MMU_BY_PCID_LIMIT, MMU_BY_REWALK, MMU_CAUSES };
 
-/* X(name, count, labels, unit, definition) */
+/*
+ * X(name, count, labels, unit, definition)
+ * Elements by two labels: kind_priv is kind + MMU_KINDS * priv, kind_page is page + MMU_PAGES * kind.
+ */
 #define MMU_TLB_COUNTERS(X)                                                                                  \
     X(hits, MMU_KINDS, kind, "accesses", "look-ups found here")                                              \
     X(misses, MMU_KINDS, kind, "accesses",                                                                   \

@@ -38,7 +38,7 @@ struct mmu_walk {
     uint32_t error_code;
     uint32_t why;     /* MMU_WHY_* */
     bool writable, user, no_execute; /* ANDed R/W and U/S, ORed XD over all levels */
-    bool global, dirty, accessed, pcd, pwt; /* of the leaf */
+    bool global, dirty, accessed, pcd, pwt; /* of the leaf; global: its G flag, and CR4.PGE = 1 */
     mmu_pa pa;        /* of the first byte, whenever a leaf was reached */
     uint32_t steps;
     struct mmu_walk_step step[5];
