@@ -228,13 +228,38 @@ static void test_two_structures(void **state)
     for (mmu_va p = 7; p < PAGES; p++) {
         load(&rig, p << 12, MMU_AT_WALK);
         load(&rig, p << 12, MMU_AT_L1);
-        struct entries now = held(&rig, (unsigned)(p & 1)), other = held(&rig, (unsigned)(~p & 1));
+        unsigned parity = (p ^ p >> 1 ^ p >> 2 ^ p >> 3 ^ p >> 4) & 1;
+        struct entries now = held(&rig, parity), other = held(&rig, 1 - parity);
         bool found = false;
         for (unsigned i = 0; i < now.n; i++)
             found = found || now.e[i].va == p << 12;
         assert_true(found);
         for (unsigned i = 0; i < other.n; i++)
             assert_true(other.e[i].va != p << 12); /* never in both */
+    }
+    rig_stop(&rig);
+}
+
+/* What chooses the structure is not what chooses the set: every set of both is used. */
+static void test_every_set(void **state)
+{
+    (void)state;
+    enum { PAGES = 64 };
+    struct mmu_config config;
+    struct rig rig;
+    empty(&config);
+    structure(&config, 1, K4, 16, 2);
+    structure(&config, 1, K4, 16, 2);
+    rig_start(&rig, &config, MMU_MODE_4L);
+    for (mmu_va p = 0; p < PAGES; p++) {
+        rig_map(&rig, p << 12, p << 12, 12, RIG_P | RIG_U);
+        load(&rig, p << 12, MMU_AT_WALK);
+    }
+    for (unsigned t = 0; t < 2; t++) {
+        struct entries all = held(&rig, t);
+        assert_int_equal(all.n, 16);
+        for (unsigned i = 0; i < all.n; i++)
+            assert_true(all.e[i].va >= PAGES / 2 << 12); /* the last that fit */
     }
     rig_stop(&rig);
 }
@@ -385,15 +410,11 @@ static void test_first_level_latency(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_dirty_pieces),
-        cmocka_unit_test(test_no_fracture),
-        cmocka_unit_test(test_4m),
-        cmocka_unit_test(test_two_structures),
-        cmocka_unit_test(test_way_masks),
-        cmocka_unit_test(test_mixed_index),
-        cmocka_unit_test(test_serial),
-        cmocka_unit_test(test_first_level_latency),
+        cmocka_unit_test(test_pieces),         cmocka_unit_test(test_dirty_pieces),
+        cmocka_unit_test(test_no_fracture),    cmocka_unit_test(test_4m),
+        cmocka_unit_test(test_two_structures), cmocka_unit_test(test_every_set),
+        cmocka_unit_test(test_way_masks),      cmocka_unit_test(test_mixed_index),
+        cmocka_unit_test(test_serial),         cmocka_unit_test(test_first_level_latency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

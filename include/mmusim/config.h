@@ -72,7 +72,12 @@ struct mmu_cpu {
     bool pks;            /* CR4.PKS, IA32_PKRS */
 };
 
-/* One TLB structure. Kinds and pages are bit sets: 1 << enum mmu_kind, 1 << enum mmu_page. */
+/*
+ * One TLB structure. Kinds and pages are bit sets: 1 << enum mmu_kind, 1 << enum mmu_page.
+ *
+ * Of several structures of a level that hold a page's size all are probed and one is filled: the first, in the order of the config, with an invalid way in
+ * the page's set; else, of two, the one that the parity of all bits of the page number names (0: the first); of more, number page number mod n.
+ */
 struct mmu_tlb_config {
     char name[MMU_NAME]; /* for example "DTLB 4K" */
     uint32_t level;      /* 1 = first */

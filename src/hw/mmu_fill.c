@@ -58,7 +58,10 @@ static void COLD notify_entry(struct mmu *m, const struct request *q, enum mmu_e
     mmu_notify(m, &event);
 }
 
-/* Of several structures of a level that serve one size: the first whose set has an invalid way, else by the page number's parity. */
+/*
+ * Of several structures of a level that serve one size: the first whose set has an invalid way, else by the page number. Of two, by the parity of all its bits:
+ * its lowest bits alone name the set, and each structure would use half of its sets. Assumed: no manual says how processors choose.
+ */
 struct tlb *mmu_choose(const struct mmu_target *to, mmu_va va)
 {
     if (to->n == 1)
@@ -66,7 +69,8 @@ struct tlb *mmu_choose(const struct mmu_target *to, mmu_va va)
     for (unsigned i = 0; i < to->n; i++)
         if (tlb_has_invalid(to->tlb[i], va, to->page))
             return to->tlb[i];
-    return to->tlb[(va >> page_shift(to->page)) % to->n];
+    uint64_t number = (va & BITS(PAGE_SHIFT + TLB_VPN_BITS - 1, 0)) >> page_shift(to->page);
+    return to->tlb[to->n == 2 ? (unsigned)__builtin_parityll(number) : number % to->n];
 }
 
 /* One that already holds the page, so that no level holds it twice. */

@@ -174,6 +174,17 @@ static void put(struct ref_tlb *b, struct ref_tlb_entry entry)
     to_front(b, s, (unsigned)way);
 }
 
+/* The structure, of n that hold the page's size, whose turn it is when none has room. */
+static unsigned turn(uint64_t vpn, unsigned n)
+{
+    unsigned ones = 0;
+    if (n != 2)
+        return (unsigned)(vpn % n);
+    for (; vpn; vpn /= 2)
+        ones += vpn % 2;
+    return ones % 2;
+}
+
 /* Writes the page, or its piece around va, into one level: always the same way, wherever it came from. */
 static void fill_level(struct ref_tlbs *t, unsigned level, uint64_t va, unsigned kind, unsigned pcid,
                        const struct ref_page *page, bool dirty)
@@ -199,7 +210,7 @@ static void fill_level(struct ref_tlbs *t, unsigned level, uint64_t va, unsigned
             if (free_way(candidate[i], set_of(candidate[i], entry.vpn), piece) >= 0)
                 chosen = candidate[i];
         if (!chosen)
-            chosen = candidate[entry.vpn % n];
+            chosen = candidate[turn(entry.vpn, n)];
         put(chosen, entry);
         return;
     }
