@@ -106,6 +106,64 @@ static void test_shared(void **state)
     rig_stop(&rig);
 }
 
+/* Cycles of the latest access before its first part of this kind. */
+static uint64_t before_part(const struct rig *rig, enum mmu_part part)
+{
+    struct mmu_ledger ledger;
+    uint64_t cycles = 0;
+    mmu_core_ledger(rig->core, &ledger);
+    for (uint32_t i = 0; i < ledger.n && ledger.segment[i].part != part; i++)
+        cycles += ledger.segment[i].cycles;
+    return cycles;
+}
+
+/*
+ * Lines on their way, window 4: a walk waits for a line that a load is bringing; a load does not wait for one
+ * that a walk is bringing; a prefetch leaves nothing on its way.
+ */
+static void test_unfinished_lines(void **state)
+{
+    (void)state;
+    struct mmu_config config;
+    struct rig rig;
+    config_of(&config);
+    config.window = 4;
+    config.walk.walkers = 2;
+    rig_start(&rig, &config, MMU_MODE_4L);
+    map_pages(&rig, 32);
+    mmu_pa table = rig_entry(&rig, rig.root, BASE, 1, 0);
+    mmu_va window = BASE + (40 << 12); /* the page table, mapped as data; its lines have 8 entries */
+    rig_map(&rig, window, table & ~UINT64_C(4095), 12, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+    (void)data_of(&rig, MMU_LOAD, window + 40 * 8, 8);
+    mmu_core_drain(rig.core);
+
+    mmu_cycle begin = mmu_core_now(rig.core);
+    assert_int_equal(data_of(&rig, MMU_LOAD, window, 8), MEMORY); /* entries 0 to 7 */
+    assert_int_equal(data_of(&rig, MMU_LOAD, BASE + 0x100, 8), MEMORY);
+    assert_int_equal(mmu_core_now(rig.core), begin); /* issued while the line was on its way */
+    uint64_t wait = part_of(&rig, MMU_PART_MERGE);
+    assert_true(wait > 0);
+    assert_int_equal(before_part(&rig, MMU_PART_MERGE) + wait, MEMORY); /* until the load's data was there */
+    assert_int_equal(part_of(&rig, MMU_PART_READ + MMU_PLACE_L1), L1);  /* then a hit */
+    mmu_core_drain(rig.core);
+
+    begin = mmu_core_now(rig.core);
+    (void)data_of(&rig, MMU_LOAD, BASE + (24 << 12) + 0x140, 8); /* its walk reads entry 24 */
+    assert_int_equal(part_of(&rig, MMU_PART_READ + MMU_PLACE_MEMORY), MEMORY);
+    assert_int_equal(data_of(&rig, MMU_LOAD, window + 24 * 8, 8), L1);
+    assert_int_equal(mmu_core_now(rig.core), begin);
+    assert_int_equal(part_of(&rig, MMU_PART_MERGE), 0);
+    mmu_core_drain(rig.core);
+
+    struct mmu_access a = {.va = BASE + (16 << 12), .size = 1, .kind = MMU_LOAD};
+    assert_int_equal(mmu_core_prefetch(rig.core, &a), MMU_DONE);
+    (void)data_of(&rig, MMU_LOAD, BASE + (17 << 12) + 0x180, 8); /* the next entry of that line */
+    assert_int_equal(part_of(&rig, MMU_PART_MERGE), 0);
+    assert_int_equal(part_of(&rig, MMU_PART_READ + MMU_PLACE_L1), L1);
+    mmu_core_check(rig.core);
+    rig_stop(&rig);
+}
+
 /* There must be something to share. */
 static void test_refused(void **state)
 {
@@ -164,9 +222,8 @@ static void test_ideal_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_times),
-        cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_data_times),       cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_unfinished_lines), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_ideal_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

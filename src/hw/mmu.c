@@ -11,7 +11,7 @@ enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level,
 {
     struct pcache_read r = {.place = MMU_PLACE_FIXED, .cycles = m->config->memory.read_latency};
     if (m->config->memory.reads == MMU_READS_CACHED)
-        r = pcache_read(&m->pcache, pa, q->now);
+        r = UNLIKELY(q->silent) ? pcache_read_free(&m->pcache, pa, q->now) : pcache_read(&m->pcache, pa, q->now);
     if (UNLIKELY(r.ready > q->now))
         mmu_charge(m, q, MMU_PART_MERGE, r.ready - q->now);
     mmu_charge(m, q, MMU_PART_READ + (level - 1) * MMU_PLACES + r.place, r.cycles);

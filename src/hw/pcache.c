@@ -58,7 +58,7 @@ static void fill(struct pcache_level *l, uint32_t set, uint64_t line)
     repl_fill(&l->repl, set, way);
 }
 
-struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now)
+ALWAYS_INLINE struct pcache_read read_line(struct pcache *c, mmu_pa pa, mmu_cycle now, bool free)
 {
     uint64_t line = pa >> c->line_shift;
     struct pcache_read r = {.place = MMU_PLACE_MEMORY, .cycles = c->config->dram_latency};
@@ -80,9 +80,19 @@ struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now)
     for (unsigned i = 0; i < at; i++) {
         fill(&c->level[i], set[i], line);
         if (c->overlaps)
-            c->level[i].ready[c->level[i].filled] = begins + r.cycles;
+            c->level[i].ready[c->level[i].filled] = begins + (free ? 0 : r.cycles);
     }
     return r;
+}
+
+struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now)
+{
+    return read_line(c, pa, now, false);
+}
+
+struct pcache_read pcache_read_free(struct pcache *c, mmu_pa pa, mmu_cycle now)
+{
+    return read_line(c, pa, now, true);
 }
 
 void pcache_prefetch(const struct pcache *c, mmu_pa pa)

@@ -2,7 +2,7 @@
  * pcache.h: what a page-table read costs: a fixed latency, or the caches that it goes through.
  *
  * Each level is a set-associative array of physical lines. A read hits at the first level that holds its line and costs that level's latency (dram_latency
- * when none does), and is filled into every level before it. A line that a page-table read is still bringing carries `ready`. Data accesses may share the
+ * when none does), and is filled into every level before it. A line that a read is still bringing carries `ready`. Data accesses may share the
  * caches. Left out: writes, coherence between cores, bandwidth.
  */
 #ifndef HW_PCACHE_H
@@ -41,8 +41,12 @@ struct pcache_read {
 int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps, struct repl_context *context);
 void pcache_destroy(struct pcache *c);
 
-/* One read at pa that begins at now: changes the caches, tells the cost. The line is ready when it ends. */
+/*
+ * One read at pa that begins at now, or when a line that is being brought arrives: changes the caches, tells the cost. The line is ready when it ends; of a
+ * read that takes no time (a prefetch's), when it begins.
+ */
 struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now);
+struct pcache_read pcache_read_free(struct pcache *c, mmu_pa pa, mmu_cycle now);
 
 /* Asks the host to bring what pcache_read(pa) will look at. */
 void pcache_prefetch(const struct pcache *c, mmu_pa pa);

@@ -126,7 +126,7 @@ static void charge_data(struct step *s, mmu_pa pa)
     if (memory->data == MMU_DATA_FIXED)
         cycles = s->data ? 0 : memory->data_latency; /* once, also for an access that crosses */
     else
-        cycles = pcache_read(&m->pcache, pa, 0).cycles;
+        cycles = pcache_read(&m->pcache, pa, s->q.now).cycles; /* m is the same on both clocks: no wait for `ready` */
     s->data += cycles;
     mmu_charge(m, &s->q, MMU_PART_DATA, cycles);
 }
