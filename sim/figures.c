@@ -52,9 +52,16 @@ static void sum_structures(const struct report_run *run, struct sums *sums)
         struct lookups *to = &sums->tlb[i];
         *to = (struct lookups){.hits = sum(tlb->hits, MMU_KINDS),
                                .misses = sum(tlb->misses, MMU_KINDS),
-                               .merged = sum(tlb->merged, MMU_KINDS)};
+                               .merged = sum(tlb->merged, MMU_KINDS),
+                               .compulsory = sum(tlb->compulsory, MMU_KINDS),
+                               .capacity = sum(tlb->capacity, MMU_KINDS),
+                               .conflict = sum(tlb->conflict, MMU_KINDS)};
+        struct lookups *level = &sums->level[run->config->tlb[i].level - 1];
         to->accesses = to->hits + to->misses;
-        sums->level[run->config->tlb[i].level - 1].merged += to->merged;
+        level->merged += to->merged;
+        level->compulsory += to->compulsory;
+        level->capacity += to->capacity;
+        level->conflict += to->conflict;
     }
     for (uint32_t i = 0; i < run->config->levels; i++) {
         struct lookups *all = &sums->level[i];
@@ -102,6 +109,7 @@ void figures_sum(const struct report_run *run, struct sums *sums)
             sums->place_reads[place] += stats->reads[level][place];
         }
     sums->instructions = stats->run.instructions[0];
+    sums->classified = mmu_stats_classified(stats);
     sum_structures(run, sums);
     sum_cycles(&stats->cycles, sums);
 }
@@ -167,6 +175,14 @@ static void each_lookup(const struct visit *visit, const struct lookups *of)
     count(visit, "misses", "accesses", of->misses, "look-ups that found none");
     count(visit, "merged", "accesses", of->merged,
           "hits on an entry whose walk had not finished; part of hits");
+    if (sums->classified) {
+        count(visit, "compulsory", "accesses", of->compulsory,
+              "misses that a structure without end would have too; part of misses");
+        count(visit, "capacity", "accesses", of->capacity,
+              "other misses that a fully associative LRU structure of as many entries would have too");
+        count(visit, "conflict", "accesses", of->conflict,
+              "other misses: of sets, ways or replacement policy");
+    }
     real(visit, "hit_rate", "ratio", ratio(of->hits, of->accesses), "hits / accesses");
     real(visit, "mpki", "misses per kilo-instruction", 1000 * ratio(of->misses, sums->instructions),
          "1000 x misses / instructions");

@@ -30,12 +30,14 @@ void figures_each(const struct report_run *run, void (*each)(void *ctx, const st
 /* Look-ups of a structure or level, all kinds and privileges together or one kind. */
 struct lookups {
     uint64_t accesses, hits, misses, merged;
+    uint64_t compulsory, capacity, conflict; /* of misses; level_kind: not filled */
 };
 
 /* The sums that several figures share. */
 struct sums {
     uint64_t accesses[MMU_KINDS], all_accesses;
     uint64_t instructions; /* 0: unknown */
+    bool classified;       /* the classes of misses are known */
     struct lookups tlb[MMU_MAX_TLBS];
     struct lookups level[MMU_MAX_LEVELS];
     struct lookups level_kind[MMU_MAX_LEVELS][MMU_KINDS]; /* merged: not filled */

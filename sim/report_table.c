@@ -26,6 +26,9 @@ static const struct row {
         {"L" n " TLB hit rate, load %", "level", n, "hit_rate_load", SHOW_PERCENT},                          \
         {"L" n " TLB hit rate, store %", "level", n, "hit_rate_store", SHOW_PERCENT},                        \
         {"L" n " TLB misses", "level", n, "misses", SHOW_COUNT},                                             \
+        {"L" n " TLB misses, compulsory", "level", n, "compulsory", SHOW_COUNT},                             \
+        {"L" n " TLB misses, capacity", "level", n, "capacity", SHOW_COUNT},                                 \
+        {"L" n " TLB misses, conflict", "level", n, "conflict", SHOW_COUNT},                                 \
         {"L" n " TLB MPKI", "level", n, "mpki", SHOW_REAL},                                                  \
     {                                                                                                        \
         "L" n " TLB misses/1000 accesses", "level", n, "misses_per_kilo_access", SHOW_REAL                   \

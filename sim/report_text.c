@@ -178,6 +178,26 @@ static void lookup_row(const struct text *text, struct table *table, const char 
     table_count(table, of->merged);
 }
 
+/* The rows of all structures and, where a level has several, of the level. */
+static void structure_rows(const struct text *text, struct table *table,
+                           void (*row)(const struct text *, struct table *, const char *,
+                                       const struct lookups *))
+{
+    const struct mmu_config *config = text->config;
+    for (uint32_t level = 0; level < config->levels; level++) {
+        unsigned structures = 0;
+        for (uint32_t i = 0; i < config->tlbs; i++)
+            if (config->tlb[i].level == level + 1) {
+                structures++;
+                row(text, table, config->tlb[i].name, &text->sums.tlb[i]);
+            }
+        char name[32];
+        snprintf(name, sizeof name, "level %" PRIu32 " together", level + 1);
+        if (structures > 1)
+            row(text, table, name, &text->sums.level[level]);
+    }
+}
+
 static void print_tlbs(struct text *text)
 {
     const struct mmu_config *config = text->config;
@@ -193,18 +213,33 @@ static void print_tlbs(struct text *text)
     const char *const headings[] = {
         "structure", "accesses", "hits", "misses", "hit rate %", known ? "MPKI" : "MPKA", "merged hits"};
     table_start(&table, sizeof headings / sizeof *headings, headings);
-    for (uint32_t level = 0; level < config->levels; level++) {
-        unsigned structures = 0;
-        for (uint32_t i = 0; i < config->tlbs; i++)
-            if (config->tlb[i].level == level + 1) {
-                structures++;
-                lookup_row(text, &table, config->tlb[i].name, &text->sums.tlb[i]);
-            }
-        char name[32];
-        snprintf(name, sizeof name, "level %" PRIu32 " together", level + 1);
-        if (structures > 1)
-            lookup_row(text, &table, name, &text->sums.level[level]);
+    structure_rows(text, &table, lookup_row);
+    end(text, &table);
+}
+
+static void class_row(const struct text *text, struct table *table, const char *name,
+                      const struct lookups *of)
+{
+    const uint64_t class[] = {of->compulsory, of->capacity, of->conflict};
+    (void)text;
+    table_text(table, "%.28s", name);
+    table_count(table, of->misses);
+    for (unsigned i = 0; i < 3; i++) {
+        table_count(table, class[i]);
+        table_real(table, percent(class[i], of->misses), 2);
     }
+}
+
+static void print_classes(struct text *text)
+{
+    struct table table;
+    if (!text->sums.classified)
+        return;
+    fputs("\nMiss classes (compulsory: a TLB without end would miss too; capacity: a fully associative one\n"
+          "with LRU would; conflict: the others)\n",
+          text->out);
+    START(&table, "structure", "misses", "compulsory", "%", "capacity", "%", "conflict", "%");
+    structure_rows(text, &table, class_row);
     end(text, &table);
 }
 
@@ -428,6 +463,7 @@ int report_text(const struct report_run *run, FILE *out)
     print_summary(&text);
     print_accesses(&text);
     print_tlbs(&text);
+    print_classes(&text);
     print_contents(&text);
     print_pscs(&text);
     if (text.sums.walks) {

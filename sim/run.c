@@ -28,7 +28,7 @@ struct lane {
 struct job {
     struct cli_list configs, sets, traces;
     uint64_t warmup, limit, seed;
-    bool has_limit, has_seed;
+    bool has_limit, has_seed, classify;
     unsigned format, trace_format;
     const char *output;
     struct lane *lane;        /* configs.n */
@@ -97,6 +97,11 @@ static int parse(struct job *job, int argc, char **argv)
          .value = "N",
          .help = "seed of random replacement and random frames (default: the machine's)",
          .given = &job->has_seed},
+        {.name = "classify",
+         .type = CLI_FLAG,
+         .into = &job->classify,
+         .help = "tell compulsory, capacity and conflict misses apart; slower, and takes memory\n"
+                 "for each page touched"},
         {.name = "format",
          .type = CLI_CHOICE,
          .into = &job->format,
@@ -205,6 +210,8 @@ static int create_machines(struct job *job)
         if (mmu_machine_create(&lane->config, NULL, &lane->machine, &err))
             return cli_error_mmu(&err);
         lane->core = mmu_machine_core(lane->machine, 0);
+        if (mmu_core_classify(lane->core, job->classify))
+            return cli_error("out of memory");
     }
     return CLI_GO;
 }

@@ -125,6 +125,27 @@ good set --config ./tiny.yaml --set window=4 --set walk.walkers=2 --format csv t
 good file --config ./wide.yaml --format csv tiny.lackey
 cmp -s <(sed 's/^tiny,//' "$scratch/set") <(sed 's/^wide,//' "$scratch/file") || fail "--set differs from a file"
 
+# Every miss has a class, and nothing else changes; without --classify nobody speaks of them.
+good classes --config ./tiny.yaml --format csv --classify tiny.lackey
+class='[.](compulsory|capacity|conflict)([.]|$)'
+cmp -s "$scratch/csv" <(awk -F, -v class="$class" '$3 !~ class' "$scratch/classes") || fail "--classify changes something else"
+awk -F, -v class="$class" '
+    $3 ~ /^tlb[.]/ && $3 ~ class { n += $5 }
+    $3 ~ /^figure[.]tlb[.]/ && $3 ~ class { figures += $5 }
+    $3 ~ /^figure[.]level[.]/ && $3 ~ class { levels += $5 }
+    $3 ~ /^tlb[.][^.]*[.]misses[.]/ { misses += $5 }
+    END { exit !(n && n == misses && figures == misses && levels == misses) }
+' "$scratch/classes" || fail "the classes do not sum to the misses"
+# By pencil: DTLB has two entries. Each page faults at its first touch, and is then found: twice compulsory, the pages 600 to 603 and 7ffff.
+values classes figure.tlb.DTLB.compulsory=10 figure.tlb.DTLB.conflict=0 figure.tlb.ITLB.compulsory=4 figure.tlb.ITLB.misses=4
+good classes.txt --config ./tiny.yaml --classify tiny.lackey
+golden classes.txt
+good classes2.txt --config ./tiny.yaml --config ./wide.yaml --classify tiny.lackey
+grep -qE '^  L1 TLB misses, compulsory +14 +14$' "$scratch/classes2.txt" || fail "the table has no classes"
+grep -qi compulsory "$scratch/tiny.txt" "$scratch/machines.txt" && fail "a report speaks of classes unasked"
+good warm --config ./tiny.yaml --format csv --classify --warmup 17 tiny.lackey
+grep -q compulsory "$scratch/warm" && fail "classes of a run without misses"
+
 # The seed is the machine's, or --seed's.
 good seed --config ./tiny.yaml --format csv --seed 18446744073709551615 tiny.lackey
 values csv replay.seed=7
@@ -152,7 +173,7 @@ cmp -s "$scratch/tiny.txt" "$scratch/limit" || fail "a limit behind the end chan
 
 # Help stands on standard output.
 "$MMUSIM" run --help >"$scratch/help" 2>"$scratch/error" || fail "--help: exit status $?"
-for option in config set warmup limit seed format output trace-format; do
+for option in config set warmup limit seed classify format output trace-format; do
     grep -q -- "--$option " "$scratch/help" || fail "--help does not explain --$option"
 done
 [[ ! -s $scratch/error ]] || fail "--help says $(cat "$scratch/error")"

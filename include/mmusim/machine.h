@@ -125,7 +125,8 @@ MMU_API void mmu_core_ledger(const struct mmu_core *core, struct mmu_ledger *led
  * n accesses, as n calls of mmu_core_access() would make them, but fast. results may be NULL, else has n elements. Unresolved faults are
  * counted (and stand in results); the run goes on behind them. Returns MMU_OK; or MMU_ERR_INVALID for a record that is none (kind, size), before
  * which all have been run; or MMU_ERR_EXHAUSTED when the pager found no frame for the page of a record, which then is the last that has been run: its fault
- * stays unresolved. mmu_core_access() shows that fault as its outcome. MMU_ERR_NOMEM likewise, when the host has no memory for a page table.
+ * stays unresolved. mmu_core_access() shows that fault as its outcome. MMU_ERR_NOMEM likewise, when the host has no memory for a page table; and see
+ * mmu_core_classify().
  */
 MMU_API int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n, struct mmu_result *results);
 
@@ -164,6 +165,22 @@ MMU_API void mmu_core_stats(const struct mmu_core *core, struct mmu_stats *stats
  * first snapshot: the difference of two snapshots then holds no cycle of an access from before.
  */
 MMU_API void mmu_core_drain(struct mmu_core *core);
+
+/*
+ * Turns the classification of TLB misses on or off (off at first): the counters MMU_TLB_CLASSES of each structure. Beside each structure runs one without end,
+ * and a fully associative one of as many entries with LRU replacement; both are told of the same look-ups and the same invalidations. Compulsory: a structure
+ * without end would have missed too. Capacity: the fully associative one would have. Conflict: neither, so the sets, the ways or the policy are to blame. What
+ * an invalidation drops, and what a structure gives up to keep its bound on PCIDs, counts as never seen: its next miss is compulsory again. So are misses of
+ * translations that fault, as on the demand pager's first touch of a page, and of page sizes that a level does not hold. Misses are told apart at the
+ * structure where `misses` counts them, a page by its size and its PCID (or as global).
+ *
+ * It begins with the call: what the structures hold then counts as seen, other pages of before do not. Turned off, the counters stay. It changes no result,
+ * no time and no other counter, but every access takes the slow path, and host memory grows by about 32 to 64 bytes for each page and structure.
+ *
+ * MMU_OK, or MMU_ERR_NOMEM with nothing changed. When host memory runs out later, mmu_core_run() runs its accesses, says MMU_ERR_NOMEM, and goes on saying so
+ * until classification is turned off: the classes are wrong then.
+ */
+MMU_API int mmu_core_classify(struct mmu_core *core, bool on);
 
 /* The core's clock: the issue time of the latest access. */
 MMU_API mmu_cycle mmu_core_now(const struct mmu_core *core);

@@ -7,6 +7,7 @@
  *
  * Identities that hold in every snapshot and in every difference (mmu_stats_check() executes them):
  *   tlb.hits + tlb.misses = its accesses;  level.accesses = level.hits + level.misses;  a level's misses + dirty walks reach the next;
+ *   tlb.compulsory + capacity + conflict = misses, when mmu_core_classify() was on all the time (else they are less);
  *   walks.started = completed + faulted;   reads summed over level and place = references of all walks;
  *   pending_kind summed over kinds = pending;   active <= active_kind summed over kinds <= pending;
  *   cycles.elapsed = issue + sum of stalled parts;  charged - stalled >= 0 for translation.
@@ -89,6 +90,12 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
     X(evictions, 1, none, "entries", "valid entries replaced to make room")                                  \
     X(flushed, MMU_CAUSES, cause, "entries", "entries dropped, by cause")
 
+/* Of each TLB structure as well: its misses by class. All 0 without mmu_core_classify(), which defines them. */
+#define MMU_TLB_CLASSES(X)                                                                                   \
+    X(compulsory, MMU_KINDS, kind, "accesses", "misses that a structure without end would have too (part of misses)") \
+    X(capacity, MMU_KINDS, kind, "accesses", "other misses that a fully associative LRU structure of as many entries would have too (part of misses)") \
+    X(conflict, MMU_KINDS, kind, "accesses", "other misses: of sets, ways or replacement policy (part of misses)")
+
 #define MMU_LEVEL_COUNTERS(X)                                                                                \
     X(accesses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses", "translations that looked here (a page-crossing access is two)") \
     X(misses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses", "found in no structure of this level")
@@ -144,6 +151,7 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
 struct mmu_tlb_stats {
 #define MMU_X(name, count, labels, unit, text) uint64_t name[count];
     MMU_TLB_COUNTERS(MMU_X)
+    MMU_TLB_CLASSES(MMU_X)
 };
 struct mmu_level_stats {
     MMU_LEVEL_COUNTERS(MMU_X)
@@ -190,6 +198,9 @@ MMU_API void mmu_stats_difference(struct mmu_stats *out, const struct mmu_stats 
 
 /* out += more: cores of one machine added up (cycles are added too; max of histograms is the greater). */
 MMU_API void mmu_stats_add(struct mmu_stats *out, const struct mmu_stats *more);
+
+/* Was any miss classified? If not, the counters of MMU_TLB_CLASSES say nothing, and mmu_stats_each() leaves them out. */
+MMU_API bool mmu_stats_classified(const struct mmu_stats *stats);
 
 /* Executes the identities above. MMU_OK, or MMU_ERR_INVALID with the identity that fails in err->message (err may be NULL). */
 MMU_API int mmu_stats_check(const struct mmu_stats *stats, const struct mmu_config *config, struct mmu_error *err);

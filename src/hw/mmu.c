@@ -6,6 +6,7 @@
  */
 #include "mmu.h"
 #include "histogram.h"
+#include "shadow.h"
 
 enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level, mmu_pa pa)
 {
@@ -46,7 +47,7 @@ static void count_faulted_misses(struct mmu *m, const struct request *q, unsigne
 {
     for (unsigned l = 0; l < levels; l++)
         if (m->serving[l][q->kind].n)
-            m->tlb_stats[m->serving[l][q->kind].tlb[0]->number].misses[q->kind]++;
+            mmu_count_unheld(m, m->serving[l][q->kind].tlb[0], q->kind);
 }
 
 /* When what q fills is ready; on the caller's clock it is when it is there. */
@@ -220,6 +221,8 @@ static enum mmu_need need_of(const struct mmu *m, const struct request *q, const
 static void count_hit(struct mmu *m, const struct request *q, const struct mmu_found *f, enum mmu_need need)
 {
     struct mmu_tlb_stats *stats = &m->tlb_stats[f->tlb->number];
+    if (UNLIKELY(m->classifies))
+        shadow_look_up(f->tlb->shadow, f->tlb->tag[f->index], f->tlb->entry[f->index].origin, m->regime.pcid);
     if (f->level == 0) {
         m->hot.hits[f->slot][q->kind] += f->slot != 0;
     } else {

@@ -101,6 +101,7 @@ struct mmu {
         bool calm;                  /* see plain_calm() */
     } plain[MMU_KINDS];             /* for plain.h */
     uint32_t others;                /* entries held that are not of 4 KBytes */
+    bool classifies; /* every structure has its shadow (shadow.h) */
     struct mmu_observer observer;
     struct mmu_prefetcher_ops prefetcher;
     struct mmu_core *core; /* for observers; never looked into */
@@ -108,6 +109,7 @@ struct mmu {
     uint64_t lookups[MMU_KINDS * MMU_PRIVS]; /* translations that came here and looked in the first level */
     struct mmu_level_stats level_stats[MMU_MAX_LEVELS];
     struct mmu_tlb_stats tlb_stats[MMU_MAX_TLBS];
+    uint64_t unclassified[MMU_MAX_TLBS][MMU_KINDS]; /* misses before classification began */
     struct mmu_psc_stats psc_stats[MMU_PSC_LEVELS];
     struct mmu_walk_stats walk_stats; /* what mmu_stats_fill() derives stays 0 */
     uint64_t reads[2][MMU_WALK_LEVELS][MMU_PLACES]; /* [1]: by fetches' walks */
@@ -186,6 +188,13 @@ void mmu_fill_levels(struct mmu *m, const struct request *q, const struct transl
  */
 void mmu_renew(struct mmu *m, const struct request *q, const struct translation *x, unsigned level, unsigned kinds);
 
+/* Counts a miss of what t could not have held: a translation that faults, a page of a size that its level does not hold. */
+static inline void mmu_count_unheld(struct mmu *m, const struct tlb *t, unsigned kind)
+{
+    m->tlb_stats[t->number].misses[kind]++;
+    m->tlb_stats[t->number].compulsory[kind] += m->classifies;
+}
+
 /* Hot entries (mmu_fill.c). */
 void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index);
 void mmu_hot_sync_all(struct mmu *m);
@@ -215,6 +224,11 @@ enum mmu_outcome mmu_probe(const struct mmu *m, struct request *q);
 
 /* Copies the counters into stats (not the run's and the clocks'); accesses: references made, by kind + 3 * priv, that did not come through mmu_translate(). */
 void mmu_stats_fill(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRIVS], struct mmu_stats *stats);
+
+/* Begins or ends the classification of misses (classify.c): mmu_core_classify(). */
+int mmu_classify(struct mmu *m, bool on);
+bool mmu_classify_failed(const struct mmu *m);
+void mmu_classify_check(const struct mmu *m);
 
 void mmu_check(const struct mmu *m);
 

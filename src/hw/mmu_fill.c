@@ -1,5 +1,6 @@
 /* mmu_fill.c: what walks and hits write into the TLBs, and the hot entries that follow from it. See mmu.h and hot.h. */
 #include "mmu.h"
+#include "shadow.h"
 
 /* Rewrites one hot entry from its TLB entry: see struct hot_entry for what each field promises. */
 void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
@@ -110,6 +111,14 @@ static struct tlb_fill piece_of(const struct mmu *m, const struct translation *x
     return f;
 }
 
+/* A fill of what had been missed, or of what another walk has changed. */
+static void COLD classify(struct mmu *m, struct tlb *t, uint32_t index, unsigned kind, bool missed)
+{
+    struct mmu_tlb_stats *stats = &m->tlb_stats[t->number];
+    uint64_t *const count[] = {[SHADOW_COMPULSORY] = stats->compulsory, [SHADOW_CAPACITY] = stats->capacity, [SHADOW_CONFLICT] = stats->conflict};
+    count[shadow_look_up(t->shadow, t->tag[index], t->entry[index].origin, m->regime.pcid)][kind] += missed;
+}
+
 /* missed: the level was looked up in vain, so that it cannot hold the page; else it may. */
 static void fill_level(struct mmu *m, const struct request *q, const struct translation *x, unsigned level, bool missed)
 {
@@ -118,7 +127,8 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
     if (s->n == 0)
         return;
     if (to->n == 0) { /* the level does not hold such a page: the miss is the first structure's */
-        m->tlb_stats[s->tlb[0]->number].misses[q->kind] += missed;
+        if (missed)
+            mmu_count_unheld(m, s->tlb[0], q->kind);
         return;
     }
     bool absent = missed && !q->split; /* a walk in flight may have been overtaken by one of the same large page */
@@ -129,6 +139,8 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
     struct tlb_filled done;
     tlb_fill(t, &f, absent, &done);
     struct mmu_tlb_stats *stats = &m->tlb_stats[t->number];
+    if (UNLIKELY(m->classifies))
+        classify(m, t, done.index, q->kind, missed);
     stats->misses[q->kind] += missed;
     stats->fills[f.page]++;
     stats->refills[0] += done.refill;
@@ -170,9 +182,14 @@ static unsigned update_copies(struct mmu *m, const struct request *q, const stru
             if (t->entry[index].origin == x->page) {
                 struct tlb_fill f = piece_of(m, x, page);
                 f.entry.contested = t->entry[index].contested;
-                tlb_write(t, index, tlb_tag(f.va, page, f.pcid, f.global), &f.entry);
+                uint64_t tag = tlb_tag(f.va, page, f.pcid, f.global);
+                if (UNLIKELY(m->classifies && tag != t->tag[index]))
+                    shadow_look_up(t->shadow, tag, x->page, f.pcid);
+                tlb_write(t, index, tag, &f.entry);
                 held |= 1u << (t->config->level - 1);
             } else { /* the tables map another page size now */
+                if (UNLIKELY(m->classifies))
+                    shadow_drop(t->shadow, t->tag[index]);
                 tlb_drop(t, index);
                 m->tlb_stats[i].flushed[MMU_BY_REWALK]++;
             }

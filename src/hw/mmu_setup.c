@@ -288,6 +288,7 @@ void mmu_check(const struct mmu *m)
 {
     for (unsigned i = 0; i < m->tlbs; i++)
         tlb_check(&m->tlb[i]);
+    mmu_classify_check(m);
     check_hot(m);
     phys_check(m->phys);
     uint64_t charged = 0;

@@ -1,5 +1,5 @@
 /* tlb.c: fills, victims and invalidations of a TLB structure. See tlb.h. */
-#include "tlb.h"
+#include "shadow.h"
 #include <string.h>
 
 int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number, struct repl_context *context)
@@ -22,6 +22,7 @@ int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number
 void tlb_destroy(struct tlb *t)
 {
     repl_destroy(&t->repl);
+    shadow_free(t->shadow);
     free(t->tag);
     free(t->entry);
     free(t->pcid);
@@ -111,6 +112,8 @@ static uint32_t drop_siblings(struct tlb *t, mmu_va va, uint16_t pcid, bool glob
 uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
 {
     uint32_t dropped = t->fractured ? drop_siblings(t, va, pcid, globals) : 0;
+    if (UNLIKELY(t->shadow))
+        shadow_drop_page(t->shadow, va, pcid, globals);
     for (unsigned page = 0; page < MMU_PAGES; page++) {
         if (!t->held[page])
             continue;
@@ -129,6 +132,8 @@ uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
 uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid)
 {
     uint32_t dropped = 0;
+    if (UNLIKELY(t->shadow))
+        shadow_drop_matching(t->shadow, TLB_GLOBAL | TLB_PCID_MASK, (uint64_t)pcid << TLB_PCID_SHIFT);
     for (uint32_t i = 0; i < t->sets * t->ways; i++) {
         if (t->tag[i] && owned(t->tag[i], pcid, false)) {
             tlb_drop(t, i);
@@ -141,6 +146,8 @@ uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid)
 uint32_t tlb_drop_globals(struct tlb *t)
 {
     uint32_t dropped = 0;
+    if (UNLIKELY(t->shadow))
+        shadow_drop_matching(t->shadow, TLB_GLOBAL, TLB_GLOBAL);
     for (uint32_t i = 0; t->globals && i < t->sets * t->ways; i++) {
         if (t->tag[i] & TLB_GLOBAL) {
             tlb_drop(t, i);
@@ -153,6 +160,8 @@ uint32_t tlb_drop_globals(struct tlb *t)
 uint32_t tlb_drop_all(struct tlb *t, bool globals)
 {
     uint32_t dropped = 0;
+    if (UNLIKELY(t->shadow))
+        shadow_drop_matching(t->shadow, globals ? 0 : TLB_GLOBAL, 0);
     for (uint32_t i = 0; i < t->sets * t->ways; i++) {
         if (t->tag[i] && (globals || !(t->tag[i] & TLB_GLOBAL))) {
             tlb_drop(t, i);

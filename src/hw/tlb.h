@@ -20,6 +20,7 @@
 enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58 };
 #define TLB_NONE MATCH_NONE
 #define TLB_VPN_MASK (BIT(TLB_VPN_BITS) - 1)
+#define TLB_PCID_MASK ((uint64_t)0xfff << TLB_PCID_SHIFT)
 #define TLB_GLOBAL BIT(57)
 #define TLB_VALID BIT(63)
 #define TLB_SORT (TLB_VALID | TLB_GLOBAL | BIT(58) | BIT(59)) /* what held[] and globals count */
@@ -55,6 +56,7 @@ struct tlb {
     uint64_t mask[MMU_PAGES]; /* ways that a size may use */
     uint16_t *pcid; /* under a bound: those held, most recently filled first */
     uint32_t pcids;
+    struct shadow *shadow; /* shadow.h; NULL: misses are not classified */
     /* first-level structures: for hot.h */
     uint32_t hot;     /* where its entries stand in the hot array; else TLB_NONE */
     uint32_t classes; /* that it serves */

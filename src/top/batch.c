@@ -284,10 +284,10 @@ int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_
     const struct mmu_config *config = &core->machine->config;
     const struct mmu *m = &core->mmu;
     bool data_free = config->memory.data == MMU_DATA_NONE || (config->memory.data == MMU_DATA_FIXED && config->memory.data_latency == 0);
-    bool hot = m->regime.geometry && config->level[0].latency == 0 && data_free && !mmu_observes(m, MMU_EV_ACCESS);
+    bool hot = m->regime.geometry && config->level[0].latency == 0 && data_free && !mmu_observes(m, MMU_EV_ACCESS) && !m->classifies;
     int status = !hot      ? run_steps(core, accesses, n, results)
                  : results ? run_hot(core, accesses, n, results, true)
                            : run_hot(core, accesses, n, NULL, false);
     INVARIANT(timeline_sums(&core->real));
-    return status;
+    return status == MMU_OK && UNLIKELY(mmu_classify_failed(m)) ? MMU_ERR_NOMEM : status;
 }

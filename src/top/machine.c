@@ -360,6 +360,11 @@ void mmu_core_observe(struct mmu_core *core, const struct mmu_observer *observer
     REQUIRE(!core->mmu.observer.mask || core->mmu.observer.notify);
 }
 
+int mmu_core_classify(struct mmu_core *core, bool on)
+{
+    return mmu_classify(&core->mmu, on);
+}
+
 void mmu_core_tlb_entries(const struct mmu_core *core, uint32_t structure, void (*each)(void *ctx, const struct mmu_tlb_entry *entry),
                           void *ctx)
 {

@@ -64,6 +64,15 @@ const char *mmu_part_text(enum mmu_part part)
     return (unsigned)part < MMU_PARTS ? PART_TEXT[part] : "unknown part";
 }
 
+bool mmu_stats_classified(const struct mmu_stats *stats)
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < MMU_MAX_TLBS; i++)
+        for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+            any |= stats->tlb[i].compulsory[kind] | stats->tlb[i].capacity[kind] | stats->tlb[i].conflict[kind];
+    return any;
+}
+
 bool mmu_part_is_translation(enum mmu_part part)
 {
     return part != MMU_PART_DATA && part != MMU_PART_FAULT && part != MMU_PART_BARRIER;

@@ -74,6 +74,9 @@ static void check_tlb(struct check *check, const struct mmu_tlb_stats *tlb,
     equal(check, name, "hits by kind", SUM(tlb->hits), "hits by page size", SUM(tlb->hits_page));
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         at_most(check, name, "merged hits of a kind", tlb->merged[kind], "its hits", tlb->hits[kind]);
+        at_most(check, name, "compulsory, capacity and conflict misses of a kind",
+                tlb->compulsory[kind] + tlb->capacity[kind] + tlb->conflict[kind], "its misses",
+                tlb->misses[kind]);
         if (!(config->kinds >> kind & 1))
             equal(check, name, "look-ups of a kind that it does not serve",
                   tlb->hits[kind] + tlb->misses[kind], "none", 0);

@@ -53,6 +53,7 @@ static const struct row LEVEL[] = {MMU_LEVEL_COUNTERS(MMU_X)};
 #undef MMU_X
 #define MMU_X(name, count, labels, unit, text) ROW(mmu_tlb_stats, name, labels, unit, text)
 static const struct row TLB[] = {MMU_TLB_COUNTERS(MMU_X)};
+static const struct row CLASSES[] = {MMU_TLB_CLASSES(MMU_X)};
 #undef MMU_X
 #define MMU_X(name, count, labels, unit, text) ROW(mmu_psc_stats, name, labels, unit, text)
 static const struct row PSC_ROWS[] = {MMU_PSC_COUNTERS(MMU_X)};
@@ -167,6 +168,7 @@ static void visit_structures(struct visit *visit, const struct mmu_stats *stats)
 {
     const struct mmu_config *config = visit->config;
     const struct visit all = *visit;
+    bool classified = mmu_stats_classified(stats);
     char group[128];
     for (uint32_t i = 0; i < config->levels; i++) {
         snprintf(group, sizeof group, "level.%u", i + 1);
@@ -177,6 +179,8 @@ static void visit_structures(struct visit *visit, const struct mmu_stats *stats)
         visit->pages = config->tlb[i].pages;
         snprintf(group, sizeof group, "tlb.%.*s", MMU_NAME, config->tlb[i].name);
         visit_group(visit, group, TLB, N(TLB), &stats->tlb[i]);
+        if (classified)
+            visit_group(visit, group, CLASSES, N(CLASSES), &stats->tlb[i]);
     }
     *visit = all;
     for (unsigned i = 0; i < MMU_PSC_LEVELS; i++)
