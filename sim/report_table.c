@@ -3,11 +3,12 @@
  * machine.
  *
  * A row is a figure of figures.h. Rows that no run knows are left out. More columns than fit in the width go
- * into further tables.
+ * into further tables. Behind them stands what it takes to repeat the runs.
  */
 #include "cli.h"
 #include "figures.h"
 #include "table.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +185,39 @@ static bool print_runs(const struct report_run *first, size_t n, bool by_machine
     return ok;
 }
 
+/* "18 references measured, behind a warm-up of 2" */
+static void print_extent(const struct report_run *run, FILE *out)
+{
+    char measured[TABLE_NUMBER], before[TABLE_NUMBER];
+    fprintf(out, "%s references measured, behind a warm-up of %s", table_format(run->measured, measured),
+            table_format(run->warmup, before));
+}
+
+/* What makes the runs of one trace: it, and each machine. */
+static void print_machines(const struct report_run *run, size_t machines, FILE *out)
+{
+    char name[NAME_WIDTH + 1];
+    fputs("\nruns      ", out);
+    print_extent(run, out);
+    fprintf(out, "; mmusim " MMU_VERSION ", trace %016" PRIx64 "\n", run->checksum);
+    for (size_t i = 0; i < machines; i++)
+        fprintf(out, "          seed %" PRIu64 ", config %016" PRIx64 ": %s\n", run[i].config->seed,
+                run[i].config_hash, short_name(run[i].machine, name));
+}
+
+/* What makes the runs of one machine: it, and each trace. */
+static void print_traces(const struct report_run *run, size_t traces, FILE *out)
+{
+    char name[NAME_WIDTH + 1];
+    fprintf(out, "\nruns      mmusim " MMU_VERSION ", seed %" PRIu64 ", config %016" PRIx64 "\n",
+            run->config->seed, run->config_hash);
+    for (size_t i = 0; i < traces; i++) {
+        fprintf(out, "          trace %016" PRIx64 ", ", run[i].checksum);
+        print_extent(&run[i], out);
+        fprintf(out, ": %s\n", short_name(run[i].trace, name));
+    }
+}
+
 int report_table(const struct report_run *run, size_t traces, size_t machines, FILE *out)
 {
     bool ok = true;
@@ -191,10 +225,12 @@ int report_table(const struct report_run *run, size_t traces, size_t machines, F
         const char *title = run->config->title;
         fprintf(out, "machine   %s%s%s\n\n", run->machine, title[0] ? ": " : "", title);
         ok = print_runs(run, traces, false, out);
+        print_traces(run, traces, out);
     } else {
         for (size_t i = 0; ok && i < traces; i++) {
             fprintf(out, "%strace     %s\n\n", i ? "\n" : "", run[i * machines].trace);
             ok = print_runs(run + i * machines, machines, true, out);
+            print_machines(run + i * machines, machines, out);
         }
     }
     return ok ? CLI_OK : cli_error("out of memory");
