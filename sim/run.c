@@ -66,6 +66,16 @@ static const struct cli_command COMMAND = {
         "'mmusim config list' lists the machines, 'mmusim config show NAME' prints one.",
 };
 
+/* Says what a run cannot do without. */
+static int check_given(const struct job *job)
+{
+    if (!job->configs.n)
+        return cli_error("run: expected --config NAME|FILE; 'mmusim config list' lists the machines");
+    if (!job->traces.n)
+        return cli_error("run: expected a trace; 'mmusim run --help' shows examples");
+    return CLI_GO;
+}
+
 static int parse(struct job *job, int argc, char **argv)
 {
     const struct cli_option options[] = {
@@ -121,13 +131,7 @@ static int parse(struct job *job, int argc, char **argv)
          .choices = TRACE_FORMATS},
     };
     int status = cli_parse(&COMMAND, options, sizeof options / sizeof *options, argc, argv, &job->traces);
-    if (status != CLI_GO)
-        return status;
-    if (!job->configs.n)
-        return cli_error("run: expected --config NAME|FILE; 'mmusim config list' lists the machines");
-    if (!job->traces.n)
-        return cli_error("run: expected a trace; 'mmusim run --help' shows examples");
-    return CLI_GO;
+    return status == CLI_GO ? check_given(job) : status;
 }
 
 static uint64_t fnv1a(const char *bytes, size_t n)

@@ -102,12 +102,25 @@ static void fill_result(const struct hot_entry *e, const struct mmu_access *a, m
     };
 }
 
-/* A walk just ended: others will follow soon in a run that misses much. */
-static void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left)
+/* A first-level hit at t. */
+ALWAYS_INLINE void take_hit(struct hot *hot, struct hot_entry *e, const struct mmu_access *a, unsigned kind, mmu_cycle t, uint64_t clock,
+                            struct mmu_result *result)
 {
-    if (left <= AHEAD_PDE)
+    hot_touch(e, clock);
+    if (UNLIKELY(e->slot))
+        hot->hits[e->slot][kind]++;
+    if (result)
+        fill_result(e, a, t, result);
+}
+
+/* If a walk ended since there were *walks: others will follow soon in a run that misses much. */
+static inline void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left, uint64_t *walks)
+{
+    if (c->mmu.walk_latency.count == *walks)
         return;
-    mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, a[AHEAD_TABLE].va, a[AHEAD_PTE].va);
+    *walks = c->mmu.walk_latency.count;
+    if (left > AHEAD_PDE)
+        mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, a[AHEAD_TABLE].va, a[AHEAD_PTE].va);
 }
 
 /* Steps one access; false: stop (status). */
@@ -119,9 +132,18 @@ static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, st
     }
     uint64_t walks = c->mmu.walk_latency.count;
     *status = core_step(c, a, result);
-    if (c->mmu.walk_latency.count != walks)
-        look_ahead(c, a, left);
+    look_ahead(c, a, left, &walks);
     return *status == MMU_OK;
+}
+
+/* The same from within a batch: the tab is settled before and opened again. */
+static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t left, struct tab *tab, struct mmu_result *result, int *status)
+{
+    settle(c, tab);
+    bool more = step(c, a, left, result, status);
+    plain_calm(&c->mmu);
+    open_tab(c, tab);
+    return more;
 }
 
 /* A plain miss of a blocking core, which issues at t: on the tab like a hit, with a completion. False: nothing has changed. */
@@ -183,11 +205,7 @@ ALWAYS_INLINE size_t run_hits(struct mmu_core *c, const struct mmu_access *a, si
         mmu_cycle next = t + gap[kind];
         if (UNLIKELY(!e || next < busy))
             break;
-        hot_touch(e, ++clock);
-        if (UNLIKELY(e->slot))
-            hot->hits[e->slot][kind]++;
-        if (want)
-            fill_result(e, x, next, &results[i]);
+        take_hit(hot, e, x, kind, next, ++clock, want ? &results[i] : NULL);
         counted += one[kind];
         t = next;
     }
@@ -237,27 +255,17 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
         }
         hits = e && t >= busy;
         if (hits) {
-            hot_touch(e, ++tab.clock);
-            if (UNLIKELY(e->slot))
-                hot->hits[e->slot][kind]++;
-            if (want)
-                fill_result(e, x, t, &results[i]);
+            take_hit(hot, e, x, kind, t, ++tab.clock, want ? &results[i] : NULL);
         } else if (plain && miss(c, x, t, kind, class, &tab, want ? &results[i] : NULL)) {
             busy = c->real.busy;
-            if (c->mmu.walk_latency.count != walks) {
-                walks = c->mmu.walk_latency.count;
-                look_ahead(c, x, n - i);
-            }
+            look_ahead(c, x, n - i, &walks);
         } else {
-            settle(c, &tab);
-            bool more = step(c, x, n - i, want ? &results[i] : NULL, &status);
-            plain_calm(&c->mmu);
-            open_tab(c, &tab);
+            bool more = step_aside(c, x, n - i, &tab, want ? &results[i] : NULL, &status);
             busy = c->real.busy;
             walks = c->mmu.walk_latency.count;
-            if (!more)
-                break;
-            continue;
+            if (more)
+                continue;
+            break;
         }
         tab.gaps += g;
         tab.t = t;
