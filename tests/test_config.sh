@@ -40,6 +40,9 @@ done
 [[ $(grep -c ': ok: ' "$scratch/out") == $(ls "$CONFIGS"/*.yaml | wc -l) ]] || fail "check: $(cat "$scratch/out")"
 "$MMUSIM" config show zen4 --set window=3 --set window=12 | grep -qx 'window: 12' || fail "show --set: the last one does not win"
 "$MMUSIM" config keys | grep -qx 'tlb.NAME.entries' || fail "keys: no tlb.NAME.entries"
+# The caller's own replacement policy is offered where there can be one: in TLBs.
+[[ $("$MMUSIM" config keys | grep -B2 'mru3plru4, user$' | grep replacement) == tlb.NAME.replacement ]] || fail "keys: who takes replacement: user"
+[[ $("$MMUSIM" config keys | grep -c 'mru3plru4$') == 6 ]] || fail "keys: not six other replacement policies"
 
 printf 'inherit: haswell\ntlb:\n  STLB: {wyas: 4}\n' >"$scratch/bad.yaml"
 refused "bad.yaml:3:10: tlb.STLB: unknown key 'wyas'; did you mean 'ways'?" show "$scratch/bad.yaml"
