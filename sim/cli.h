@@ -1,8 +1,8 @@
 /*
  * sim/cli.h: what every subcommand shares: options, numbers, errors, output files.
  *
- * A subcommand describes its options in a table whose rows point to its own variables, and calls cli_parse(). Bad input gets one line on
- * standard error, "mmusim: ...", and exit status CLI_BAD.
+ * A subcommand describes its options in a table whose rows point to its own variables, and calls cli_parse().
+ * Bad input gets one line on standard error, "mmusim: ...", and exit status CLI_BAD.
  */
 #ifndef SIM_CLI_H
 #define SIM_CLI_H
@@ -23,7 +23,8 @@ int cmd_run(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
 
-/* Words, in the order given. The words belong to argv, the array to the list: cli_list_free(). Zero-initialise. */
+/* Words, in the order given. The words belong to argv, the array to the list: cli_list_free().
+ * Zero-initialise. */
 struct cli_list {
     const char **item;
     size_t n;
@@ -53,21 +54,23 @@ struct cli_option {
 
 /* A subcommand's text. */
 struct cli_command {
-    const char *name;     /* "walk" */
-    const char *usage;    /* what follows the name: "[OPTION...] ADDRESS...|-"; several forms are separated by \n */
-    const char *summary;  /* what it does, one paragraph of lines */
-    const char *details;  /* printed behind the options: formats, examples; may be NULL */
+    const char *name; /* "walk" */
+    const char
+        *usage; /* what follows the name: "[OPTION...] ADDRESS...|-"; several forms are separated by \n */
+    const char *summary; /* what it does, one paragraph of lines */
+    const char *details; /* printed behind the options: formats, examples; may be NULL */
 };
 
 /*
- * Parses argv[1...]: --name VALUE, --name=VALUE, flags, and words, in any order; "--" ends the options; "-" is a word. --help prints the
- * command's help on standard output. words receives what is no option (free it in any case).
+ * Parses argv[1...]: --name VALUE, --name=VALUE, flags, and words, in any order; "--" ends the options; "-"
+ * is a word. --help prints the command's help on standard output. words receives what is no option (free it
+ * in any case).
  *
  * Returns CLI_GO, or the exit status to end with: CLI_OK after --help, CLI_BAD after a complaint.
  */
 enum { CLI_GO = -1 };
-int cli_parse(const struct cli_command *command, const struct cli_option *options, size_t n, int argc, char **argv,
-              struct cli_list *words);
+int cli_parse(const struct cli_command *command, const struct cli_option *options, size_t n, int argc,
+              char **argv, struct cli_list *words);
 
 /* Prints "mmusim: " and the message as one line on standard error; returns CLI_BAD. */
 int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -76,22 +79,23 @@ int cli_error_mmu(const struct mmu_error *err);
 /* "unknown WHAT 'WORD'", with the nearest candidate as a suggestion when one is near; returns CLI_BAD. */
 int cli_error_unknown(const char *what, const char *word, const char *const *candidates, size_t n);
 
-/* Reads one whole number; size: suffixes K, M, G, T are allowed. Returns NULL, or what is wrong, for example "is not a number". */
+/* Reads one whole number; size: suffixes K, M, G, T are allowed. Returns NULL, or what is wrong, for example
+ * "is not a number". */
 const char *cli_number(const char *text, bool size, uint64_t *value);
 
 /*
- * An output file that appears whole or not at all: written beside its place, synced, renamed. path NULL or "-": standard output. A
- * device or a pipe is written directly.
+ * An output file that appears whole or not at all: written beside its place, synced, renamed. path NULL or
+ * "-": standard output. A device or a pipe is written directly.
  *
- * cli_output_open() complains and returns CLI_BAD when the place cannot be written. cli_output_close() makes the file appear; it complains
- * and returns CLI_BAD when anything written so far failed, and the place keeps what it had. cli_output_discard() drops the file, and does
- * nothing when it is not open; zero-initialise.
+ * cli_output_open() complains and returns CLI_BAD when the place cannot be written. cli_output_close() makes
+ * the file appear; it complains and returns CLI_BAD when anything written so far failed, and the place keeps
+ * what it had. cli_output_discard() drops the file, and does nothing when it is not open; zero-initialise.
  */
 struct cli_output {
-    FILE *file;      /* write here; NULL when closed */
+    FILE *file;       /* write here; NULL when closed */
     const char *name; /* for messages: the caller's path, or "standard output" */
-    char *place;     /* where the file is to appear; NULL: file is written directly */
-    char *beside;    /* where it is written meanwhile */
+    char *place;      /* where the file is to appear; NULL: file is written directly */
+    char *beside;     /* where it is written meanwhile */
 };
 int cli_output_open(struct cli_output *out, const char *path);
 int cli_output_close(struct cli_output *out);

@@ -1,5 +1,6 @@
 /*
- * sim/explain.h: CR3 and paging-structure entries, field by field, in the words of the SDM (vol. 3, tables 4-3 to 4-20).
+ * sim/explain.h: CR3 and paging-structure entries, field by field, in the words of the SDM (vol. 3, tables
+ * 4-3 to 4-20).
  */
 #ifndef SIM_EXPLAIN_H
 #define SIM_EXPLAIN_H
@@ -27,10 +28,11 @@ struct explain_field {
 typedef void explain_each(void *ctx, const struct explain_field *field);
 
 /*
- * Calls each(), which may be NULL, for every field, lowest bits first; returns what the register or entry is, with the manual's table.
- * Never NULL.
+ * Calls each(), which may be NULL, for every field, lowest bits first; returns what the register or entry is,
+ * with the manual's table. Never NULL.
  */
 const char *explain_cr3(const struct explain_state *state, uint64_t cr3, explain_each *each, void *ctx);
-const char *explain_entry(const struct explain_state *state, const struct mmu_walk_step *step, explain_each *each, void *ctx);
+const char *explain_entry(const struct explain_state *state, const struct mmu_walk_step *step,
+                          explain_each *each, void *ctx);
 
 #endif

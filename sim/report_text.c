@@ -226,7 +226,7 @@ static void class_row(const struct text *text, struct table *table, const char *
     table_count(table, of->misses);
     for (unsigned i = 0; i < 3; i++) {
         table_count(table, class[i]);
-        table_real(table, percent(class[i], of->misses), 2);
+        table_real(table, percent(class[i], of -> misses), 2);
     }
 }
 

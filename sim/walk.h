@@ -8,15 +8,15 @@
 /* What the command line says of the walks to make. */
 struct walk_request {
     const char *image, *output;
-    uint64_t base;           /* of a raw image */
-    bool have[MMU_REGS];     /* registers given */
+    uint64_t base;       /* of a raw image */
+    bool have[MMU_REGS]; /* registers given */
     struct mmu_registers registers;
     bool have_mode;
-    unsigned mode;           /* enum mmu_mode; the option's choice until walk_registers() */
+    unsigned mode; /* enum mmu_mode; the option's choice until walk_registers() */
     uint64_t maxphyaddr;
-    unsigned access;         /* enum walk_access */
+    unsigned access; /* enum walk_access */
     bool user, explain;
-    unsigned format;         /* enum walk_format */
+    unsigned format; /* enum walk_format */
 };
 enum walk_access { WALK_READ, WALK_WRITE, WALK_EXECUTE };
 enum walk_format { WALK_TEXT, WALK_JSON };
@@ -24,17 +24,20 @@ enum walk_format { WALK_TEXT, WALK_JSON };
 /* The words of --mode, by enum mmu_mode less one; of --access; of --format. NULL-terminated. */
 extern const char *const walk_modes[], *const walk_accesses[], *const walk_formats[];
 
-/* Completes mode and registers from what was given; complains and returns CLI_BAD when they contradict each other. */
+/* Completes mode and registers from what was given; complains and returns CLI_BAD when they contradict each
+ * other. */
 int walk_registers(struct walk_request *request);
 
 /* Bits of a linear address in the request's mode: 32 or 64. */
 unsigned walk_address_bits(const struct walk_request *request);
 
 /* Makes one walk. */
-void walk_one(const struct walk_request *request, const struct mmu_core *core, mmu_va va, struct mmu_walk *walk);
+void walk_one(const struct walk_request *request, const struct mmu_core *core, mmu_va va,
+              struct mmu_walk *walk);
 
 /* Prints every walk, in the order of the addresses, as JSON. Returns CLI_OK or CLI_BAD. */
-int walk_print_json(FILE *out, const struct walk_request *request, const struct mmu_core *core, const mmu_va *address, size_t n);
+int walk_print_json(FILE *out, const struct walk_request *request, const struct mmu_core *core,
+                    const mmu_va *address, size_t n);
 
 /* The words of a walk's reasons, MMU_WHY_*. walk_reason() is NULL when index is beyond the last. */
 struct walk_reason {
@@ -43,11 +46,13 @@ struct walk_reason {
 };
 const struct walk_reason *walk_reason(size_t index);
 
-/* One walk as text: the line "ADDRESS PADDR SIZE FLAGS" or "ADDRESS fault ERRORCODE REASON", and with --explain the page below it. */
+/* One walk as text: the line "ADDRESS PADDR SIZE FLAGS" or "ADDRESS fault ERRORCODE REASON", and with
+ * --explain the page below it. */
 void walk_print_line(FILE *out, const struct walk_request *request, mmu_va va, const struct mmu_walk *walk);
 void walk_print_page(FILE *out, const struct walk_request *request, mmu_va va, const struct mmu_walk *walk);
 
-/* The step whose entry decides a fault: the last one, or the first that denies the right. NULL when there is none. */
+/* The step whose entry decides a fault: the last one, or the first that denies the right. NULL when there is
+ * none. */
 const struct mmu_walk_step *walk_decider(const struct mmu_walk *walk);
 
 /* MMU_WHY_MEMORY: the level of the entry that could not be read. */

@@ -1,8 +1,9 @@
 /*
  * mmusim/config.h: a machine, described by values.
  *
- * struct mmu_config is an open value: initialise it with mmu_config_init() (a minimal x86-64 processor without TLBs), or
- * load a YAML file with mmu_config_load(); change fields freely; mmu_machine_create() checks and copies it. Nothing in it is owned.
+ * struct mmu_config is an open value: initialise it with mmu_config_init() (a minimal x86-64 processor
+ * without TLBs), or load a YAML file with mmu_config_load(); change fields freely; mmu_machine_create()
+ * checks and copies it. Nothing in it is owned.
  *
  * Times are core cycles, sizes bytes, counts plain numbers.
  */
@@ -18,11 +19,11 @@ extern "C" {
 
 enum {
     MMU_MAX_CORES = 64,
-    MMU_MAX_LEVELS = 4,     /* TLB levels */
-    MMU_MAX_TLBS = 16,      /* TLB structures of a core, all levels together */
-    MMU_MAX_WAYS = 4096,    /* a fully associative structure has as many ways as entries */
+    MMU_MAX_LEVELS = 4,  /* TLB levels */
+    MMU_MAX_TLBS = 16,   /* TLB structures of a core, all levels together */
+    MMU_MAX_WAYS = 4096, /* a fully associative structure has as many ways as entries */
     MMU_MAX_TLB_ENTRIES = 1 << 20,
-    MMU_MAX_CACHES = 4,     /* levels of the cache hierarchy */
+    MMU_MAX_CACHES = 4, /* levels of the cache hierarchy */
     MMU_MAX_RAM_RANGES = 32,
     MMU_MAX_PAGER_RANGES = 32,
     MMU_MAX_WALKERS = 64,
@@ -35,19 +36,20 @@ enum mmu_mode { MMU_MODE_OFF, MMU_MODE_I386, MMU_MODE_PAE, MMU_MODE_4L, MMU_MODE
 
 /* Replacement policies (hw/repl.h defines each exactly). */
 enum mmu_policy {
-    MMU_LRU,      /* true least recently used */
-    MMU_PLRU,     /* tree pseudo-LRU, any number of ways */
-    MMU_FIFO,     /* oldest fill */
-    MMU_RANDOM,   /* seeded generator per structure */
-    MMU_NMRU,     /* not most recently used */
-    MMU_MRU3PLRU4,/* (MRU+1)%3-PLRU4: three groups of tree-PLRU, 12 ways in Skylake's second level */
+    MMU_LRU,         /* true least recently used */
+    MMU_PLRU,        /* tree pseudo-LRU, any number of ways */
+    MMU_FIFO,        /* oldest fill */
+    MMU_RANDOM,      /* seeded generator per structure */
+    MMU_NMRU,        /* not most recently used */
+    MMU_MRU3PLRU4,   /* (MRU+1)%3-PLRU4: three groups of tree-PLRU, 12 ways in Skylake's second level */
     MMU_USER_POLICY, /* the caller's own, for TLBs only: see struct mmu_policy_ops in machine.h */
     MMU_POLICIES
 };
 
 /*
- * Index functions: set = VPN mod sets (linear), or VPN[n-1:0] ^ VPN[2n-1:n] with sets = 2^n (xor). VPN is the page number, at the entry's page size, of the
- * address's low 57 bits: that the upper half is negative matters only where sets is no power of two.
+ * Index functions: set = VPN mod sets (linear), or VPN[n-1:0] ^ VPN[2n-1:n] with sets = 2^n (xor). VPN is the
+ * page number, at the entry's page size, of the address's low 57 bits: that the upper half is negative
+ * matters only where sets is no power of two.
  */
 enum mmu_index { MMU_INDEX_LINEAR, MMU_INDEX_XOR, MMU_INDEXES };
 
@@ -75,30 +77,36 @@ struct mmu_cpu {
 /*
  * One TLB structure. Kinds and pages are bit sets: 1 << enum mmu_kind, 1 << enum mmu_page.
  *
- * Of several structures of a level that hold a page's size all are probed and one is filled: the first, in the order of the config, with an invalid way in
- * the page's set; else, of two, the one that the parity of all bits of the page number names (0: the first); of more, number page number mod n.
+ * Of several structures of a level that hold a page's size all are probed and one is filled: the first, in
+ * the order of the config, with an invalid way in the page's set; else, of two, the one that the parity of
+ * all bits of the page number names (0: the first); of more, number page number mod n.
  */
 struct mmu_tlb_config {
     char name[MMU_NAME]; /* for example "DTLB 4K" */
     uint32_t level;      /* 1 = first */
     uint32_t kinds;      /* accesses served */
-    uint32_t pages;      /* page sizes held; a larger page is fractured into the largest of these that is smaller */
+    uint32_t pages;      /* page sizes held; a larger page is cut into the largest of these that is smaller */
     uint32_t entries;    /* sets x ways; need not be a power of two */
     uint32_t ways;       /* = entries: fully associative */
     uint32_t index;      /* enum mmu_index */
     uint32_t policy;     /* enum mmu_policy */
     bool pcid_bound;     /* pcids below applies; false: entries of any number of PCIDs are kept */
-    uint32_t pcids;      /* how many PCIDs' entries survive (true LRU among them); 0: every MOV CR3 drops the non-global entries */
-    uint64_t way_mask[MMU_PAGES]; /* ways in which a page of this size may lie, bit 0 = way 0; 0: all (at most 64 ways when used) */
+    uint32_t pcids;      /* how many PCIDs' entries survive (true LRU among them); 0: every MOV CR3 drops the
+                            non-global entries */
+    uint64_t way_mask[MMU_PAGES]; /* ways in which a page of this size may lie, bit 0 = way 0; 0: all (at most
+                                     64 ways when used) */
 };
 
-/* How a level beyond the first is looked up: one latency (parallel), or one after another by page size (serial). */
+/* How a level beyond the first is looked up: one latency (parallel), or one after another by page size
+ * (serial). */
 struct mmu_level_config {
-    uint32_t latency;                 /* parallel: cycles of the look-up, hit or miss. Level 1: extra cycles of a hit (default 0) */
-    uint32_t serial_count;            /* 0: parallel; else number of probes below */
-    uint32_t serial_page[MMU_PAGES];  /* enum mmu_page, in probing order; a miss pays all */
+    uint32_t latency; /* parallel: cycles of the look-up, hit or miss. Level 1: extra cycles of a hit (default
+                         0) */
+    uint32_t serial_count;           /* 0: parallel; else number of probes below */
+    uint32_t serial_page[MMU_PAGES]; /* enum mmu_page, in probing order; a miss pays all */
     uint32_t serial_latency[MMU_PAGES];
-    bool no_fracture; /* a page of a size that no structure of the level serves is not held here at all; false: as pieces of the largest smaller size */
+    bool no_fracture; /* a page of a size that no structure of the level serves is not held here at all;
+                         false: as pieces of the largest smaller size */
 };
 
 /* Paging-structure caches (SDM 4.10.3): one array per level, or one unified. */
@@ -111,17 +119,18 @@ struct mmu_psc_array {
 };
 
 struct mmu_psc_config {
-    bool unified;                               /* array[0] serves every level below */
-    uint32_t levels;                            /* unified: bit set of 1 << enum mmu_psc_level that may be held */
+    bool unified;    /* array[0] serves every level below */
+    uint32_t levels; /* unified: bit set of 1 << enum mmu_psc_level that may be held */
     struct mmu_psc_array array[MMU_PSC_LEVELS]; /* by enum mmu_psc_level when not unified */
-    uint32_t latency;                           /* cycles of the probe (all levels at once), when any cache exists */
+    uint32_t latency; /* cycles of the probe (all levels at once), when any cache exists */
 };
 
 struct mmu_walk_config {
-    uint32_t walkers;   /* walks in flight at once, 1 to MMU_MAX_WALKERS */
-    uint32_t start;     /* cycles from a walker's grant to its paging-structure-cache probe */
-    uint32_t ad_update; /* cycles per entry whose accessed or dirty flag is written */
-    bool rewalk_before_fault; /* a rights failure on a TLB hit walks again before it faults (AMD); false: may fault on a stale entry (Intel) */
+    uint32_t walkers;         /* walks in flight at once, 1 to MMU_MAX_WALKERS */
+    uint32_t start;           /* cycles from a walker's grant to its paging-structure-cache probe */
+    uint32_t ad_update;       /* cycles per entry whose accessed or dirty flag is written */
+    bool rewalk_before_fault; /* a rights failure on a TLB hit walks again before it faults (AMD); false: may
+                                 fault on a stale entry (Intel) */
 };
 
 /* One level of the cache hierarchy. */
@@ -129,23 +138,23 @@ struct mmu_cache_config {
     char name[MMU_NAME]; /* "L1", ... */
     uint64_t size;       /* bytes = line x ways x sets */
     uint32_t ways;
-    uint32_t line;       /* bytes, a power of two, the same at every level */
-    uint32_t latency;    /* cycles of a hit here, counted from the start of the read */
-    uint32_t policy;     /* enum mmu_policy */
+    uint32_t line;    /* bytes, a power of two, the same at every level */
+    uint32_t latency; /* cycles of a hit here, counted from the start of the read */
+    uint32_t policy;  /* enum mmu_policy */
 };
 
 enum mmu_reads { MMU_READS_FIXED, MMU_READS_CACHED, MMU_READS_MODES };
 enum mmu_data { MMU_DATA_NONE, MMU_DATA_FIXED, MMU_DATA_SHARED, MMU_DATA_MODES };
 
 struct mmu_memory_config {
-    uint32_t reads;         /* enum mmu_reads: page-table reads cost a fixed latency, or go through the caches */
-    uint32_t read_latency;  /* fixed: cycles per entry read */
-    uint32_t caches;        /* levels, 0 to MMU_MAX_CACHES */
+    uint32_t reads; /* enum mmu_reads: page-table reads cost a fixed latency, or go through the caches */
+    uint32_t read_latency; /* fixed: cycles per entry read */
+    uint32_t caches;       /* levels, 0 to MMU_MAX_CACHES */
     struct mmu_cache_config cache[MMU_MAX_CACHES];
-    uint32_t dram_latency;  /* cycles of a read that no cache holds */
-    uint32_t data;          /* enum mmu_data: data accesses take no time, a fixed time, or go through the same caches */
-    uint32_t data_latency;  /* fixed: cycles of each load or store (m of the time model) */
-    uint32_t ram_ranges;    /* what answers; 0 ranges: everything below 2^maxphyaddr */
+    uint32_t dram_latency; /* cycles of a read that no cache holds */
+    uint32_t data;         /* enum mmu_data: data take no time, a fixed time, or go through the same caches */
+    uint32_t data_latency; /* fixed: cycles of each load or store (m of the time model) */
+    uint32_t ram_ranges;   /* what answers; 0 ranges: everything below 2^maxphyaddr */
     struct mmu_ram_range {
         mmu_pa start;  /* multiple of 4096 */
         uint64_t size; /* bytes, multiple of 4096 */
@@ -157,34 +166,34 @@ enum mmu_frames { MMU_FRAMES_SEQUENTIAL, MMU_FRAMES_RANDOM, MMU_FRAMES_MODES };
 
 struct mmu_pager_config {
     bool enabled;
-    uint32_t mode;          /* enum mmu_mode to set up; the cpu must have it */
-    uint32_t page;          /* enum mmu_page: size of the pages mapped */
-    uint32_t frames;        /* enum mmu_frames: order in which frames are handed out */
-    uint32_t fault_cycles;  /* cycles of a fault's handler (kernel cycles, in both clocks) */
-    uint32_t ranges;        /* exceptions by address; the first that holds the address wins */
+    uint32_t mode;         /* enum mmu_mode to set up; the cpu must have it */
+    uint32_t page;         /* enum mmu_page: size of the pages mapped */
+    uint32_t frames;       /* enum mmu_frames: order in which frames are handed out */
+    uint32_t fault_cycles; /* cycles of a fault's handler (kernel cycles, in both clocks) */
+    uint32_t ranges;       /* exceptions by address; the first that holds the address wins */
     struct mmu_pager_range {
-        mmu_va start, end;  /* bytes, [start, end) */
-        uint32_t page;      /* enum mmu_page */
+        mmu_va start, end; /* bytes, [start, end) */
+        uint32_t page;     /* enum mmu_page */
     } range[MMU_MAX_PAGER_RANGES];
 };
 
 /* Cycles of operations that are barriers. */
 struct mmu_barrier_config {
-    uint32_t mov_cr;  /* MOV CR0/CR3/CR4, WRMSR EFER */
+    uint32_t mov_cr; /* MOV CR0/CR3/CR4, WRMSR EFER */
     uint32_t invlpg;
     uint32_t invpcid;
-    uint32_t fault;   /* delivery of a #PF or #GP to its handler */
+    uint32_t fault; /* delivery of a #PF or #GP to its handler */
 };
 
 struct mmu_config {
-    char name[MMU_NAME];       /* "skylake-sp" */
-    char title[128];           /* "Intel Skylake-SP (Xeon Scalable, 2017)" */
-    uint64_t seed;             /* for random replacement and random frames */
-    uint32_t cores;            /* 1 to MMU_MAX_CORES; each with its own TLBs, walkers, caches and clock; memory is shared */
-    uint32_t cpi;              /* g of an instruction's first record, in cycles */
-    uint32_t window;           /* W: data accesses in flight; 1 = blocking */
+    char name[MMU_NAME]; /* "skylake-sp" */
+    char title[128];     /* "Intel Skylake-SP (Xeon Scalable, 2017)" */
+    uint64_t seed;       /* for random replacement and random frames */
+    uint32_t cores;  /* 1 to MMU_MAX_CORES; each with TLBs, walkers, caches and a clock; memory is shared */
+    uint32_t cpi;    /* g of an instruction's first record, in cycles */
+    uint32_t window; /* W: data accesses in flight; 1 = blocking */
     struct mmu_cpu cpu;
-    uint32_t levels;           /* TLB levels, 0 to MMU_MAX_LEVELS */
+    uint32_t levels;                               /* TLB levels, 0 to MMU_MAX_LEVELS */
     struct mmu_level_config level[MMU_MAX_LEVELS]; /* [0] is level 1 */
     uint32_t tlbs;
     struct mmu_tlb_config tlb[MMU_MAX_TLBS];
@@ -196,27 +205,31 @@ struct mmu_config {
 };
 
 /*
- * The defaults: one x86-64 core with every feature, MAXPHYADDR 46, no TLB, no paging-structure cache, one walker, fixed reads, every latency 0,
- * cpi 1, window 1, seed 1, and the pager mapping 4-KByte pages with sequential frames under four-level paging. Padding is zero as well.
+ * The defaults: one x86-64 core with every feature, MAXPHYADDR 46, no TLB, no paging-structure cache, one
+ * walker, fixed reads, every latency 0, cpi 1, window 1, seed 1, and the pager mapping 4-KByte pages with
+ * sequential frames under four-level paging. Padding is zero as well.
  */
 MMU_API void mmu_config_init(struct mmu_config *config);
 
 /*
- * Loads a machine from YAML. name is a path (contains '/' or ends in ".yaml"/".yml"), or the name of a shipped machine that is looked for
- * in $MMUSIM_CONFIG_PATH (colon-separated), then beside the program, then where the library was installed. A file may inherit from another
+ * Loads a machine from YAML. name is a path (contains '/' or ends in ".yaml"/".yml"), or the name of a
+ * shipped machine that is looked for in $MMUSIM_CONFIG_PATH (colon-separated), then beside the program, then
+ * where the library was installed. A file may inherit from another
  * (`inherit: NAME`) and override its fields.
  *
  * sets: n strings "path=value", applied last, in order, as --set does; may be NULL when n is 0.
- * Returns MMU_OK, or a negative status with *err filled (err may be NULL): file, line, column, the key's path, what was expected. On an
- * error *config is unspecified.
+ * Returns MMU_OK, or a negative status with *err filled (err may be NULL): file, line, column, the key's
+ * path, what was expected. On an error *config is unspecified.
  */
-MMU_API int mmu_config_load(struct mmu_config *config, const char *name, const char *const *sets, size_t n, struct mmu_error *err);
+MMU_API int mmu_config_load(struct mmu_config *config, const char *name, const char *const *sets, size_t n,
+                            struct mmu_error *err);
 
 /* The same from a text in memory; origin names it in errors. */
-MMU_API int mmu_config_parse(struct mmu_config *config, const char *text, size_t size, const char *origin, const char *const *sets,
-                             size_t n, struct mmu_error *err);
+MMU_API int mmu_config_parse(struct mmu_config *config, const char *text, size_t size, const char *origin,
+                             const char *const *sets, size_t n, struct mmu_error *err);
 
-/* Checks that a config describes a possible machine; err->message names the first offending field by its YAML path. MMU_OK or MMU_ERR_INVALID. */
+/* Checks that a config describes a possible machine; err->message names the first offending field by its YAML
+ * path. MMU_OK or MMU_ERR_INVALID. */
 MMU_API int mmu_config_check(const struct mmu_config *config, struct mmu_error *err);
 
 /*
@@ -225,15 +238,18 @@ MMU_API int mmu_config_check(const struct mmu_config *config, struct mmu_error *
  */
 MMU_API int mmu_config_write(const struct mmu_config *config, FILE *out);
 
-/* Calls each() for every key that a YAML file may have: its path (NAME, N stand for an element), what it may be, what it means. */
-MMU_API void mmu_config_keys(void (*each)(void *ctx, const char *path, const char *expected, const char *text), void *ctx);
+/* Calls each() for every key that a YAML file may have: its path (NAME, N stand for an element), what it may
+ * be, what it means. */
+MMU_API void
+mmu_config_keys(void (*each)(void *ctx, const char *path, const char *expected, const char *text), void *ctx);
 
 /*
- * Calls each(ctx, name, title, path) for every shipped machine, sorted by name. A file that does not load is passed with its error text
- * as title. MMU_OK, or MMU_ERR_NOTFOUND when no config directory was found (err says where it looked).
+ * Calls each(ctx, name, title, path) for every shipped machine, sorted by name. A file that does not load is
+ * passed with its error text as title. MMU_OK, or MMU_ERR_NOTFOUND when no config directory was found (err
+ * says where it looked).
  */
-MMU_API int mmu_config_list(void (*each)(void *ctx, const char *name, const char *title, const char *path), void *ctx,
-                            struct mmu_error *err);
+MMU_API int mmu_config_list(void (*each)(void *ctx, const char *name, const char *title, const char *path),
+                            void *ctx, struct mmu_error *err);
 
 #ifdef __cplusplus
 }

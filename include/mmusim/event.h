@@ -1,8 +1,9 @@
 /*
  * mmusim/event.h: what a core tells an observer, on the miss path only.
  *
- * An observer is a value: a mask, a function and its context. The function is called synchronously, in issue order, and must not call
- * back into the same machine except to read (mmu_machine_read(), mmu_core_get(), mmu_core_stats()).
+ * An observer is a value: a mask, a function and its context. The function is called synchronously, in issue
+ * order, and must not call back into the same machine except to read (mmu_machine_read(), mmu_core_get(),
+ * mmu_core_stats()).
  */
 #ifndef MMUSIM_EVENT_H
 #define MMUSIM_EVENT_H
@@ -16,12 +17,12 @@ extern "C" {
 struct mmu_core;
 
 enum mmu_event_type {
-    MMU_EV_ACCESS, /* every access; asking for it puts the core on its slow path */
-    MMU_EV_MISS,   /* a first-level miss (page-crossing accesses: one for each half that misses) */
-    MMU_EV_WALK,   /* a page walk ended, well or with a fault */
-    MMU_EV_FAULT,  /* a #PF or #GP was raised (also those that the pager then resolves) */
-    MMU_EV_FILL,   /* an entry was written into a TLB structure */
-    MMU_EV_EVICT,  /* a valid entry left a TLB structure to make room */
+    MMU_EV_ACCESS,     /* every access; asking for it puts the core on its slow path */
+    MMU_EV_MISS,       /* a first-level miss (page-crossing accesses: one for each half that misses) */
+    MMU_EV_WALK,       /* a page walk ended, well or with a fault */
+    MMU_EV_FAULT,      /* a #PF or #GP was raised (also those that the pager then resolves) */
+    MMU_EV_FILL,       /* an entry was written into a TLB structure */
+    MMU_EV_EVICT,      /* a valid entry left a TLB structure to make room */
     MMU_EV_INVALIDATE, /* INVLPG, INVPCID, MOV CR or a fault dropped entries */
     MMU_EVENTS
 };
@@ -35,7 +36,8 @@ struct mmu_event {
     uint16_t structure;  /* FILL, EVICT: index of the TLB structure in the config */
     uint16_t pcid;       /* current PCID; FILL, EVICT: the entry's */
     uint32_t error_code; /* FAULT */
-    uint32_t reads;      /* WALK: paging-structure entries read; INVALIDATE: entries dropped, TLBs and paging-structure caches together */
+    uint32_t reads;      /* WALK: paging-structure entries read; INVALIDATE: entries dropped, TLBs and
+                            paging-structure caches together */
     mmu_va va;           /* the access's address; FILL, EVICT: the page's first address */
     mmu_pa pa;           /* ACCESS, WALK, FILL, EVICT: the physical address */
     mmu_cycle cycle;     /* when: the issue of the access, the end of the walk */

@@ -16,6 +16,6 @@
 #define MMU_VERSION_MAJOR 0
 #define MMU_VERSION_MINOR 1
 #define MMU_VERSION_PATCH 0
-#define MMU_VERSION "0.1.0"
+#define MMU_VERSION       "0.1.0"
 
 #endif

@@ -1,16 +1,19 @@
 /*
  * mmusim/stats.h: every number a core counts, each with its definition.
  *
- * struct mmu_stats is an open value made of uint64_t only, so that a region of interest is the difference of two snapshots. Each group
- * of counters stands in one X-macro, which yields the struct members, the JSON and the CSV: X(name, count, labels, unit, definition),
- * where count is the number of elements and labels the enum that names them.
+ * struct mmu_stats is an open value made of uint64_t only, so that a region of interest is the difference of
+ * two snapshots. Each group of counters stands in one X-macro, which yields the struct members, the JSON and
+ * the CSV: X(name, count, labels, unit, definition), where count is the number of elements and labels the
+ * enum that names them.
  *
  * Identities that hold in every snapshot and in every difference (mmu_stats_check() executes them):
- *   tlb.hits + tlb.misses = its accesses;  level.accesses = level.hits + level.misses;  a level's misses + dirty walks reach the next;
- *   tlb.compulsory + capacity + conflict = misses, when mmu_core_classify() was on all the time (else they are less);
- *   walks.started = completed + faulted;   reads summed over level and place = references of all walks;
- *   pending_kind summed over kinds = pending;   active <= active_kind summed over kinds <= pending;
- *   cycles.elapsed = issue + sum of stalled parts;  charged - stalled >= 0 for translation.
+ *   - tlb.hits + tlb.misses = its accesses; level.accesses = level.hits + level.misses; a level's misses +
+ *     dirty walks reach the next;
+ *   - tlb.compulsory + capacity + conflict = misses, when mmu_core_classify() was on all the time (else
+ * less);
+ *   - walks.started = completed + faulted; reads summed over level and place = references of all walks;
+ *   - pending_kind summed over kinds = pending; active <= active_kind summed over kinds <= pending;
+ *   - cycles.elapsed = issue + sum of stalled parts; charged - stalled >= 0 for translation.
  */
 #ifndef MMUSIM_STATS_H
 #define MMUSIM_STATS_H
@@ -23,7 +26,15 @@ extern "C" {
 #endif
 
 /* Places that a page-table read can hit. */
-enum mmu_place { MMU_PLACE_FIXED, MMU_PLACE_L1, MMU_PLACE_L2, MMU_PLACE_L3, MMU_PLACE_L4, MMU_PLACE_MEMORY, MMU_PLACES };
+enum mmu_place {
+    MMU_PLACE_FIXED,
+    MMU_PLACE_L1,
+    MMU_PLACE_L2,
+    MMU_PLACE_L3,
+    MMU_PLACE_L4,
+    MMU_PLACE_MEMORY,
+    MMU_PLACES
+};
 
 enum { MMU_WALK_LEVELS = 5 }; /* [0] PTE, [1] PDE, [2] PDPTE, [3] PML4E, [4] PML5E */
 
@@ -52,7 +63,7 @@ enum mmu_part {
     MMU_PART_READ_LAST = MMU_PART_READ + MMU_WALK_LEVELS * MMU_PLACES - 1,
     MMU_PARTS_AFTER_READ(MMU_X)
 #undef MMU_X
-    MMU_PARTS
+        MMU_PARTS
 };
 
 /* A stable identifier such as "second", "read.pde.l2", and a text for people. Never NULL. */
@@ -72,7 +83,16 @@ struct mmu_ledger {
 };
 
 /* Why entries were dropped. */
-enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, MMU_BY_FAULT, MMU_BY_PCID_LIMIT, MMU_BY_REWALK, MMU_CAUSES };
+enum mmu_cause {
+    MMU_BY_INVLPG,
+    MMU_BY_INVPCID,
+    MMU_BY_MOV_CR3,
+    MMU_BY_CONTROL,
+    MMU_BY_FAULT,
+    MMU_BY_PCID_LIMIT,
+    MMU_BY_REWALK,
+    MMU_CAUSES
+};
 
 /*
  * X(name, count, labels, unit, definition)
@@ -81,23 +101,32 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
 #define MMU_TLB_COUNTERS(X)                                                                                  \
     X(hits, MMU_KINDS, kind, "accesses", "look-ups found here")                                              \
     X(misses, MMU_KINDS, kind, "accesses",                                                                   \
-      "look-ups missed, counted at the structure that the page (as found) belongs in; faults: at the first that serves the kind") \
+      "look-ups missed, counted at the structure that the page (as found) belongs in; faults: at the first " \
+      "that serves the kind")                                                                                \
     X(hits_page, MMU_PAGES, page, "accesses", "hits by size of the entry")                                   \
     X(merged, MMU_KINDS, kind, "accesses", "hits on an entry whose walk had not finished (part of hits)")    \
-    X(dirty_walks, 1, none, "accesses", "stores that hit an entry with D = 0 and walked again (part of hits)") \
+    X(dirty_walks, 1, none, "accesses",                                                                      \
+      "stores that hit an entry with D = 0 and walked again (part of hits)")                                 \
     X(fills, MMU_PAGES, page, "entries", "entries written by walks and by hits in the next level")           \
-    X(refills, 1, none, "entries", "fills that overwrote the entry of the same tag in place (part of fills)") \
+    X(refills, 1, none, "entries",                                                                           \
+      "fills that overwrote the entry of the same tag in place (part of fills)")                             \
     X(evictions, 1, none, "entries", "valid entries replaced to make room")                                  \
     X(flushed, MMU_CAUSES, cause, "entries", "entries dropped, by cause")
 
-/* Of each TLB structure as well: its misses by class. All 0 without mmu_core_classify(), which defines them. */
+/* Of each TLB structure as well: its misses by class. All 0 without mmu_core_classify(), which defines them.
+ */
 #define MMU_TLB_CLASSES(X)                                                                                   \
-    X(compulsory, MMU_KINDS, kind, "accesses", "misses that a structure without end would have too (part of misses)") \
-    X(capacity, MMU_KINDS, kind, "accesses", "other misses that a fully associative LRU structure of as many entries would have too (part of misses)") \
-    X(conflict, MMU_KINDS, kind, "accesses", "other misses: of sets, ways or replacement policy (part of misses)")
+    X(compulsory, MMU_KINDS, kind, "accesses",                                                               \
+      "misses that a structure without end would have too (part of misses)")                                 \
+    X(capacity, MMU_KINDS, kind, "accesses",                                                                 \
+      "other misses that a fully associative LRU structure of as many entries would have too (part of "      \
+      "misses)")                                                                                             \
+    X(conflict, MMU_KINDS, kind, "accesses",                                                                 \
+      "other misses: of sets, ways or replacement policy (part of misses)")
 
 #define MMU_LEVEL_COUNTERS(X)                                                                                \
-    X(accesses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses", "translations that looked here (a page-crossing access is two)") \
+    X(accesses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses",                                                 \
+      "translations that looked here (a page-crossing access is two)")                                       \
     X(misses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses", "found in no structure of this level")
 
 #define MMU_PSC_COUNTERS(X)                                                                                  \
@@ -115,7 +144,8 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
     X(completed_kind_page, MMU_KINDS *MMU_PAGES, kind_page, "walks",                                         \
       "completed walks by kind and by size of the page found: page + MMU_PAGES * kind")                      \
     X(dirty, 1, none, "walks", "walks for a store whose TLB entry had D = 0 (part of started)")              \
-    X(merged, MMU_KINDS, kind, "accesses", "misses that waited for an earlier access's walk of the same page") \
+    X(merged, MMU_KINDS, kind, "accesses",                                                                   \
+      "misses that waited for an earlier access's walk of the same page")                                    \
     X(waits, 1, none, "walks", "walks that waited for a free walker")                                        \
     X(wait_cycles, 1, none, "cycles", "time waited for a free walker")                                       \
     X(pending, 1, none, "cycles", "walkers busy, summed over cycles (walk_pending)")                         \
@@ -123,7 +153,8 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
     X(pending_kind, MMU_KINDS, kind, "cycles", "walkers busy for this kind, summed over cycles")             \
     X(active_kind, MMU_KINDS, kind, "cycles", "cycles with at least one walker busy for this kind")          \
     X(references, 1, none, "reads", "paging-structure entries read by walks")                                \
-    X(fetch_reads, MMU_PLACES, place, "reads", "those read by fetches' walks, by where they hit (part of reads)") \
+    X(fetch_reads, MMU_PLACES, place, "reads",                                                               \
+      "those read by fetches' walks, by where they hit (part of reads)")                                     \
     X(accessed_set, 1, none, "entries", "entries whose accessed flag a walk set")                            \
     X(dirty_set, 1, none, "entries", "entries whose dirty flag a walk set")                                  \
     X(prefetches, 1, none, "walks", "walks begun by mmu_core_prefetch() or a prefetcher (part of started)")
@@ -131,10 +162,12 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
 #define MMU_RUN_COUNTERS(X)                                                                                  \
     X(accesses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses", "references made")                              \
     X(crossings, MMU_KINDS, kind, "accesses", "references that crossed a 4-KByte boundary")                  \
-    X(instructions, 1, none, "instructions", "fetches that are an instruction's first record; 0 in traces without fetches") \
+    X(instructions, 1, none, "instructions",                                                                 \
+      "fetches that are an instruction's first record; 0 in traces without fetches")                         \
     X(faults_pf, 1, none, "faults", "#PF raised, resolved ones included")                                    \
     X(faults_resolved, 1, none, "faults", "#PF that the pager or operating system resolved")                 \
-    X(faults_spurious, 1, none, "faults", "#PF on a stale entry where the tables permit the access (part of resolved)") \
+    X(faults_spurious, 1, none, "faults",                                                                    \
+      "#PF on a stale entry where the tables permit the access (part of resolved)")                          \
     X(faults_gp, 1, none, "faults", "#GP raised by accesses")                                                \
     X(faults_memory, 1, none, "accesses", "walks that met an entry where no memory answers")                 \
     X(mov_cr, 1, none, "operations", "register loads that took effect")                                      \
@@ -146,7 +179,8 @@ enum mmu_cause { MMU_BY_INVLPG, MMU_BY_INVPCID, MMU_BY_MOV_CR3, MMU_BY_CONTROL, 
     X(ideal, 1, none, "cycles", "the same with translation free")                                            \
     X(issue, 1, none, "cycles", "sum of the issue gaps g")                                                   \
     X(charged, MMU_PARTS, part, "cycles", "sum of the accesses' ledgers")                                    \
-    X(stalled, MMU_PARTS, part, "cycles", "the run's ledger: issue delays and the tail, by the part that caused them")
+    X(stalled, MMU_PARTS, part, "cycles",                                                                    \
+      "the run's ledger: issue delays and the tail, by the part that caused them")
 
 struct mmu_tlb_stats {
 #define MMU_X(name, count, labels, unit, text) uint64_t name[count];
@@ -171,7 +205,8 @@ struct mmu_cycle_stats {
 };
 
 /*
- * An exact histogram: bin v counts the value v, for v < MMU_HISTOGRAM_EXACT. Greater values are counted in bins of 1/64 of their size (far).
+ * An exact histogram: bin v counts the value v, for v < MMU_HISTOGRAM_EXACT. Greater values are counted in
+ * bins of 1/64 of their size (far).
  */
 enum { MMU_HISTOGRAM_EXACT = 4096, MMU_HISTOGRAM_FAR = 52 * 64 };
 struct mmu_histogram {
@@ -188,34 +223,40 @@ struct mmu_stats {
     struct mmu_tlb_stats tlb[MMU_MAX_TLBS];       /* as in the config */
     struct mmu_psc_stats psc[MMU_PSC_LEVELS];     /* by enum mmu_psc_level, also when unified */
     struct mmu_walk_stats walk;
-    uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES];  /* paging-structure entries read, by level and by where they hit */
+    uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES]; /* entries read, by level and by where they hit */
     struct mmu_cycle_stats cycles;
-    struct mmu_histogram walk_latency;            /* service cycles of every walk, from the grant of a walker to its end */
+    /* service cycles of every walk, from the grant of a walker to its end */
+    struct mmu_histogram walk_latency;
 };
 
 /* out = later - earlier; out may be either. Both must come from the same core. */
-MMU_API void mmu_stats_difference(struct mmu_stats *out, const struct mmu_stats *later, const struct mmu_stats *earlier);
+MMU_API void mmu_stats_difference(struct mmu_stats *out, const struct mmu_stats *later,
+                                  const struct mmu_stats *earlier);
 
 /* out += more: cores of one machine added up (cycles are added too; max of histograms is the greater). */
 MMU_API void mmu_stats_add(struct mmu_stats *out, const struct mmu_stats *more);
 
-/* Was any miss classified? If not, the counters of MMU_TLB_CLASSES say nothing, and mmu_stats_each() leaves them out. */
+/* Was any miss classified? If not, the counters of MMU_TLB_CLASSES say nothing, and mmu_stats_each() leaves
+ * them out. */
 MMU_API bool mmu_stats_classified(const struct mmu_stats *stats);
 
-/* Executes the identities above. MMU_OK, or MMU_ERR_INVALID with the identity that fails in err->message (err may be NULL). */
-MMU_API int mmu_stats_check(const struct mmu_stats *stats, const struct mmu_config *config, struct mmu_error *err);
+/* Executes the identities above. MMU_OK, or MMU_ERR_INVALID with the identity that fails in err->message (err
+ * may be NULL). */
+MMU_API int mmu_stats_check(const struct mmu_stats *stats, const struct mmu_config *config,
+                            struct mmu_error *err);
 
 /* One counter as mmu_stats_each() delivers it. */
 struct mmu_counter {
-    const char *path; /* stable, for example "tlb.DTLB 4K.misses.load", "walk.completed.fetch", "cycles.stalled.read.pde.l1" */
+    const char *path; /* stable, for example "tlb.DTLB 4K.misses.load", "walk.completed.fetch",
+                         "cycles.stalled.read.pde.l1" */
     const char *unit;
     const char *definition;
     uint64_t value;
 };
 
 /*
- * Calls each() for every counter that exists on this machine (structures, levels and caches that the config lacks are left out), always
- * in the same order. The pointers in the counter are valid during the call only.
+ * Calls each() for every counter that exists on this machine (structures, levels and caches that the config
+ * lacks are left out), always in the same order. The pointers in the counter are valid during the call only.
  */
 MMU_API void mmu_stats_each(const struct mmu_stats *stats, const struct mmu_config *config,
                             void (*each)(void *ctx, const struct mmu_counter *counter), void *ctx);

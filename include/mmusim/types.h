@@ -1,5 +1,6 @@
 /*
- * mmusim/types.h: the words that every other header uses: addresses, cycles, errors, accesses and their outcomes.
+ * mmusim/types.h: the words that every other header uses: addresses, cycles, errors, accesses and their
+ * outcomes.
  *
  * Values only: nothing here is owned, allocated or freed.
  */
@@ -17,14 +18,15 @@ extern "C" {
 /* Marks the functions that the shared library exports. */
 #define MMU_API __attribute__((visibility("default")))
 
-typedef uint64_t mmu_va;    /* linear (virtual) address, in bytes; 64 bits, sign-extended where x86-64 demands it */
+typedef uint64_t
+    mmu_va; /* linear (virtual) address, in bytes; 64 bits, sign-extended where x86-64 demands it */
 typedef uint64_t mmu_pa;    /* physical address, in bytes; below 2^52 */
 typedef uint64_t mmu_pfn;   /* physical page frame number: mmu_pa / 4096 */
 typedef uint64_t mmu_cycle; /* core cycles, or a point in simulated time */
 
 /*
- * Status codes: 0 is success, errors are negative. A page fault is no error, it is an outcome (enum mmu_outcome).
- * X(name, value, text)
+ * Status codes: 0 is success, errors are negative. A page fault is no error, it is an outcome (enum
+ * mmu_outcome). X(name, value, text)
  */
 #define MMU_STATUSES(X)                                                                                      \
     X(OK, 0, "success")                                                                                      \
@@ -46,32 +48,35 @@ enum mmu_status {
 #undef MMU_X
 };
 
-/* The text of a status code, for example "malformed input"; "unknown status" for any other number. Never NULL. */
+/* The text of a status code, for example "malformed input"; "unknown status" for any other number. Never
+ * NULL. */
 MMU_API const char *mmu_status_text(int status);
 
 /*
- * Where and why an input was refused. Parsers fill it; the caller prints it. Fields that do not apply are 0 or "".
- * One line for a person: mmu_error_format().
+ * Where and why an input was refused. Parsers fill it; the caller prints it. Fields that do not apply are 0
+ * or "". One line for a person: mmu_error_format().
  */
 struct mmu_error {
-    int code;            /* enum mmu_status, 0 when there is no error */
-    unsigned line;       /* 1-based; 0: not a text position */
-    unsigned column;     /* 1-based; 0: unknown */
-    bool has_offset;     /* offset below is meaningful */
-    uint64_t offset;     /* byte offset in the (decompressed) input */
-    char file[256];      /* the input's name as the caller gave it */
-    char message[512];   /* what is wrong, what was expected, a suggestion */
+    int code;          /* enum mmu_status, 0 when there is no error */
+    unsigned line;     /* 1-based; 0: not a text position */
+    unsigned column;   /* 1-based; 0: unknown */
+    bool has_offset;   /* offset below is meaningful */
+    uint64_t offset;   /* byte offset in the (decompressed) input */
+    char file[256];    /* the input's name as the caller gave it */
+    char message[512]; /* what is wrong, what was expected, a suggestion */
 };
 
-/* Writes "FILE:LINE:COLUMN: MESSAGE", "FILE: byte OFFSET: MESSAGE" or "FILE: MESSAGE" into buf, always terminated; returns buf. */
+/* Writes "FILE:LINE:COLUMN: MESSAGE", "FILE: byte OFFSET: MESSAGE" or "FILE: MESSAGE" into buf, always
+ * terminated; returns buf. */
 MMU_API const char *mmu_error_format(const struct mmu_error *err, char *buf, size_t size);
 
 /* What a reference does. A read-modify-write (Lackey's M) is a load followed by a store: two accesses. */
 enum mmu_kind { MMU_FETCH, MMU_LOAD, MMU_STORE, MMU_KINDS };
 
 /*
- * On whose authority (SDM 4.6). An explicit supervisor access is made at CPL < 3; an implicit one is made by the
- * processor itself (descriptor tables, TSS) at any CPL, is never exempt from SMAP by EFLAGS.AC, and is never a fetch.
+ * On whose authority (SDM 4.6). An explicit supervisor access is made at CPL < 3; an implicit one is made by
+ * the processor itself (descriptor tables, TSS) at any CPL, is never exempt from SMAP by EFLAGS.AC, and is
+ * never a fetch.
  */
 enum mmu_priv { MMU_USER, MMU_SUPERVISOR, MMU_IMPLICIT, MMU_PRIVS };
 
@@ -91,17 +96,18 @@ struct mmu_access {
 };
 
 #define MMU_KIND_PRIV(kind, priv) ((uint8_t)((unsigned)(kind) | (unsigned)(priv) << 4))
-#define MMU_KIND_OF(byte) ((enum mmu_kind)((byte)&15u))
-#define MMU_PRIV_OF(byte) ((enum mmu_priv)((byte) >> 4))
+#define MMU_KIND_OF(byte)         ((enum mmu_kind)((byte)&15u))
+#define MMU_PRIV_OF(byte)         ((enum mmu_priv)((byte) >> 4))
 
 /* How an access, a register load or an invalidation ended. */
 enum mmu_outcome {
-    MMU_DONE,         /* completed */
-    MMU_FAULT_PF,     /* #PF: error code and CR2 are set */
-    MMU_FAULT_GP,     /* #GP(0): non-canonical address, reserved register bit, reserved PDPTE bit, CPL > 0, ... */
-    MMU_FAULT_UD,     /* #UD: the processor lacks the instruction (INVPCID, INVLPG on an 80386) */
-    MMU_FAULT_MEMORY, /* a paging-structure entry lies where no simulated memory answers: no x86 exception, the machine is
-                         misconfigured. cr2 = the address accessed, pa = the entry's physical address */
+    MMU_DONE,     /* completed */
+    MMU_FAULT_PF, /* #PF: error code and CR2 are set */
+    MMU_FAULT_GP, /* #GP(0): non-canonical address, reserved register bit, reserved PDPTE bit, CPL > 0, ... */
+    MMU_FAULT_UD, /* #UD: the processor lacks the instruction (INVPCID, INVLPG on an 80386) */
+    MMU_FAULT_MEMORY, /* a paging-structure entry lies where no simulated memory answers: no x86 exception,
+                         the machine is misconfigured. cr2 = the address accessed, pa = the entry's physical
+                         address */
 };
 
 /* #PF error-code bits (SDM 4.7). */
@@ -115,9 +121,19 @@ enum {
 };
 
 /* Where in the translation hardware an access was resolved. */
-enum mmu_where { MMU_AT_L1, MMU_AT_L2, MMU_AT_L3, MMU_AT_L4, MMU_AT_WALK, MMU_AT_MERGE, MMU_AT_NOPAGING, MMU_AT_FAULT };
+enum mmu_where {
+    MMU_AT_L1,
+    MMU_AT_L2,
+    MMU_AT_L3,
+    MMU_AT_L4,
+    MMU_AT_WALK,
+    MMU_AT_MERGE,
+    MMU_AT_NOPAGING,
+    MMU_AT_FAULT
+};
 
-/* What became of one access. For a page-crossing access: pa is that of the first byte, pa2 that of the first byte of the second page. */
+/* What became of one access. For a page-crossing access: pa is that of the first byte, pa2 that of the first
+ * byte of the second page. */
 struct mmu_result {
     mmu_pa pa;           /* physical address of the first byte (valid when outcome == MMU_DONE) */
     mmu_pa pa2;          /* page-crossing: physical address of the second part, else 0 */
@@ -128,7 +144,7 @@ struct mmu_result {
     uint8_t outcome;     /* enum mmu_outcome */
     uint8_t where;       /* enum mmu_where; the slower one of a page-crossing access's two */
     uint8_t page_shift;  /* 12, 21, 22 or 30: size of the page that maps the first byte; 0: paging is off */
-    uint8_t faults;      /* page faults that the pager or the operating system resolved on the way, saturating */
+    uint8_t faults; /* page faults that the pager or the operating system resolved on the way, saturating */
 };
 
 /* Page sizes, in order of size. 4M is that of two-level i386 paging only. */

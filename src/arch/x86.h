@@ -1,5 +1,6 @@
 /*
- * x86.h: the architecture's numbers: control-register bits, entry formats, canonical addresses, and the geometry of each paging mode.
+ * x86.h: the architecture's numbers: control-register bits, entry formats, canonical addresses, and the
+ * geometry of each paging mode.
  *
  * Constants of the manual only (Intel SDM vol. 3, chapters 2.5 and 4); no state. Both halves read it.
  */
@@ -27,19 +28,19 @@ static inline __attribute__((const)) uint64_t BITS(unsigned hi, unsigned lo)
 #define CR0_PG BIT(31)
 
 /* CR3 */
-#define CR3_PCID BITS(11, 0)
+#define CR3_PCID    BITS(11, 0)
 #define CR3_NOFLUSH BIT(63)
 
 /* CR4 */
-#define CR4_PSE BIT(4)
-#define CR4_PAE BIT(5)
-#define CR4_PGE BIT(7)
-#define CR4_LA57 BIT(12)
+#define CR4_PSE   BIT(4)
+#define CR4_PAE   BIT(5)
+#define CR4_PGE   BIT(7)
+#define CR4_LA57  BIT(12)
 #define CR4_PCIDE BIT(17)
-#define CR4_SMEP BIT(20)
-#define CR4_SMAP BIT(21)
-#define CR4_PKE BIT(22)
-#define CR4_PKS BIT(24)
+#define CR4_SMEP  BIT(20)
+#define CR4_SMAP  BIT(21)
+#define CR4_PKE   BIT(22)
+#define CR4_PKS   BIT(24)
 
 /* IA32_EFER */
 #define EFER_SCE BIT(0)
@@ -48,17 +49,17 @@ static inline __attribute__((const)) uint64_t BITS(unsigned hi, unsigned lo)
 #define EFER_NXE BIT(11)
 
 /* Paging-structure entries (SDM tables 4-4 to 4-20) */
-#define PTE_P BIT(0)
-#define PTE_W BIT(1)
-#define PTE_U BIT(2)
-#define PTE_PWT BIT(3)
-#define PTE_PCD BIT(4)
-#define PTE_A BIT(5)
-#define PTE_D BIT(6)
-#define PTE_PS BIT(7)
-#define PTE_G BIT(8)
-#define PTE_XD BIT(63)
-#define PTE_KEY_SHIFT 59
+#define PTE_P          BIT(0)
+#define PTE_W          BIT(1)
+#define PTE_U          BIT(2)
+#define PTE_PWT        BIT(3)
+#define PTE_PCD        BIT(4)
+#define PTE_A          BIT(5)
+#define PTE_D          BIT(6)
+#define PTE_PS         BIT(7)
+#define PTE_G          BIT(8)
+#define PTE_XD         BIT(63)
+#define PTE_KEY_SHIFT  59
 #define PTE_KEY(entry) ((unsigned)((entry) >> PTE_KEY_SHIFT) & 15u)
 
 /* Page sizes, by enum mmu_page. */

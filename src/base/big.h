@@ -1,6 +1,6 @@
 /*
- * big.h: large arrays in huge host pages, where the host has them: simulated caches and page tables are looked up at random, and the host's own translation
- * misses would cost more than the simulation.
+ * big.h: large arrays in huge host pages, where the host has them: simulated caches and page tables are
+ * looked up at random, and the host's own translation misses would cost more than the simulation.
  */
 #ifndef BASE_BIG_H
 #define BASE_BIG_H

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LIKELY(x)     __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)   __builtin_expect(!!(x), 0)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define COLD __attribute__((cold, noinline))
-#define COUNT_OF(a) (sizeof(a) / sizeof *(a))
+#define COLD          __attribute__((cold, noinline))
+#define COUNT_OF(a)   (sizeof(a) / sizeof *(a))
 
 /* An invariant: executed in debug builds, where it aborts with its text. */
 #ifdef MMU_DEBUG

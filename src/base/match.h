@@ -1,8 +1,9 @@
 /*
  * match.h: which way of a set holds a 64-bit tag.
  *
- * All tags are compared before anything is decided, since way numbers are unpredictable and a wrong guess costs more than the rest. Four tags are compared at
- * once by their low halves (SSE2, part of every x86-64; plain C elsewhere), then the one found as a whole.
+ * All tags are compared before anything is decided, since way numbers are unpredictable and a wrong guess
+ * costs more than the rest. Four tags are compared at once by their low halves (SSE2, part of every x86-64;
+ * plain C elsewhere), then the one found as a whole.
  */
 #ifndef BASE_MATCH_H
 #define BASE_MATCH_H
@@ -21,13 +22,16 @@ ALWAYS_INLINE unsigned match_alike4(const uint64_t *tag, uint64_t key)
     __m128 a = _mm_castsi128_ps(_mm_loadu_si128((const __m128i *)(const void *)tag));
     __m128 b = _mm_castsi128_ps(_mm_loadu_si128((const __m128i *)(const void *)(tag + 2)));
     __m128i low = _mm_castps_si128(_mm_shuffle_ps(a, b, 0x88));
-    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(low, _mm_set1_epi32((int)(uint32_t)key))));
+    return (unsigned)_mm_movemask_ps(
+        _mm_castsi128_ps(_mm_cmpeq_epi32(low, _mm_set1_epi32((int)(uint32_t)key))));
 #else
-    return (unsigned)(tag[0] == key) | (unsigned)(tag[1] == key) << 1 | (unsigned)(tag[2] == key) << 2 | (unsigned)(tag[3] == key) << 3;
+    return (unsigned)(tag[0] == key) | (unsigned)(tag[1] == key) << 1 | (unsigned)(tag[2] == key) << 2 |
+           (unsigned)(tag[3] == key) << 3;
 #endif
 }
 
-/* The way among n whose tag is key, or MATCH_NONE. Compares all before it decides: way numbers are unpredictable. */
+/* The way among n whose tag is key, or MATCH_NONE. Compares all before it decides: way numbers are
+ * unpredictable. */
 ALWAYS_INLINE uint32_t match_among(const uint64_t *tag, uint32_t n, uint64_t key)
 {
     uint64_t mask = 0;

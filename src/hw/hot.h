@@ -1,15 +1,19 @@
 /*
  * hot.h: a first-level TLB hit, and nothing else.
  *
- * Budget: about 30 instructions, one data-dependent branch. A hot entry is a first-level entry rewritten for the hit: its page number and mask as compared with
- * the whole address (so a non-canonical address never matches), and `allow`, the classes of access that may use it now without any work beyond
- * recency: its PCID is current or it is global, its rights and key permit the class, a store finds D = 1. Where an address's entry stands is guessed from
- * the low bits of its page number (guess[]); a wrong guess costs time, never truth, since the entry itself is compared.
+ * Budget: about 30 instructions, one data-dependent branch. A hot entry is a first-level entry rewritten for
+ * the hit: its page number and mask as compared with the whole address (so a non-canonical address never
+ * matches), and `allow`, the classes of access that may use it now without any work beyond recency: its PCID
+ * is current or it is global, its rights and key permit the class, a store finds D = 1. Where an address's
+ * entry stands is guessed from the low bits of its page number (guess[]); a wrong guess costs time, never
+ * truth, since the entry itself is compared.
  *
- * The caller must know that nothing is unfinished at the access's issue (then no entry is still being filled), and that a hit takes no time.
+ * The caller must know that nothing is unfinished at the access's issue (then no entry is still being
+ * filled), and that a hit takes no time.
  *
- * Recency is *touch = (*touch & keep) | set | (clock & stamp): for LRU a new stamp, for tree-PLRU and its kin the set's word (repl.h), for FIFO and random a
- * word that nobody reads. A hit on the entry that was hit last changes nothing under any of them and is left out.
+ * Recency is *touch = (*touch & keep) | set | (clock & stamp): for LRU a new stamp, for tree-PLRU and its kin
+ * the set's word (repl.h), for FIFO and random a word that nobody reads. Leaving it out for the entry that
+ * was hit last, which it would not change under any of them, was measured: no gain.
  */
 #ifndef HW_HOT_H
 #define HW_HOT_H
@@ -26,8 +30,8 @@ struct hot_entry {
     mmu_pa base;     /* of the page */
     uint64_t *touch; /* recency: see above */
     uint64_t keep, set, stamp;
-    uint32_t allow;  /* bit c: class c */
-    uint16_t slot;   /* where its hits are counted; 0: not counted, the remainder */
+    uint32_t allow;     /* bit c: class c */
+    uint16_t slot;      /* where its hits are counted; 0: not counted, the remainder */
     uint8_t page_shift; /* of the page in the tables */
     uint8_t spare;
 };
@@ -35,14 +39,14 @@ struct hot_entry {
 struct hot {
     struct hot_entry *entry; /* of all first-level structures; entry[0] never matches */
     uint32_t entries;
-    bool usable;             /* first-level hits take no time, and nobody wants to see them */
     uint32_t guess[MMU_KINDS][HOT_GUESSES];
     uint64_t hits[HOT_SLOTS][MMU_KINDS];
-    uint64_t nobody;         /* what FIFO and random touch */
+    uint64_t nobody; /* what FIFO and random touch */
 };
 
 /* The entry that serves this access, or NULL: then everything else is the miss path's. */
-ALWAYS_INLINE struct hot_entry *hot_find(struct hot *h, mmu_va va, unsigned size, unsigned kind, unsigned class)
+ALWAYS_INLINE struct hot_entry *hot_find(struct hot *h, mmu_va va, unsigned size, unsigned kind,
+                                         unsigned class)
 {
     uint64_t page = va >> PAGE_SHIFT;
     struct hot_entry *e = &h->entry[h->guess[kind][page & (HOT_GUESSES - 1)]];

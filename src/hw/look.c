@@ -1,4 +1,5 @@
-/* look.c: a walk and an access without side effects: nothing is set, filled, touched, counted or charged. See walk.h and <mmusim/walk.h>. */
+/* look.c: a walk and an access without side effects: nothing is set, filled, touched, counted or charged. See
+ * walk.h and <mmusim/walk.h>. */
 #include "mmu.h"
 #include <string.h>
 
@@ -17,7 +18,8 @@ static uint32_t causes(const struct regime *r, const struct walk *w, unsigned ri
         why |= MMU_WHY_EXECUTE;
     if (kind == MMU_FETCH && !user && user_page && (cr4 & CR4_SMEP))
         why |= MMU_WHY_SMEP;
-    if (kind != MMU_FETCH && !user && user_page && (cr4 & CR4_SMAP) && !(priv == MMU_SUPERVISOR && r->reg[MMU_REG_AC]))
+    if (kind != MMU_FETCH && !user && user_page && (cr4 & CR4_SMAP) &&
+        !(priv == MMU_SUPERVISOR && r->reg[MMU_REG_AC]))
         why |= MMU_WHY_SMAP;
     if (r->key_denied[user_page][key] >> w->class & 1)
         why |= MMU_WHY_KEY;
@@ -89,8 +91,10 @@ static void look_steps(const struct mmu *m, struct walk *w, struct mmu_walk *to)
         }
         add_step(to, w, g, e);
         struct mmu_walk_step *s = &to->step[to->steps - 1];
-        s->leaf = w->level == 1 || ((g->large >> w->level & 1) && (e & PTE_PS) && (g->entry_bytes == 8 || r->pse));
-        s->reserved = e & PTE_P ? e & (s->leaf ? r->reserved_leaf[w->level] : r->reserved_table[w->level]) : 0;
+        s->leaf =
+            w->level == 1 || ((g->large >> w->level & 1) && (e & PTE_PS) && (g->entry_bytes == 8 || r->pse));
+        s->reserved =
+            e & PTE_P ? e & (s->leaf ? r->reserved_leaf[w->level] : r->reserved_table[w->level]) : 0;
         struct walk before = *w;
         enum walk_verdict verdict = walk_entry(g, r, w, e, &update);
         if (verdict != WALK_DESCEND) {
@@ -109,7 +113,7 @@ void mmu_look(const struct mmu *m, const struct mmu_access *access, struct mmu_w
 {
     const struct regime *r = &m->regime;
     unsigned class = CLASS(MMU_KIND_OF(access->kind), MMU_PRIV_OF(access->kind));
-    struct walk w = {.va = access->va, .class = (uint8_t)class};
+    struct walk w = {.va = access->va, .class = (uint8_t) class};
     memset(walk, 0, sizeof *walk);
     walk->mode = (uint8_t)r->mode;
     if (!r->geometry) {
@@ -133,7 +137,8 @@ void mmu_look(const struct mmu *m, const struct mmu_access *access, struct mmu_w
 }
 
 /* As hit() in mmu.c would answer from this entry; false: it would walk. */
-static bool probe_entry(const struct mmu *m, struct request *q, unsigned level, const struct tlb *t, uint32_t index)
+static bool probe_entry(const struct mmu *m, struct request *q, unsigned level, const struct tlb *t,
+                        uint32_t index)
 {
     const struct tlb_entry *e = &t->entry[index];
     bool allowed = regime_allowed(&m->regime, e->rights, e->key) >> q->class & 1;

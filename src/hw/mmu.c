@@ -1,8 +1,9 @@
 /*
  * mmu.c: the miss path: look-ups level by level, walks, and what each part of them costs. See mmu.h.
  *
- * mmu_translate() goes through at once, with the core's clock. Its pieces also serve the split-phase face, where a walk waits for its caller between two reads:
- * there the caller's clock counts, nothing is unfinished but what is in flight, and a translation is counted when it ends.
+ * mmu_translate() goes through at once, with the core's clock. Its pieces also serve the split-phase face,
+ * where a walk waits for its caller between two reads: there the caller's clock counts, nothing is unfinished
+ * but what is in flight, and a translation is counted when it ends.
  */
 #include "mmu.h"
 #include "histogram.h"
@@ -12,14 +13,16 @@ enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level,
 {
     struct pcache_read r = {.place = MMU_PLACE_FIXED, .cycles = m->config->memory.read_latency};
     if (m->config->memory.reads == MMU_READS_CACHED)
-        r = UNLIKELY(q->silent) ? pcache_read_free(&m->pcache, pa, q->now) : pcache_read(&m->pcache, pa, q->now);
+        r = UNLIKELY(q->silent) ? pcache_read_free(&m->pcache, pa, q->now)
+                                : pcache_read(&m->pcache, pa, q->now);
     if (UNLIKELY(r.ready > q->now))
         mmu_charge(m, q, MMU_PART_MERGE, r.ready - q->now);
     mmu_charge(m, q, MMU_PART_READ + (level - 1) * MMU_PLACES + r.place, r.cycles);
     return r.place;
 }
 
-/* The latency of a level beyond the first; serial: up to and with the probe for `hit` (MMU_PAGES: a miss, which pays all). */
+/* The latency of a level beyond the first; serial: up to and with the probe for `hit` (MMU_PAGES: a miss,
+ * which pays all). */
 static void charge_lookup(struct mmu *m, struct request *q, unsigned level, unsigned hit)
 {
     const struct mmu_level_config *c = &m->config->level[level];
@@ -42,7 +45,8 @@ static enum mmu_outcome fault(struct mmu *m, struct request *q, uint32_t error_c
     return MMU_FAULT_PF;
 }
 
-/* A translation that faults belongs to no page size: its misses are counted at the first structure that serves the kind. */
+/* A translation that faults belongs to no page size: its misses are counted at the first structure that
+ * serves the kind. */
 static void count_faulted_misses(struct mmu *m, const struct request *q, unsigned levels)
 {
     for (unsigned l = 0; l < levels; l++)
@@ -156,18 +160,26 @@ static void COLD prefetch_after(struct mmu *m, const struct request *q, const st
 {
     mmu_va out[16];
     struct mmu_access access = {.va = q->va, .size = 1, .kind = MMU_KIND_PRIV(q->kind, q->priv)};
-    size_t n = m->prefetcher.predict(m->prefetcher.ctx, &access, q->va & ~(BIT(page_shift(w->page)) - 1), page_shift(w->page), out,
-                                     COUNT_OF(out));
+    size_t n = m->prefetcher.predict(m->prefetcher.ctx, &access, q->va & ~(BIT(page_shift(w->page)) - 1),
+                                     page_shift(w->page), out, COUNT_OF(out));
     for (size_t i = 0; i < n && i < COUNT_OF(out); i++) {
-        struct request p = {.va = out[i], .kind = q->kind, .priv = q->priv, .silent = true, .split = q->split, .issued = q->issued, .now = q->now};
+        struct request p = {.va = out[i],
+                            .kind = q->kind,
+                            .priv = q->priv,
+                            .silent = true,
+                            .split = q->split,
+                            .issued = q->issued,
+                            .now = q->now};
         p.kind = p.kind == MMU_STORE ? MMU_LOAD : p.kind; /* a prefetch never sets D */
         p.class = (uint8_t)CLASS(p.kind, p.priv);
-        if (out[i] >> m->regime.va_bits == 0 || (m->regime.geometry->long_mode && is_canonical(out[i], m->regime.va_bits)))
+        if (out[i] >> m->regime.va_bits == 0 ||
+            (m->regime.geometry->long_mode && is_canonical(out[i], m->regime.va_bits)))
             mmu_translate(m, &p);
     }
 }
 
-enum mmu_outcome mmu_walk_keep(struct mmu *m, struct request *q, const struct walk *w, enum mmu_need need, unsigned level)
+enum mmu_outcome mmu_walk_keep(struct mmu *m, struct request *q, const struct walk *w, enum mmu_need need,
+                               unsigned level)
 {
     if (UNLIKELY(w->outcome != MMU_DONE)) {
         count_faulted_misses(m, q, need == MMU_NEED_WALK ? m->levels : level);
@@ -184,7 +196,8 @@ enum mmu_outcome mmu_walk_keep(struct mmu *m, struct request *q, const struct wa
         .pa = w->frame + (q->va & (BIT(page_shift(w->page)) - 1)),
         .page = w->page,
         .global = w->global,
-        .entry = {.ready = ready_of(q), .rights = w->rights, .key = w->key, .dirty = w->dirty, .origin = w->page},
+        .entry =
+            {.ready = ready_of(q), .rights = w->rights, .key = w->key, .dirty = w->dirty, .origin = w->page},
     };
     if (need == MMU_NEED_WALK)
         mmu_fill_levels(m, q, &x, m->levels);
@@ -239,7 +252,8 @@ static void count_hit(struct mmu *m, const struct request *q, const struct mmu_f
     }
 }
 
-enum mmu_outcome mmu_answer_hit(struct mmu *m, struct request *q, const struct mmu_found *f, enum mmu_need need)
+enum mmu_outcome mmu_answer_hit(struct mmu *m, struct request *q, const struct mmu_found *f,
+                                enum mmu_need need)
 {
     const struct tlb_entry *e = &f->tlb->entry[f->index];
     q->where = q->merged ? MMU_AT_MERGE : (uint8_t)(MMU_AT_L1 + f->level);

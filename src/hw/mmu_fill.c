@@ -1,4 +1,5 @@
-/* mmu_fill.c: what walks and hits write into the TLBs, and the hot entries that follow from it. See mmu.h and hot.h. */
+/* mmu_fill.c: what walks and hits write into the TLBs, and the hot entries that follow from it. See mmu.h and
+ * hot.h. */
 #include "mmu.h"
 #include "shadow.h"
 
@@ -11,9 +12,12 @@ void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
     uint64_t tag = t->tag[index];
     const struct tlb_entry *e = &t->entry[index];
     bool current = (tag & TLB_GLOBAL) || (tag && tlb_tag_pcid(tag) == m->regime.pcid);
-    h->allow = current && !e->contested ? regime_allowed(&m->regime, e->rights, e->key) & t->classes & ~(e->dirty ? 0 : CLASSES_OF(MMU_STORE)) : 0;
+    h->allow = current && !e->contested ? regime_allowed(&m->regime, e->rights, e->key) & t->classes &
+                                              ~(e->dirty ? 0 : CLASSES_OF(MMU_STORE))
+                                        : 0;
     unsigned page = tlb_tag_page(tag);
-    h->page = (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)) >> PAGE_SHIFT;
+    h->page =
+        (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)) >> PAGE_SHIFT;
     h->mask = ~(BIT(page_shift(page) - PAGE_SHIFT) - 1);
     h->base = e->base;
     h->page_shift = (uint8_t)page_shift(e->origin);
@@ -43,7 +47,8 @@ void mmu_hot_sync_all(struct mmu *m)
     }
 }
 
-static void COLD notify_entry(struct mmu *m, const struct request *q, enum mmu_event_type type, const struct tlb *t, uint64_t tag, mmu_pa pa)
+static void COLD notify_entry(struct mmu *m, const struct request *q, enum mmu_event_type type,
+                              const struct tlb *t, uint64_t tag, mmu_pa pa)
 {
     uint64_t page = (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS));
     struct mmu_event event = {
@@ -60,8 +65,9 @@ static void COLD notify_entry(struct mmu *m, const struct request *q, enum mmu_e
 }
 
 /*
- * Of several structures of a level that serve one size: the first whose set has an invalid way, else by the page number. Of two, by the parity of all its bits:
- * its lowest bits alone name the set, and each structure would use half of its sets. Assumed: no manual says how processors choose.
+ * Of several structures of a level that serve one size: the first whose set has an invalid way, else by the
+ * page number. Of two, by the parity of all its bits: its lowest bits alone name the set, and each structure
+ * would use half of its sets. Assumed: no manual says how processors choose.
  */
 struct tlb *mmu_choose(const struct mmu_target *to, mmu_va va)
 {
@@ -84,8 +90,9 @@ static struct tlb *holder(const struct mmu *m, const struct mmu_target *to, mmu_
 }
 
 /*
- * An entry was filled into the first level, which may hold entries of other sizes for its addresses: the tables mapped them so before, and nobody
- * invalidated. Both sides are marked; a mark goes when its entry is overwritten. Whose PCID they are does not matter: a mark costs time, never truth.
+ * An entry was filled into the first level, which may hold entries of other sizes for its addresses: the
+ * tables mapped them so before, and nobody invalidated. Both sides are marked; a mark goes when its entry is
+ * overwritten. Whose PCID they are does not matter: a mark costs time, never truth.
  */
 static void mark_contested(struct mmu *m, unsigned kind, struct tlb *filled, uint32_t index)
 {
@@ -94,9 +101,11 @@ static void mark_contested(struct mmu *m, unsigned kind, struct tlb *filled, uin
     for (unsigned i = 0; i < m->serving[0][kind].n; i++) {
         struct tlb *t = m->serving[0][kind].tlb[i];
         uint32_t entries = t->sets * t->ways;
-        for (uint32_t e = 0; t->held[size] != entries - t->free && e < entries; e++) { /* if it holds other sizes at all */
+        for (uint32_t e = 0; t->held[size] != entries - t->free && e < entries;
+             e++) { /* if it holds other sizes at all */
             unsigned page = tlb_tag_page(t->tag[e]), larger = page > size ? page : size;
-            if (!t->tag[e] || page == size || tlb_vpn(tlb_tag_va(t->tag[e]), larger) != tlb_vpn(tlb_tag_va(tag), larger))
+            if (!t->tag[e] || page == size ||
+                tlb_vpn(tlb_tag_va(t->tag[e]), larger) != tlb_vpn(tlb_tag_va(tag), larger))
                 continue;
             t->entry[e].contested = filled->entry[index].contested = true;
             mmu_hot_sync(m, t, e);
@@ -106,7 +115,8 @@ static void mark_contested(struct mmu *m, unsigned kind, struct tlb *filled, uin
 
 static struct tlb_fill piece_of(const struct mmu *m, const struct translation *x, unsigned page)
 {
-    struct tlb_fill f = {.va = x->va, .pcid = m->regime.pcid, .page = (uint8_t)page, .global = x->global, .entry = x->entry};
+    struct tlb_fill f = {
+        .va = x->va, .pcid = m->regime.pcid, .page = (uint8_t)page, .global = x->global, .entry = x->entry};
     f.entry.base = x->pa & ~(BIT(page_shift(page)) - 1);
     return f;
 }
@@ -115,12 +125,15 @@ static struct tlb_fill piece_of(const struct mmu *m, const struct translation *x
 static void COLD classify(struct mmu *m, struct tlb *t, uint32_t index, unsigned kind, bool missed)
 {
     struct mmu_tlb_stats *stats = &m->tlb_stats[t->number];
-    uint64_t *const count[] = {[SHADOW_COMPULSORY] = stats->compulsory, [SHADOW_CAPACITY] = stats->capacity, [SHADOW_CONFLICT] = stats->conflict};
+    uint64_t *const count[] = {[SHADOW_COMPULSORY] = stats->compulsory,
+                               [SHADOW_CAPACITY] = stats->capacity,
+                               [SHADOW_CONFLICT] = stats->conflict};
     count[shadow_look_up(t->shadow, t->tag[index], t->entry[index].origin, m->regime.pcid)][kind] += missed;
 }
 
 /* missed: the level was looked up in vain, so that it cannot hold the page; else it may. */
-static void fill_level(struct mmu *m, const struct request *q, const struct translation *x, unsigned level, bool missed)
+static void fill_level(struct mmu *m, const struct request *q, const struct translation *x, unsigned level,
+                       bool missed)
 {
     const struct mmu_serving *s = &m->serving[level][q->kind];
     const struct mmu_target *to = &m->target[level][q->kind][x->page];
@@ -131,7 +144,8 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
             mmu_count_unheld(m, s->tlb[0], q->kind);
         return;
     }
-    bool absent = missed && !q->split; /* a walk in flight may have been overtaken by one of the same large page */
+    bool absent =
+        missed && !q->split; /* a walk in flight may have been overtaken by one of the same large page */
     struct tlb *t = absent ? NULL : holder(m, to, x->va);
     if (!t)
         t = mmu_choose(to, x->va);
@@ -168,7 +182,8 @@ void mmu_fill_levels(struct mmu *m, const struct request *q, const struct transl
 }
 
 /* Returns a bit set of the levels that hold a copy. */
-static unsigned update_copies(struct mmu *m, const struct request *q, const struct translation *x, unsigned kinds)
+static unsigned update_copies(struct mmu *m, const struct request *q, const struct translation *x,
+                              unsigned kinds)
 {
     unsigned held = 0;
     for (unsigned i = 0; i < m->tlbs; i++) {
@@ -199,7 +214,8 @@ static unsigned update_copies(struct mmu *m, const struct request *q, const stru
     return held;
 }
 
-void mmu_renew(struct mmu *m, const struct request *q, const struct translation *x, unsigned level, unsigned kinds)
+void mmu_renew(struct mmu *m, const struct request *q, const struct translation *x, unsigned level,
+               unsigned kinds)
 {
     unsigned held = update_copies(m, q, x, kinds);
     mmu_fill_levels(m, q, x, level);

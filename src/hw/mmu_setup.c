@@ -1,4 +1,5 @@
-/* mmu_setup.c: a core's hardware made from its config, its counters gathered, its invariants executed. See mmu.h. */
+/* mmu_setup.c: a core's hardware made from its config, its counters gathered, its invariants executed. See
+ * mmu.h. */
 #include "mmu.h"
 #include <string.h>
 
@@ -40,8 +41,9 @@ static void plan(struct mmu *m)
 }
 
 /*
- * Can a page that t holds also be held by a structure that this kind asks before? Those that serve the same kinds never hold it twice; but what a load brought
- * into the one, a store may bring into another. Then the order decides, and hot.h asks in none.
+ * Can a page that t holds also be held by a structure that this kind asks before? Those that serve the same
+ * kinds never hold it twice; but what a load brought into the one, a store may bring into another. Then the
+ * order decides, and hot.h asks in none.
  */
 static bool may_be_second(const struct mmu *m, const struct tlb *t, unsigned kind)
 {
@@ -52,14 +54,16 @@ static bool may_be_second(const struct mmu *m, const struct tlb *t, unsigned kin
     return false;
 }
 
-/* What hot entries take from their structure. A structure under the caller's own policy serves nothing there, since it wants to see every hit. */
+/* What hot entries take from their structure. A structure under the caller's own policy serves nothing there,
+ * since it wants to see every hit. */
 static void plan_hot(struct mmu *m, struct tlb *t)
 {
     t->first = true;
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         if (!(t->config->kinds >> kind & 1))
             continue;
-        t->classes |= t->config->policy == MMU_USER_POLICY || may_be_second(m, t, kind) ? 0 : CLASSES_OF(kind);
+        t->classes |=
+            t->config->policy == MMU_USER_POLICY || may_be_second(m, t, kind) ? 0 : CLASSES_OF(kind);
         t->first &= m->serving[0][kind].tlb[0] == t;
     }
 }
@@ -112,13 +116,15 @@ static int init_hot(struct mmu *m)
     return MMU_OK;
 }
 
-int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys, const struct mmu_options *options, uint64_t stream)
+int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys,
+             const struct mmu_options *options, uint64_t stream)
 {
     memset(m, 0, sizeof *m);
     m->config = config;
     m->phys = phys;
     m->levels = config->levels;
-    struct repl_context context = {.seed = config->seed, .stream = stream << 32, .clock = &m->clock, .user = options->policy};
+    struct repl_context context = {
+        .seed = config->seed, .stream = stream << 32, .clock = &m->clock, .user = options->policy};
     if (options->prefetcher)
         m->prefetcher = *options->prefetcher;
     regime_reset(&m->regime, &config->cpu);
@@ -135,7 +141,8 @@ int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys, 
     }
     plan(m);
     plan_plain(m);
-    if (psc_init(&m->psc, &config->psc, &context) != MMU_OK || pcache_init(&m->pcache, &config->memory, config->window > 1, &context) != MMU_OK ||
+    if (psc_init(&m->psc, &config->psc, &context) != MMU_OK ||
+        pcache_init(&m->pcache, &config->memory, config->window > 1, &context) != MMU_OK ||
         walkers_init(&m->walkers, config->walk.walkers, config->window) != MMU_OK)
         return MMU_ERR_NOMEM;
     return init_hot(m);
@@ -153,8 +160,10 @@ void mmu_destroy(struct mmu *m)
     memset(m, 0, sizeof *m);
 }
 
-/* First-level accesses, and hits: what hot.h did not count is accesses - misses - counted hits, at the structure that each kind asks first. */
-static void fill_first_level(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRIVS], struct mmu_stats *stats)
+/* First-level accesses, and hits: what hot.h did not count is accesses - misses - counted hits, at the
+ * structure that each kind asks first. */
+static void fill_first_level(const struct mmu *m, const uint64_t fast[MMU_KINDS * MMU_PRIVS],
+                             struct mmu_stats *stats)
 {
     uint64_t left[MMU_KINDS] = {0};
     for (unsigned c = 0; c < CLASSES; c++) {
@@ -234,7 +243,9 @@ static COLD const uint8_t *find_directory(struct mmu *m, mmu_va va)
 static inline const uint8_t *pde_ahead(struct mmu *m, mmu_va va)
 {
     const struct mmu_ahead *a = &m->ahead[va >> 30 & (MMU_AHEAD - 1)];
-    const uint8_t *directory = LIKELY(a->region == va >> 30 && a->root == m->regime.root && a->host) ? a->host : find_directory(m, va);
+    const uint8_t *directory = LIKELY(a->region == va >> 30 && a->root == m->regime.root && a->host)
+                                   ? a->host
+                                   : find_directory(m, va);
     return directory ? directory + (va >> 21 & 511) * 8 : NULL;
 }
 
@@ -277,7 +288,8 @@ static void check_hot(const struct mmu *m)
                 continue;
             unsigned page = tlb_tag_page(tag);
             REQUIRE(tag && (tag & TLB_GLOBAL || tlb_tag_pcid(tag) == m->regime.pcid));
-            REQUIRE(tlb_vpn(h->page << PAGE_SHIFT, page) == (tag & TLB_VPN_MASK) && h->base == t->entry[e].base);
+            REQUIRE(tlb_vpn(h->page << PAGE_SHIFT, page) == (tag & TLB_VPN_MASK) &&
+                    h->base == t->entry[e].base);
             REQUIRE((h->allow & ~regime_allowed(&m->regime, t->entry[e].rights, t->entry[e].key)) == 0);
             REQUIRE(t->entry[e].dirty || !(h->allow & CLASSES_OF(MMU_STORE)));
         }

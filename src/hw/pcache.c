@@ -2,7 +2,8 @@
 #include "pcache.h"
 #include "big.h"
 
-int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps, struct repl_context *context)
+int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps,
+                struct repl_context *context)
 {
     *c = (struct pcache){.config = config, .overlaps = overlaps};
     /* shared data accesses need the caches even when page-table reads have a fixed price */
@@ -21,7 +22,8 @@ int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool o
         c->line_shift = log2_floor(from->line);
         to->line = big_calloc(lines, sizeof *to->line);
         to->ready = big_calloc(overlaps ? lines : 1, sizeof *to->ready);
-        if (!to->line || !to->ready || repl_init(&to->repl, from->policy, to->sets, to->ways, context) != MMU_OK)
+        if (!to->line || !to->ready ||
+            repl_init(&to->repl, from->policy, to->sets, to->ways, context) != MMU_OK)
             return MMU_ERR_NOMEM;
     }
     return MMU_OK;
@@ -37,7 +39,8 @@ void pcache_destroy(struct pcache *c)
     *c = (struct pcache){0};
 }
 
-/* line mod sets, where sets = odd << shift: the division is by the odd part alone, and short while lines are below 2^(32 + shift). */
+/* line mod sets, where sets = odd << shift: the division is by the odd part alone, and short while lines are
+ * below 2^(32 + shift). */
 static inline uint32_t set_of(const struct pcache_level *l, uint64_t line)
 {
     uint64_t high = line >> l->shift;

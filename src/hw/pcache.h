@@ -1,9 +1,10 @@
 /*
  * pcache.h: what a page-table read costs: a fixed latency, or the caches that it goes through.
  *
- * Each level is a set-associative array of physical lines. A read hits at the first level that holds its line and costs that level's latency (dram_latency
- * when none does), and is filled into every level before it. A line that a read is still bringing carries `ready`. Data accesses may share the
- * caches. Left out: writes, coherence between cores, bandwidth.
+ * Each level is a set-associative array of physical lines. A read hits at the first level that holds its line
+ * and costs that level's latency (dram_latency when none does), and is filled into every level before it. A
+ * line that a read is still bringing carries `ready`. Data accesses may share the caches. Left out: writes,
+ * coherence between cores, bandwidth.
  */
 #ifndef HW_PCACHE_H
 #define HW_PCACHE_H
@@ -16,9 +17,9 @@
 struct pcache_level {
     uint32_t sets, ways, latency;
     uint32_t shift, odd; /* sets = odd << shift */
-    uint64_t *line;   /* number of the line + 1; 0: invalid */
-    uint64_t free;    /* invalid lines */
-    size_t filled;    /* index of the latest fill */
+    uint64_t *line;      /* number of the line + 1; 0: invalid */
+    uint64_t free;       /* invalid lines */
+    size_t filled;       /* index of the latest fill */
     mmu_cycle *ready;
     struct repl repl;
 };
@@ -27,7 +28,7 @@ struct pcache {
     const struct mmu_memory_config *config;
     unsigned levels; /* 0: fixed latency */
     unsigned line_shift;
-    bool overlaps;   /* W > 1: a line can be asked for while it is being brought */
+    bool overlaps; /* W > 1: a line can be asked for while it is being brought */
     struct pcache_level level[MMU_MAX_CACHES];
 };
 
@@ -38,12 +39,13 @@ struct pcache_read {
     uint32_t cycles;
 };
 
-int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps, struct repl_context *context);
+int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps,
+                struct repl_context *context);
 void pcache_destroy(struct pcache *c);
 
 /*
- * One read at pa that begins at now, or when a line that is being brought arrives: changes the caches, tells the cost. The line is ready when it ends; of a
- * read that takes no time (a prefetch's), when it begins.
+ * One read at pa that begins at now, or when a line that is being brought arrives: changes the caches, tells
+ * the cost. The line is ready when it ends; of a read that takes no time (a prefetch's), when it begins.
  */
 struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now);
 struct pcache_read pcache_read_free(struct pcache *c, mmu_pa pa, mmu_cycle now);

@@ -4,7 +4,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CHUNK_FIRST = 16, CHUNK_LAST = 8192 }; /* pages: 64 KiB growing to 32 MiB; those of 2 MiB and more are aligned for huge host pages */
+enum {
+    CHUNK_FIRST = 16,
+    CHUNK_LAST = 8192
+}; /* pages: 64 KiB growing to 32 MiB; those of 2 MiB and more are aligned for huge host pages */
 
 int phys_init(struct phys *p, unsigned bits)
 {

@@ -1,9 +1,9 @@
 /*
  * phys.h: simulated physical memory: real bytes, sparse over the whole 52-bit space.
  *
- * A RAM map says which addresses answer. Host memory is spent on pages that were written; an untouched page reads as zeros. A three-level
- * radix over the page frame number finds the host page; pages come from arenas that grow, so that their host translations are few.
- * Left out: memory types, read-only memory, devices.
+ * A RAM map says which addresses answer. Host memory is spent on pages that were written; an untouched page
+ * reads as zeros. A three-level radix over the page frame number finds the host page; pages come from arenas
+ * that grow, so that their host translations are few. Left out: memory types, read-only memory, devices.
  */
 #ifndef HW_PHYS_H
 #define HW_PHYS_H
@@ -33,7 +33,8 @@ struct phys_chunk {
 };
 
 /*
- * Invariants: ranges are sorted, disjoint and below 2^bits; every non-NULL page lies in a range and in exactly one chunk, whose pfn[] names it.
+ * Invariants: ranges are sorted, disjoint and below 2^bits; every non-NULL page lies in a range and in
+ * exactly one chunk, whose pfn[] names it.
  */
 struct phys {
     unsigned bits; /* MAXPHYADDR */
@@ -44,7 +45,7 @@ struct phys {
     struct phys_chunk *chunk;
     size_t chunks, used_chunks; /* chunks[0 .. used_chunks-1] hold pages; the last of them up to `used` */
     size_t used;
-    uint64_t touched; /* pages */
+    uint64_t touched;          /* pages */
     struct mmu_memory_ops ops; /* the caller's own memory; read == NULL: ours */
 };
 
@@ -52,7 +53,8 @@ struct phys {
 int phys_init(struct phys *p, unsigned bits);
 void phys_destroy(struct phys *p);
 
-/* Replaces the RAM map; n ranges in any order, disjoint. Pages outside it that were touched keep their bytes but answer no more. */
+/* Replaces the RAM map; n ranges in any order, disjoint. Pages outside it that were touched keep their bytes
+ * but answer no more. */
 int phys_set_ram(struct phys *p, const struct phys_range *ranges, size_t n);
 
 /* Does RAM answer for all of [pa, pa + size)? */

@@ -1,12 +1,13 @@
-/* plain.c: walks of the plain sort, and the booking of tallies. See plain.h. The order of the steps is that of mmu.c. */
+/* plain.c: walks of the plain sort, and the booking of tallies. See plain.h. The order of the steps is that
+ * of mmu.c. */
 #include "plain.h"
 #include "histogram.h"
 #include <string.h>
 
 bool plain_usable(const struct mmu *m)
 {
-    return m->regime.geometry && m->config->level[0].latency == 0 && m->config->level[1].serial_count == 0 && !m->observer.mask &&
-           !m->prefetcher.predict;
+    return m->regime.geometry && m->config->level[0].latency == 0 && m->config->level[1].serial_count == 0 &&
+           !m->observer.mask && !m->prefetcher.predict;
 }
 
 static bool is_calm(const struct mmu *m, const struct tlb *t)
@@ -19,19 +20,22 @@ void plain_calm(struct mmu *m)
 {
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         const struct tlb *t1 = m->plain[kind].first, *t2 = m->plain[kind].second;
-        m->plain[kind].calm = t1 && m->others == 0 && !m->regime.keys && is_calm(m, t1) && (!t2 || is_calm(m, t2));
+        m->plain[kind].calm =
+            t1 && m->others == 0 && !m->regime.keys && is_calm(m, t1) && (!t2 || is_calm(m, t2));
     }
 }
 
 /* What n misses of one class mean for a level's counters: hits there, and fills of 4-KByte entries. */
-static void book_level(struct mmu *m, unsigned level, unsigned class, uint64_t hits, uint64_t fills, uint64_t roomy)
+static void book_level(struct mmu *m, unsigned level, unsigned class, uint64_t hits, uint64_t fills,
+                       uint64_t roomy)
 {
     unsigned kind = class % MMU_KINDS;
     struct tlb *t = level ? m->plain[kind].second : m->plain[kind].first;
     if (!t)
         return;
     struct mmu_tlb_stats *stats = &m->tlb_stats[t->number];
-    m->level_stats[level].accesses[class] += level ? hits + fills : 0; /* of the first level: see mmu_stats_fill() */
+    m->level_stats[level].accesses[class] +=
+        level ? hits + fills : 0; /* of the first level: see mmu_stats_fill() */
     m->level_stats[level].misses[class] += fills;
     stats->hits[kind] += hits;
     stats->hits_page[MMU_4K] += hits;
@@ -50,7 +54,8 @@ static uint32_t price(const struct mmu *m, unsigned place)
 }
 
 /* Walks charge a part, and stall the run by it but for what nobody waited for. */
-static void book_walks(struct mmu *m, struct timeline *real, const struct plain_tally *tally, unsigned part, uint64_t cycles)
+static void book_walks(struct mmu *m, struct timeline *real, const struct plain_tally *tally, unsigned part,
+                       uint64_t cycles)
 {
     m->charged[part] += cycles;
     real->stalled[part] += cycles - tally->unstalled[part];
@@ -80,7 +85,8 @@ void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally)
         book_walks(m, real, tally, MMU_PART_START, walks * m->config->walk.start);
         book_walks(m, real, tally, MMU_PART_PSC, m->psc.any ? walks * m->config->psc.latency : 0);
         for (unsigned i = 0; i < MMU_WALK_LEVELS * MMU_PLACES; i++) {
-            uint64_t data = (&tally->reads[0][0][0])[i], fetch = (&tally->reads[1][0][0])[i], n = data + fetch;
+            uint64_t data = (&tally->reads[0][0][0])[i], fetch = (&tally->reads[1][0][0])[i],
+                     n = data + fetch;
             (&m->reads[0][0][0])[i] += data;
             (&m->reads[1][0][0])[i] += fetch;
             m->walk_stats.references[0] += n;
@@ -122,7 +128,8 @@ bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x)
     struct walk w;
     w.va = x->va;
     w.class = (uint8_t)x->class;
-    if (!walk_begin(&m->regime, &w, from ? &from->start : NULL) || !walk_dry(&m->regime, m->phys, &w) || w.page != MMU_4K || w.global)
+    if (!walk_begin(&m->regime, &w, from ? &from->start : NULL) || !walk_dry(&m->regime, m->phys, &w) ||
+        w.page != MMU_4K || w.global)
         return false;
 
     struct tlb *first = m->plain[x->kind].first, *second = m->plain[x->kind].second;
@@ -141,7 +148,12 @@ bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x)
     histogram_add(&m->walk_latency, x->now - start);
     psc_fill(&m->psc, g, &w, m->regime.pcid, x->now, m->psc_stats, true);
     x->pa = w.frame | (x->va & PAGE_MASK);
-    struct tlb_entry entry = {.base = w.frame, .ready = x->now, .rights = w.rights, .key = w.key, .dirty = w.dirty, .origin = MMU_4K};
+    struct tlb_entry entry = {.base = w.frame,
+                              .ready = x->now,
+                              .rights = w.rights,
+                              .key = w.key,
+                              .dirty = w.dirty,
+                              .origin = MMU_4K};
     uint64_t tag = tlb_tag(x->va, MMU_4K, m->regime.pcid, false);
     plain_fill_first(m, tally, x->va, x->kind, tlb_set(first, x->va, MMU_4K), tag, &entry);
     if (second)

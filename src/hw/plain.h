@@ -1,11 +1,14 @@
 /*
  * plain.h: a first-level miss of the plain sort, done fast.
  *
- * The miss path proper (mmu.c) says what happens; this says the same of the misses that make up nearly all of a long run, and nothing of the others: nothing is
- * unfinished, no entry must be written (A and D are set already), nothing faults, nobody observes, and the structures are calm (see plain_calm). It decides
- * first and changes state afterwards: PLAIN_NOT means that nothing has changed and the access is the miss path's. Tests compare the two.
+ * The miss path proper (mmu.c) says what happens; this says the same of the misses that make up nearly all of
+ * a long run, and nothing of the others: nothing is unfinished, no entry must be written (A and D are set
+ * already), nothing faults, nobody observes, and the structures are calm (see plain_calm). It decides first
+ * and changes state afterwards: PLAIN_NOT means that nothing has changed and the access is the miss path's.
+ * Tests compare the two.
  *
- * Counters are kept in a tally and booked by plain_book() at the end of a batch: a second-level hit counts one number and owes eight.
+ * Counters are kept in a tally and booked by plain_book() at the end of a batch: a second-level hit counts
+ * one number and owes eight.
  *
  * Budget: a second-level hit about 200 instructions, a walk about 500.
  */
@@ -17,11 +20,12 @@
 
 /* What plain misses have run up since plain_book(). */
 struct plain_tally {
-    uint64_t second[CLASSES];        /* second-level hits */
-    uint64_t walks[CLASSES];         /* walks */
-    uint64_t stalled;                /* cycles that accesses waited for a second-level hit */
-    uint64_t unstalled[MMU_PARTS];   /* cycles of walks that no access waited for: stalled is what they cost less this */
-    uint64_t roomy[2][MMU_KINDS];    /* fills of a level that found an invalid way: no eviction */
+    uint64_t second[CLASSES];      /* second-level hits */
+    uint64_t walks[CLASSES];       /* walks */
+    uint64_t stalled;              /* cycles that accesses waited for a second-level hit */
+    uint64_t unstalled[MMU_PARTS]; /* cycles of walks that no access waited for: stalled is what they cost
+                                      less this */
+    uint64_t roomy[2][MMU_KINDS];  /* fills of a level that found an invalid way: no eviction */
     uint64_t reads[2][MMU_WALK_LEVELS][MMU_PLACES]; /* [1]: by fetches' walks */
 };
 
@@ -37,14 +41,16 @@ struct plain {
 bool plain_usable(const struct mmu *m);
 
 /*
- * Decides for each kind whether its structures are calm: one structure a level holds 4-KByte pages, nobody holds entries of other sizes, and these two hold no
- * global and no fractured entry; the current PCID is the last one filled; no protection keys. Only the miss path can end it (and register loads, and invalidations):
+ * Decides for each kind whether its structures are calm: one structure a level holds 4-KByte pages, nobody
+ * holds entries of other sizes, and these two hold no global and no fractured entry; the current PCID is the
+ * last one filled; no protection keys. Only the miss path can end it (and register loads, and invalidations):
  * so it is decided at the beginning of a batch and after every step of that path.
  */
 void plain_calm(struct mmu *m);
 
 /* Of the walk whose ledger this is, nobody waited for the first `cycles` cycles. */
-static inline void plain_unstalled(struct plain_tally *tally, const struct mmu_ledger *ledger, mmu_cycle cycles)
+static inline void plain_unstalled(struct plain_tally *tally, const struct mmu_ledger *ledger,
+                                   mmu_cycle cycles)
 {
     for (uint32_t s = 0; s < ledger->n && cycles; s++) {
         mmu_cycle part = ledger->segment[s].cycles < cycles ? ledger->segment[s].cycles : cycles;
@@ -57,13 +63,14 @@ static inline void plain_unstalled(struct plain_tally *tally, const struct mmu_l
 void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally);
 
 /*
- * A miss in both levels. False: nothing has changed. On success mmu.ledger is its ledger. The caller counts the access among its first-level accesses, here and
- * below: it is not in mmu.lookups.
+ * A miss in both levels. False: nothing has changed. On success mmu.ledger is its ledger. The caller counts
+ * the access among its first-level accesses, here and below: it is not in mmu.lookups.
  */
 bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x);
 
 /* Fills set `set` of a calm structure, which does not hold the page; returns the index. */
-ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, const struct tlb_entry *entry, uint64_t *roomy)
+ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, const struct tlb_entry *entry,
+                                  uint64_t *roomy)
 {
     uint32_t way = UNLIKELY(t->free) ? tlb_invalid_way(t, set, t->mask[MMU_4K]) : TLB_NONE;
     if (LIKELY(way == TLB_NONE)) { /* one calm entry for another: no count changes */
@@ -79,8 +86,8 @@ ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, con
 }
 
 /* The first level, and the hot entry: what mmu_hot_sync() would write for an entry that is current. */
-ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, mmu_va va, unsigned kind, uint32_t set, uint64_t tag,
-                                    const struct tlb_entry *entry)
+ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, mmu_va va, unsigned kind,
+                                    uint32_t set, uint64_t tag, const struct tlb_entry *entry)
 {
     struct tlb *t = m->plain[kind].first;
     uint32_t index = t->hot + plain_fill(t, set, tag, entry, &tally->roomy[0][kind]);
@@ -97,10 +104,12 @@ ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, mm
 enum plain_verdict { PLAIN_NOT, PLAIN_SECOND, PLAIN_WALK };
 
 /*
- * Decides; does second-level hits. PLAIN_SECOND: done, at the cost of the second level's latency, which is not yet charged; *pa is the translation. PLAIN_WALK:
- * it is for plain_walk(). PLAIN_NOT: nothing has changed.
+ * Decides; does second-level hits. PLAIN_SECOND: done, at the cost of the second level's latency, which is
+ * not yet charged; *pa is the translation. PLAIN_WALK: it is for plain_walk(). PLAIN_NOT: nothing has
+ * changed.
  */
-ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally *tally, mmu_va va, unsigned kind, unsigned class, mmu_pa *pa)
+ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally *tally, mmu_va va,
+                                              unsigned kind, unsigned class, mmu_pa *pa)
 {
     struct tlb *t1 = m->plain[kind].first, *t2 = m->plain[kind].second;
     if (UNLIKELY(!m->plain[kind].calm || (va + m->regime.va_bias) >> m->regime.va_bits != 0))

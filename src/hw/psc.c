@@ -75,7 +75,8 @@ ALWAYS_INLINE uint32_t find(const struct psc_array *a, uint64_t key, uint64_t ta
     return way == MATCH_NONE ? UINT32_MAX : first + way;
 }
 
-ALWAYS_INLINE uint32_t deepest(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, unsigned *level)
+ALWAYS_INLINE uint32_t deepest(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,
+                               unsigned *level)
 {
     uint64_t owner = PSC_VALID | (uint64_t)pcid << PSC_PCID_SHIFT;
     uint64_t number = (va & (BIT(g->va_bits) - 1)) >> level_shift(g, 2);
@@ -93,7 +94,8 @@ ALWAYS_INLINE uint32_t deepest(const struct psc *p, const struct geometry *g, mm
     return UINT32_MAX;
 }
 
-const struct psc_entry *psc_probe(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, unsigned *level)
+const struct psc_entry *psc_probe(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,
+                                  unsigned *level)
 {
     uint32_t i = deepest(p, g, va, pcid, level);
     if (i == UINT32_MAX)
@@ -103,13 +105,15 @@ const struct psc_entry *psc_probe(struct psc *p, const struct geometry *g, mmu_v
     return &a->entry[i];
 }
 
-const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, unsigned *level)
+const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,
+                                 unsigned *level)
 {
     uint32_t i = deepest(p, g, va, pcid, level);
     return i == UINT32_MAX ? NULL : &p->of[*level]->entry[i];
 }
 
-void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *from, unsigned level, struct mmu_psc_stats *stats)
+void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *from, unsigned level,
+              struct mmu_psc_stats *stats)
 {
     for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++)
         stats[l].probes[0] += p->of[l] != NULL;
@@ -121,7 +125,8 @@ void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *f
     repl_touch(&a->repl, i / a->ways, i % a->ways);
 }
 
-/* The way that a new key goes to: the lowest invalid one, else the victim, which is counted as evicted under its own level. */
+/* The way that a new key goes to: the lowest invalid one, else the victim, which is counted as evicted under
+ * its own level. */
 static uint32_t make_room(struct psc_array *a, uint32_t set, struct mmu_psc_stats *stats)
 {
     for (uint32_t w = 0; w < a->ways && a->free; w++) {
@@ -135,8 +140,8 @@ static uint32_t make_room(struct psc_array *a, uint32_t set, struct mmu_psc_stat
     return way;
 }
 
-void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready, struct mmu_psc_stats *stats,
-              bool absent)
+void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready,
+              struct mmu_psc_stats *stats, bool absent)
 {
     for (unsigned passed = w->passed >> 2, l = 0; passed; passed >>= 1, l++) {
         struct psc_array *a = p->of[l];
@@ -159,7 +164,8 @@ static void drop(struct psc_array *a, uint32_t i, struct mmu_psc_stats *stats, u
     a->free++;
 }
 
-uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid, struct mmu_psc_stats *stats, unsigned cause)
+uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,
+                          struct mmu_psc_stats *stats, unsigned cause)
 {
     uint32_t dropped = 0;
     for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++) {
@@ -175,7 +181,8 @@ uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, ui
     return dropped;
 }
 
-static uint32_t drop_where(struct psc *p, uint64_t mask, uint64_t match, struct mmu_psc_stats *stats, unsigned cause)
+static uint32_t drop_where(struct psc *p, uint64_t mask, uint64_t match, struct mmu_psc_stats *stats,
+                           unsigned cause)
 {
     uint32_t dropped = 0;
     for (unsigned l = 0; l < MMU_PSC_LEVELS; l++) {

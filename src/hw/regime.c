@@ -34,8 +34,9 @@ uint64_t regime_cr4_reserved(const struct mmu_cpu *cpu)
         bool has;
         uint64_t bit;
     } feature[] = {
-        {cpu->pse, CR4_PSE},   {cpu->pae, CR4_PAE},   {cpu->pge, CR4_PGE}, {cpu->la57, CR4_LA57}, {cpu->pcid, CR4_PCIDE},
-        {cpu->smep, CR4_SMEP}, {cpu->smap, CR4_SMAP}, {cpu->pku, CR4_PKE}, {cpu->pks, CR4_PKS},
+        {cpu->pse, CR4_PSE},   {cpu->pae, CR4_PAE},    {cpu->pge, CR4_PGE},
+        {cpu->la57, CR4_LA57}, {cpu->pcid, CR4_PCIDE}, {cpu->smep, CR4_SMEP},
+        {cpu->smap, CR4_SMAP}, {cpu->pku, CR4_PKE},    {cpu->pks, CR4_PKS},
     };
     uint64_t reserved = BITS(63, 32);
     for (size_t i = 0; i < COUNT_OF(feature); i++)
@@ -67,8 +68,9 @@ static bool permits(const struct regime *r, unsigned kind, unsigned priv, unsign
 }
 
 /*
- * SDM 4.6.2: does a protection key forbid a data access? PKRU rules user-mode addresses, IA32_PKRS supervisor-mode ones. Access-disable
- * holds for every data access, write-disable for user accesses and, with CR0.WP, for supervisor ones.
+ * SDM 4.6.2: does a protection key forbid a data access? PKRU rules user-mode addresses, IA32_PKRS
+ * supervisor-mode ones. Access-disable holds for every data access, write-disable for user accesses and, with
+ * CR0.WP, for supervisor ones.
  */
 static bool key_denies(const struct regime *r, unsigned kind, unsigned priv, bool user_page, unsigned key)
 {
@@ -90,7 +92,8 @@ static void derive_permissions(struct regime *r)
         for (unsigned rights = 0; rights < RIGHTS; rights++)
             r->allowed[rights] |= (uint16_t)((unsigned)permits(r, kind, priv, rights) << c);
         for (unsigned k = 0; r->keys && k < 32; k++)
-            r->key_denied[k >> 4][k & 15] |= (uint16_t)((unsigned)key_denies(r, kind, priv, k >> 4, k & 15) << c);
+            r->key_denied[k >> 4][k & 15] |=
+                (uint16_t)((unsigned)key_denies(r, kind, priv, k >> 4, k & 15) << c);
     }
 }
 
@@ -120,7 +123,8 @@ static void derive_reserved(struct regime *r)
 
 void regime_derive(struct regime *r)
 {
-    uint64_t cr0 = r->reg[MMU_REG_CR0], cr3 = r->reg[MMU_REG_CR3], cr4 = r->reg[MMU_REG_CR4], efer = r->reg[MMU_REG_EFER];
+    uint64_t cr0 = r->reg[MMU_REG_CR0], cr3 = r->reg[MMU_REG_CR3], cr4 = r->reg[MMU_REG_CR4],
+             efer = r->reg[MMU_REG_EFER];
     r->mode = regime_mode(cr0, cr4, efer);
     r->geometry = r->mode == MMU_MODE_OFF ? NULL : &regime_geometry[r->mode];
     r->reg[MMU_REG_EFER] = r->mode >= MMU_MODE_4L ? efer | EFER_LMA : efer & ~EFER_LMA;

@@ -1,8 +1,9 @@
 /*
  * regime.h: control state, and what follows from it for translation.
  *
- * Registers change rarely, accesses ask always: so a change of CR0, CR3, CR4, EFER, PKRU, IA32_PKRS or EFLAGS.AC is folded into masks of
- * reserved bits per level and into permission tables, and every check is a look-up (SDM 4.6, 4.7).
+ * Registers change rarely, accesses ask always: so a change of CR0, CR3, CR4, EFER, PKRU, IA32_PKRS or
+ * EFLAGS.AC is folded into masks of reserved bits per level and into permission tables, and every check is a
+ * look-up (SDM 4.6, 4.7).
  */
 #ifndef HW_REGIME_H
 #define HW_REGIME_H
@@ -12,8 +13,8 @@
 #include <mmusim/machine.h>
 
 /*
- * Rights of a translation: W, U ANDed over its entries, X (execute-disable) ORed. A class is a kind and an authority:
- * class = kind + 3 * priv, as in enum mmu_kind and enum mmu_priv.
+ * Rights of a translation: W, U ANDed over its entries, X (execute-disable) ORed. A class is a kind and an
+ * authority: class = kind + 3 * priv, as in enum mmu_kind and enum mmu_priv.
  */
 enum { RIGHT_W = 1, RIGHT_U = 2, RIGHT_X = 4, RIGHTS = 8, CLASSES = MMU_KINDS * MMU_PRIVS };
 #define CLASS(kind, priv) ((unsigned)(kind) + MMU_KINDS * (unsigned)(priv))
@@ -35,12 +36,13 @@ struct regime {
     bool fetch_bit;                  /* a fetch sets I/D in the error code */
     bool keys;                       /* PKE or PKS: rights depend on the key */
     uint8_t va_bits;
-    uint64_t va_bias;                /* (va + va_bias) >> va_bits == 0: va is a linear address of this mode (canonical, or of 32 bits) */
-    uint64_t address_mask;           /* physical-address bits of an entry that points to a table or maps 4 KBytes */
-    uint64_t reserved_table[6];      /* by level: bits that must be 0 in an entry that points to a table */
-    uint64_t reserved_leaf[6];       /* by level: ... that maps a page */
-    uint16_t allowed[RIGHTS];        /* classes that these rights permit, keys aside */
-    uint16_t key_denied[2][16];      /* [user page][key]: classes that the key forbids */
+    uint64_t va_bias; /* (va + va_bias) >> va_bits == 0: va is a linear address of this mode (canonical, or of
+                         32 bits) */
+    uint64_t address_mask; /* physical-address bits of an entry that points to a table or maps 4 KBytes */
+    uint64_t reserved_table[6]; /* by level: bits that must be 0 in an entry that points to a table */
+    uint64_t reserved_leaf[6];  /* by level: ... that maps a page */
+    uint16_t allowed[RIGHTS];   /* classes that these rights permit, keys aside */
+    uint16_t key_denied[2][16]; /* [user page][key]: classes that the key forbids */
 };
 
 extern const struct geometry regime_geometry[MMU_MODES]; /* by enum mmu_mode; [MMU_MODE_OFF] unused */
@@ -54,7 +56,8 @@ void regime_derive(struct regime *r);
 /* The paging mode that these registers select (SDM 4.1.1). */
 enum mmu_mode regime_mode(uint64_t cr0, uint64_t cr4, uint64_t efer);
 
-/* Register values that a MOV CR or WRMSR refuses with #GP whatever the other registers hold: bits that the processor lacks. */
+/* Register values that a MOV CR or WRMSR refuses with #GP whatever the other registers hold: bits that the
+ * processor lacks. */
 uint64_t regime_cr4_reserved(const struct mmu_cpu *cpu);
 uint64_t regime_efer_reserved(const struct mmu_cpu *cpu);
 

@@ -1,13 +1,16 @@
 /*
- * regs.c: register loads: what they refuse (#GP), what they drop, when they read the PDPTEs (SDM vol. 3, 2.5, 4.1.2, 4.4.1, 4.10.4).
+ * regs.c: register loads: what they refuse (#GP), what they drop, when they read the PDPTEs (SDM vol.
+ * 3, 2.5, 4.1.2, 4.4.1, 4.10.4).
  *
- * Choices where the manual leaves room: a change of CR4.PSE drops everything, and so does a change of EFER.NXE, for which the manual lists nothing and
- * software flushes. An 80386 has no CR0.WP: the bit reads as 0.
+ * Choices where the manual leaves room: a change of CR4.PSE drops everything, and so does a change of
+ * EFER.NXE, for which the manual lists nothing and software flushes. An 80386 has no CR0.WP: the bit reads as
+ * 0.
  */
 #include "mmu.h"
 #include <string.h>
 
-/* Reads the four PDPTEs at the root; false when one that is present has a reserved bit set (then nothing changes), or no memory answers. */
+/* Reads the four PDPTEs at the root; false when one that is present has a reserved bit set (then nothing
+ * changes), or no memory answers. */
 static bool read_pdptes(const struct mmu *m, const struct regime *r, uint64_t pdpte[4])
 {
     for (unsigned i = 0; i < 4; i++) {
@@ -34,7 +37,8 @@ static bool is_consistent(const struct regime *r, const uint64_t *reg)
         return false;
     if (mode >= MMU_MODE_4L && (cr3 & BITS(63, r->cpu.maxphyaddr)))
         return false;
-    return reg[MMU_REG_AC] <= 1 && reg[MMU_REG_CPL] <= 3 && reg[MMU_REG_PKRU] >> 32 == 0 && reg[MMU_REG_PKRS] >> 32 == 0;
+    return reg[MMU_REG_AC] <= 1 && reg[MMU_REG_CPL] <= 3 && reg[MMU_REG_PKRU] >> 32 == 0 &&
+           reg[MMU_REG_PKRS] >> 32 == 0;
 }
 
 /* Takes `next` over, with the PDPTEs when they are due; false: #GP, nothing changed. */
@@ -45,7 +49,8 @@ static bool adopt(struct mmu *m, struct regime *next, bool pdptes)
     regime_derive(next);
     if (pdptes && next->mode == MMU_MODE_PAE && !read_pdptes(m, next, next->pdpte))
         return false;
-    bool same_hot = next->pcid == m->regime.pcid && next->mode == m->regime.mode && next->keys == m->regime.keys &&
+    bool same_hot = next->pcid == m->regime.pcid && next->mode == m->regime.mode &&
+                    next->keys == m->regime.keys &&
                     memcmp(next->allowed, m->regime.allowed, sizeof next->allowed) == 0 &&
                     memcmp(next->key_denied, m->regime.key_denied, sizeof next->key_denied) == 0;
     m->regime = *next;
@@ -63,7 +68,8 @@ static void drop_after_control(struct mmu *m, enum mmu_reg reg, uint64_t before,
     if (reg == MMU_REG_CR0) {
         everything = (changed & CR0_PG) && !(now & CR0_PG);
     } else if (reg == MMU_REG_CR4) {
-        everything = (changed & (CR4_PGE | CR4_PSE)) || ((changed & CR4_PCIDE) && !(now & CR4_PCIDE)) || (changed & CR4_LA57);
+        everything = (changed & (CR4_PGE | CR4_PSE)) || ((changed & CR4_PCIDE) && !(now & CR4_PCIDE)) ||
+                     (changed & CR4_LA57);
         current = (changed & CR4_PAE) || ((changed & CR4_SMEP) && (now & CR4_SMEP));
     } else {
         everything = changed & (EFER_NXE | EFER_LME);
@@ -95,8 +101,9 @@ static enum mmu_outcome set_control(struct mmu *m, enum mmu_reg reg, uint64_t va
     next.reg[reg] = value;
     if (!is_consistent(&m->regime, next.reg))
         return MMU_FAULT_GP;
-    bool pae_bits = reg == MMU_REG_CR0 ? changed & (CR0_PG | CR0_CD | CR0_NW)
-                                       : reg == MMU_REG_CR4 && (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP));
+    bool pae_bits = reg == MMU_REG_CR0
+                        ? changed & (CR0_PG | CR0_CD | CR0_NW)
+                        : reg == MMU_REG_CR4 && (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP));
     if (!adopt(m, &next, pae_bits))
         return MMU_FAULT_GP;
     *pdptes_read = pae_bits && m->regime.mode == MMU_MODE_PAE;

@@ -12,8 +12,8 @@ static uint32_t tree_leaves(uint32_t ways)
 }
 
 /*
- * The tree's nodes are numbered as a heap, root 1; node n is bit n of the word, 1 = "the victim is on the right". base shifts the tree's bits, for
- * policies that keep several trees in a word.
+ * The tree's nodes are numbered as a heap, root 1; node n is bit n of the word, 1 = "the victim is on the
+ * right". base shifts the tree's bits, for policies that keep several trees in a word.
  */
 static void tree_touch(uint32_t way, uint32_t leaves, unsigned base, uint64_t *keep, uint64_t *set)
 {
@@ -40,7 +40,9 @@ static uint32_t tree_victim(uint64_t word, uint32_t leaves, unsigned base, uint6
     return first;
 }
 
-enum { GROUP_TREE = 3 }; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group at bits 3:0 */
+enum {
+    GROUP_TREE = 3
+}; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group at bits 3:0 */
 
 static void prepare_ways(struct repl *r)
 {
@@ -54,7 +56,8 @@ static void prepare_ways(struct repl *r)
             r->keep[w] = 0;
             r->set[w] = w;
         } else {
-            tree_touch(w % REPL_GROUP, REPL_GROUP, 4 + GROUP_TREE * (w / REPL_GROUP), &r->keep[w], &r->set[w]);
+            tree_touch(w % REPL_GROUP, REPL_GROUP, 4 + GROUP_TREE * (w / REPL_GROUP), &r->keep[w],
+                       &r->set[w]);
             r->keep[w] &= ~UINT64_C(15);
             r->set[w] |= w / REPL_GROUP;
         }
@@ -76,7 +79,8 @@ static int prepare_victims(struct repl *r)
 
 int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, struct repl_context *context)
 {
-    *r = (struct repl){.policy = policy, .sets = sets, .ways = ways, .leaves = tree_leaves(ways), .clock = context->clock};
+    *r = (struct repl){
+        .policy = policy, .sets = sets, .ways = ways, .leaves = tree_leaves(ways), .clock = context->clock};
     uint64_t stream = ++context->stream;
     rng_seed(&r->rng, context->seed, stream);
     switch (policy) {
@@ -156,7 +160,8 @@ static uint32_t group_victim(const struct repl *r, uint64_t word, uint64_t mask)
         if (mask >> (group * REPL_GROUP) & 15)
             break;
     }
-    return group * REPL_GROUP + tree_victim(word, REPL_GROUP, 4 + GROUP_TREE * group, mask >> (group * REPL_GROUP) & 15);
+    return group * REPL_GROUP +
+           tree_victim(word, REPL_GROUP, 4 + GROUP_TREE * group, mask >> (group * REPL_GROUP) & 15);
 }
 
 uint32_t repl_victim_among(struct repl *r, uint32_t set, uint64_t mask)

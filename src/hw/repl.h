@@ -1,23 +1,30 @@
+/* clang-format off */
 /*
  * repl.h: which way of a set goes: the replacement policies of TLBs, paging-structure caches and caches.
  *
  *   LRU         true least recently used: a stamp per way, renewed by every touch and fill.
  *   FIFO        the oldest fill: the same stamps, renewed by fills only.
- *   PLRU        tree pseudo-LRU. A complete binary tree over the next power of two of leaves; way w is leaf w. A touch makes every node on the way's
- *               path point to the other side; the victim is found by following the nodes. A side without a way that may be chosen (way counts
- *               that are no power of two, way masks) is never entered: the walk takes the other side, the node is not consulted. At most 64 ways.
- *   NMRU        not most recently used: any other way than the one touched or filled last, drawn from the structure's generator.
- *   MRU3PLRU4   (MRU+1)%3-PLRU4, the policy that TLB;DR (Tatar et al., USENIX Security 2022) found in Skylake's second-level TLB: the ways form groups of
- *               four (three in the 12-way original), way w in group w/4; the victim lies in the group after the one touched or filled last, chosen there
- *               by tree-PLRU over its four ways. Generalised to any number of groups up to 12.
+ *   PLRU        tree pseudo-LRU. A complete binary tree over the next power of two of leaves; way w is leaf w. A
+ *               touch makes every node on the way's path point to the other side; the victim is found by following
+ *               the nodes. A side without a way that may be chosen (way counts that are no power of two, way masks)
+ *               is never entered: the walk takes the other side, the node is not consulted. At most 64 ways.
+ *   NMRU        not most recently used: any other way than the one touched or filled last, drawn from the
+ *               structure's generator.
+ *   MRU3PLRU4   (MRU+1)%3-PLRU4, the policy that TLB;DR (Tatar et al., USENIX Security 2022) found in Skylake's
+ *               second-level TLB: the ways form groups of four (three in the 12-way original), way w in group w/4;
+ *               the victim lies in the group after the one touched or filled last, chosen there by tree-PLRU over
+ *               its four ways. Generalised to any number of groups up to 12.
  *   RANDOM      drawn from the structure's generator, seeded from the run's seed.
  *   USER        the caller's functions.
  *
- * The victim among invalid ways is not decided here: the lowest invalid way goes first, always. Invalidation leaves this state alone.
+ * The victim among invalid ways is not decided here: the lowest invalid way goes first, always. Invalidation leaves
+ * this state alone.
  *
- * LRU needs a stamp per way; PLRU, NMRU and MRU3PLRU4 one word per set, and for these a touch of way w is word = (word & keep[w]) | set[w]: two
- * constants per way and no branch. Every touch is idempotent: repeated without another between, it changes nothing.
+ * LRU needs a stamp per way; PLRU, NMRU and MRU3PLRU4 one word per set, and for these a touch of way w is
+ * word = (word & keep[w]) | set[w]: two constants per way and no branch. Every touch is idempotent: repeated without
+ * another between, it changes nothing.
  */
+/* clang-format on */
 #ifndef HW_REPL_H
 #define HW_REPL_H
 
@@ -28,13 +35,13 @@
 enum { REPL_TREE_WAYS = 64, REPL_GROUP = 4 };
 
 struct repl {
-    uint32_t policy; /* enum mmu_policy */
+    uint32_t policy;             /* enum mmu_policy */
     uint32_t sets, ways, leaves; /* leaves: of the tree, the next power of two */
-    uint64_t *stamp; /* [sets * ways]: LRU, FIFO */
-    uint64_t *word;  /* [sets]: PLRU, NMRU, MRU3PLRU4 */
-    uint64_t *keep, *set; /* [ways] */
-    uint8_t *victims; /* PLRU of 2, 4 or 8 ways: the victim for each value of the word */
-    uint64_t *clock; /* the core's: counts up with every touch, gives the stamps */
+    uint64_t *stamp;             /* [sets * ways]: LRU, FIFO */
+    uint64_t *word;              /* [sets]: PLRU, NMRU, MRU3PLRU4 */
+    uint64_t *keep, *set;        /* [ways] */
+    uint8_t *victims;            /* PLRU of 2, 4 or 8 ways: the victim for each value of the word */
+    uint64_t *clock;             /* the core's: counts up with every touch, gives the stamps */
     struct rng rng;
     struct mmu_policy_ops user;
     void *user_state;
@@ -43,8 +50,8 @@ struct repl {
 /* What the structures of a core have in common. */
 struct repl_context {
     uint64_t seed;
-    uint64_t stream; /* tells generators apart: each repl_init() takes the next */
-    uint64_t *clock; /* outlives the structures */
+    uint64_t stream;                   /* tells generators apart: each repl_init() takes the next */
+    uint64_t *clock;                   /* outlives the structures */
     const struct mmu_policy_ops *user; /* may be NULL unless a policy is MMU_USER_POLICY */
 };
 

@@ -30,7 +30,8 @@ void timeline_destroy(struct timeline *tl)
 }
 
 /* Books [from, p->done) along p's ledger. */
-static void blame(const struct timeline *tl, const struct pending *p, mmu_cycle from, uint64_t stalled[MMU_PARTS])
+static void blame(const struct timeline *tl, const struct pending *p, mmu_cycle from,
+                  uint64_t stalled[MMU_PARTS])
 {
     const struct mmu_ledger *ledger = tl->window == 1 ? tl->ledger : p->ledger;
     mmu_cycle skip = from - p->issued, total = 0; /* the ledger's first cycles lie before from */

@@ -2,10 +2,16 @@
 #include "shadow.h"
 #include <string.h>
 
-int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number, struct repl_context *context)
+int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number,
+             struct repl_context *context)
 {
     uint32_t sets = config->entries / config->ways;
-    *t = (struct tlb){.config = config, .number = number, .sets = sets, .ways = config->ways, .free = config->entries, .hot = TLB_NONE};
+    *t = (struct tlb){.config = config,
+                      .number = number,
+                      .sets = sets,
+                      .ways = config->ways,
+                      .free = config->entries,
+                      .hot = TLB_NONE};
     t->masked = is_power_of_two(sets);
     t->fold = config->index == MMU_INDEX_XOR && sets > 1 ? (uint8_t)log2_floor(sets) : 63;
     for (unsigned page = 0; page < MMU_PAGES; page++)
@@ -120,7 +126,8 @@ uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
         uint32_t first = tlb_set(t, va, page) * t->ways;
         for (uint32_t i = first; i < first + t->ways; i++) {
             uint64_t tag = t->tag[i];
-            if (tag && tlb_tag_page(tag) == page && (tag & TLB_VPN_MASK) == tlb_vpn(va, page) && owned(tag, pcid, globals)) {
+            if (tag && tlb_tag_page(tag) == page && (tag & TLB_VPN_MASK) == tlb_vpn(va, page) &&
+                owned(tag, pcid, globals)) {
                 tlb_drop(t, i);
                 dropped++;
             }

@@ -2,11 +2,13 @@
  * tlb.h: one TLB structure: a set-associative array of translations of one or several page sizes.
  *
  * Models look-up, fill, replacement and the invalidations of SDM vol. 3, 4.10. The rules:
- *   - Entries of several sizes share the array; each size is indexed by its own page number. A size of which nothing is held is not probed.
- *   - An entry is found under its own PCID, or under any when it is global. Never two entries with one tag: a fill overwrites in place.
+ *   - Entries of several sizes share the array; each size is indexed by its own page number. A size of which
+ * nothing is held is not probed.
+ *   - An entry is found under its own PCID, or under any when it is global. Never two entries with one tag: a
+ * fill overwrites in place.
  *   - A fill takes the lowest invalid way that the size's way mask allows, else the policy's victim.
- *   - With a bound on PCIDs, a fill under a new PCID drops the entries of the least recently filled one (see tlb_pcid_room).
- * Left out: coalescing, skewing.
+ *   - With a bound on PCIDs, a fill under a new PCID drops the entries of the least recently filled one (see
+ * tlb_pcid_room). Left out: coalescing, skewing.
  *
  * The tags stand apart from the entries, since a look-up reads all tags of a set and one entry.
  */
@@ -18,12 +20,12 @@
 #include "repl.h"
 
 enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58 };
-#define TLB_NONE MATCH_NONE
-#define TLB_VPN_MASK (BIT(TLB_VPN_BITS) - 1)
+#define TLB_NONE      MATCH_NONE
+#define TLB_VPN_MASK  (BIT(TLB_VPN_BITS) - 1)
 #define TLB_PCID_MASK ((uint64_t)0xfff << TLB_PCID_SHIFT)
-#define TLB_GLOBAL BIT(57)
-#define TLB_VALID BIT(63)
-#define TLB_SORT (TLB_VALID | TLB_GLOBAL | BIT(58) | BIT(59)) /* what held[] and globals count */
+#define TLB_GLOBAL    BIT(57)
+#define TLB_VALID     BIT(63)
+#define TLB_SORT      (TLB_VALID | TLB_GLOBAL | BIT(58) | BIT(59)) /* what held[] and globals count */
 
 /* What an entry translates to. */
 struct tlb_entry {
@@ -32,20 +34,23 @@ struct tlb_entry {
     uint8_t rights;  /* RIGHT_* */
     uint8_t key;     /* protection key */
     bool dirty;
-    uint8_t origin;  /* enum mmu_page of the page in the tables; greater than the entry's own size when fractured */
-    bool contested;  /* first level: another entry, of another size, may serve the same address; the look-up's order decides, so that hot.h must not */
+    uint8_t origin; /* enum mmu_page of the page in the tables; greater than the entry's own size when
+                       fractured */
+    bool contested; /* first level: another entry, of another size, may serve the same address; the look-up's
+                       order decides, so that hot.h must not */
 };
 
 /*
- * Invariants (tlb_check): tag[i] == 0 or valid; an entry's set is that of its page number; no two tags of a set are equal, nor alike but for one being
- * global; held[] and globals count the valid entries; held sums to sets * ways - free; under a bound, every non-global entry's PCID is listed.
+ * Invariants (tlb_check): tag[i] == 0 or valid; an entry's set is that of its page number; no two tags of a
+ * set are equal, nor alike but for one being global; held[] and globals count the valid entries; held sums to
+ * sets * ways - free; under a bound, every non-global entry's PCID is listed.
  */
 struct tlb {
     const struct mmu_tlb_config *config;
-    unsigned number;  /* index in the config */
+    unsigned number; /* index in the config */
     uint32_t sets, ways;
-    bool masked;      /* sets is a power of two: the set is masked out of number ^ number >> fold */
-    uint8_t fold;     /* XOR-n: n; linear: 63, which folds nothing in */
+    bool masked;             /* sets is a power of two: the set is masked out of number ^ number >> fold */
+    uint8_t fold;            /* XOR-n: n; linear: 63, which folds nothing in */
     uint64_t *tag;           /* [sets * ways] */
     struct tlb_entry *entry; /* [sets * ways] */
     uint32_t held[MMU_PAGES];
@@ -54,7 +59,7 @@ struct tlb {
     uint32_t own_others;
     struct repl repl;
     uint64_t mask[MMU_PAGES]; /* ways that a size may use */
-    uint16_t *pcid; /* under a bound: those held, most recently filled first */
+    uint16_t *pcid;           /* under a bound: those held, most recently filled first */
     uint32_t pcids;
     struct shadow *shadow; /* shadow.h; NULL: misses are not classified */
     /* first-level structures: for hot.h */
@@ -72,7 +77,8 @@ struct tlb_fill {
     struct tlb_entry entry;
 };
 
-int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number, struct repl_context *context);
+int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number,
+             struct repl_context *context);
 void tlb_destroy(struct tlb *t);
 
 static inline uint64_t tlb_vpn(mmu_va va, unsigned page)
@@ -131,15 +137,18 @@ bool tlb_has_invalid(const struct tlb *t, mmu_va va, unsigned page);
 
 /* The lowest invalid way of a set that mask allows, or TLB_NONE. */
 uint32_t tlb_invalid_way(const struct tlb *t, uint32_t set, uint64_t mask);
-/* Makes pcid the most recently filled one; returns how many entries of another it dropped to keep the bound. */
+/* Makes pcid the most recently filled one; returns how many entries of another it dropped to keep the bound.
+ */
 uint32_t tlb_pcid_room(struct tlb *t, uint16_t pcid);
 /* Writes an entry, and corrects the counts for what it replaces and what it is. */
 void tlb_write_counted(struct tlb *t, uint32_t index, uint64_t tag, const struct tlb_entry *entry);
 
-/* Writes an entry. In the steady state of a full array it replaces one of its own sort, and no count changes. */
+/* Writes an entry. In the steady state of a full array it replaces one of its own sort, and no count changes.
+ */
 static inline void tlb_write(struct tlb *t, uint32_t index, uint64_t tag, const struct tlb_entry *entry)
 {
-    bool alike = ((t->tag[index] ^ tag) & TLB_SORT) == 0 && t->fractured == 0 && entry->origin == tlb_tag_page(tag);
+    bool alike =
+        ((t->tag[index] ^ tag) & TLB_SORT) == 0 && t->fractured == 0 && entry->origin == tlb_tag_page(tag);
     if (UNLIKELY(!alike)) {
         tlb_write_counted(t, index, tag, entry);
         return;
@@ -150,10 +159,10 @@ static inline void tlb_write(struct tlb *t, uint32_t index, uint64_t tag, const 
 
 /* What a fill did. */
 struct tlb_filled {
-    uint32_t index;    /* of the entry */
-    uint32_t dropped;  /* entries dropped to make room for a new PCID */
-    bool refill;       /* it stood there already */
-    uint64_t evicted;  /* tag of the valid entry replaced, or 0 */
+    uint32_t index;   /* of the entry */
+    uint32_t dropped; /* entries dropped to make room for a new PCID */
+    bool refill;      /* it stood there already */
+    uint64_t evicted; /* tag of the valid entry replaced, or 0 */
     mmu_pa evicted_pa;
 };
 
@@ -192,8 +201,9 @@ static inline void tlb_touch(struct tlb *t, uint32_t index)
 void tlb_drop(struct tlb *t, uint32_t index);
 
 /* Invalidations; each returns the number of entries dropped. */
-uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals); /* every entry that translates va, and its siblings when fractured */
-uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid);                          /* all non-global entries of a PCID */
+uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid,
+                       bool globals); /* every entry that translates va, and its siblings when fractured */
+uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid); /* all non-global entries of a PCID */
 uint32_t tlb_drop_globals(struct tlb *t);
 uint32_t tlb_drop_all(struct tlb *t, bool globals);
 

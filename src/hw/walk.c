@@ -27,8 +27,10 @@ bool walk_begin(const struct regime *r, struct walk *w, const struct walk_start 
     return true;
 }
 
-/* The walk for one geometry; g and dry are constant in each instance, so that they fold. True: it ended well. */
-ALWAYS_INLINE bool walk_with(const struct geometry *g, const struct regime *r, struct phys *p, struct walk *w, bool dry)
+/* The walk for one geometry; g and dry are constant in each instance, so that they fold. True: it ended well.
+ */
+ALWAYS_INLINE bool walk_with(const struct geometry *g, const struct regime *r, struct phys *p, struct walk *w,
+                             bool dry)
 {
     unsigned retries = 0;
     for (;;) {

@@ -1,12 +1,14 @@
 /*
  * walk.h: one page walk: the steps of SDM vol. 3, 4.3 to 4.8, for every paging mode.
  *
- * walk_entry() is the one text that interprets an entry; walk_run() drives it over simulated memory, stamped out once per mode so that the
- * geometry folds away; the split-phase face drives the same text with the caller's reads. A walk records what it did (entries read,
- * flags written, tables passed through); mmu.c prices it, tlb.h and psc.h keep it.
+ * walk_entry() is the one text that interprets an entry; walk_run() drives it over simulated memory, stamped
+ * out once per mode so that the geometry folds away; the split-phase face drives the same text with the
+ * caller's reads. A walk records what it did (entries read, flags written, tables passed through); mmu.c
+ * prices it, tlb.h and psc.h keep it.
  *
- * Choices where the manual leaves room: a walk sets A in the entries that point to tables as it passes them, also when it then faults below; in
- * the leaf A (and D for a store) are set together, after the rights were checked, so that a faulting access never changes its leaf.
+ * Choices where the manual leaves room: a walk sets A in the entries that point to tables as it passes them,
+ * also when it then faults below; in the leaf A (and D for a store) are set together, after the rights were
+ * checked, so that a faulting access never changes its leaf.
  */
 #ifndef HW_WALK_H
 #define HW_WALK_H
@@ -38,15 +40,15 @@ struct walk {
     bool global, dirty;
     uint8_t reads, accessed_set, dirty_set, written; /* counts; written: entries changed */
     uint32_t error_code;
-    mmu_pa frame;    /* first address of the page */
-    uint64_t leaf;   /* the leaf entry as it now stands */
+    mmu_pa frame;  /* first address of the page */
+    uint64_t leaf; /* the leaf entry as it now stands */
     struct {
-        mmu_pa pa;   /* of the entry */
+        mmu_pa pa; /* of the entry */
         uint8_t level;
     } read[WALK_READS];
     uint8_t passed;             /* bit l: an entry of level l that points to a table was passed; then */
     struct walk_start below[6]; /* [l] is where it leads */
-    mmu_pa missing;  /* MMU_FAULT_MEMORY: where nothing answered */
+    mmu_pa missing;             /* MMU_FAULT_MEMORY: where nothing answered */
 };
 
 enum walk_verdict { WALK_DESCEND, WALK_LEAF, WALK_FAULT };
@@ -66,7 +68,8 @@ ALWAYS_INLINE enum walk_verdict walk_fault(const struct regime *r, struct walk *
 }
 
 /* Does a protection key forbid this access to a page of these rights? */
-ALWAYS_INLINE bool walk_key_denies(const struct regime *r, const struct walk *w, unsigned rights, unsigned key)
+ALWAYS_INLINE bool walk_key_denies(const struct regime *r, const struct walk *w, unsigned rights,
+                                   unsigned key)
 {
     return r->key_denied[rights & RIGHT_U ? 1 : 0][key] >> w->class & 1;
 }
@@ -80,10 +83,12 @@ ALWAYS_INLINE mmu_pa walk_frame(const struct geometry *g, const struct regime *r
 }
 
 /*
- * Interprets the entry e that was read at the walk's position. Bits of *update must be set in it in memory (atomically, if it still is e) before the
- * verdict counts: when that fails, read the entry again and ask again.
+ * Interprets the entry e that was read at the walk's position. Bits of *update must be set in it in memory
+ * (atomically, if it still is e) before the verdict counts: when that fails, read the entry again and ask
+ * again.
  */
-ALWAYS_INLINE enum walk_verdict walk_entry(const struct geometry *g, const struct regime *r, struct walk *w, uint64_t e, uint64_t *update)
+ALWAYS_INLINE enum walk_verdict walk_entry(const struct geometry *g, const struct regime *r, struct walk *w,
+                                           uint64_t e, uint64_t *update)
 {
     unsigned level = w->level;
     *update = 0;
@@ -112,8 +117,8 @@ ALWAYS_INLINE enum walk_verdict walk_entry(const struct geometry *g, const struc
 }
 
 /* Books a verdict whose update has been written: moves down, or fills in the translation. */
-ALWAYS_INLINE void walk_commit(const struct geometry *g, const struct regime *r, struct walk *w, enum walk_verdict verdict, uint64_t e,
-                               uint64_t update)
+ALWAYS_INLINE void walk_commit(const struct geometry *g, const struct regime *r, struct walk *w,
+                               enum walk_verdict verdict, uint64_t e, uint64_t update)
 {
     w->accessed_set = (uint8_t)(w->accessed_set + !!(update & PTE_A));
     w->dirty_set = (uint8_t)(w->dirty_set + !!(update & PTE_D));
@@ -136,15 +141,16 @@ ALWAYS_INLINE void walk_commit(const struct geometry *g, const struct regime *r,
 }
 
 /*
- * Makes w ready to walk for va: at `from`, or at the root when from is NULL. In PAE mode the PDPTE register is looked at here: false when it is not
- * present (w holds the fault).
+ * Makes w ready to walk for va: at `from`, or at the root when from is NULL. In PAE mode the PDPTE register
+ * is looked at here: false when it is not present (w holds the fault).
  */
 bool walk_begin(const struct regime *r, struct walk *w, const struct walk_start *from);
 
 /* Walks to the end over simulated memory, from where walk_begin() put w. */
 void walk_run(const struct regime *r, struct phys *p, struct walk *w);
 
-/* The same without writing: false when an entry's accessed or dirty flag would have to be set, or the walk faults. */
+/* The same without writing: false when an entry's accessed or dirty flag would have to be set, or the walk
+ * faults. */
 bool walk_dry(const struct regime *r, struct phys *p, struct walk *w);
 
 #endif

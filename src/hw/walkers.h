@@ -1,8 +1,8 @@
 /*
  * walkers.h: the page walkers of a core: who waits, who is busy.
  *
- * Walkers are granted in issue order: a walk starts at max(its request, the earliest time a walker is free); of several that are
- * free by then the lowest number is taken.
+ * Walkers are granted in issue order: a walk starts at max(its request, the earliest time a walker is free);
+ * of several that are free by then the lowest number is taken.
  */
 #ifndef HW_WALKERS_H
 #define HW_WALKERS_H
@@ -15,8 +15,8 @@ struct interval {
 };
 
 /*
- * A union of intervals, and how many cycles it has. Intervals come nearly in order of their start; those that a later one may still touch are kept in
- * open[], sorted and disjoint.
+ * A union of intervals, and how many cycles it has. Intervals come nearly in order of their start; those that
+ * a later one may still touch are kept in open[], sorted and disjoint.
  */
 struct coverage {
     uint64_t cycles;
@@ -48,7 +48,8 @@ void walkers_stats(const struct walkers *w, struct mmu_walk_stats *stats);
 uint32_t walkers_grant(const struct walkers *w, mmu_cycle request, mmu_cycle *start);
 
 /* It was busy for an access of this kind in [start, end); no later walk starts before `settled`. */
-void walkers_release(struct walkers *w, unsigned kind, uint32_t walker, mmu_cycle start, mmu_cycle end, mmu_cycle settled);
+void walkers_release(struct walkers *w, unsigned kind, uint32_t walker, mmu_cycle start, mmu_cycle end,
+                     mmu_cycle settled);
 
 /* The same where walks never overlap (W = 1, walker 0): the union is the sum. */
 static inline void walkers_release_blocking(struct walkers *w, unsigned kind, mmu_cycle start, mmu_cycle end)

@@ -1,15 +1,20 @@
 /*
  * batch.c: many accesses at once.
  *
- * While nothing is unfinished and first-level hits take no time, a hit is hot.h and a few additions to registers; everything else is core_step(). The counts that
- * a hit owes (references by kind, the clocks, the data accesses of the window) are kept in locals and settled before each step.
+ * While nothing is unfinished and first-level hits take no time, a hit is hot.h and a few additions to
+ * registers; everything else is core_step(). The counts that a hit owes (references by kind, the clocks, the
+ * data accesses of the window) are kept in locals and settled before each step.
  */
 #include "error.h"
 #include "machine.h"
 #include "plain.h"
 #include <string.h>
 
-enum { AHEAD_PDE = 28, AHEAD_TABLE = 20, AHEAD_PTE = 12 }; /* records between asking the host for a part of a walk and walking */
+enum {
+    AHEAD_PDE = 28,
+    AHEAD_TABLE = 20,
+    AHEAD_PTE = 12
+}; /* records between asking the host for a part of a walk and walking */
 
 /* What first-level hits have run up since the last settlement. */
 struct tab {
@@ -18,8 +23,12 @@ struct tab {
     uint64_t ideal_waited; /* likewise on the ideal clock */
     uint64_t clock;
     uint64_t kinds[MMU_KINDS]; /* as if all were user accesses and none MMU_AF_FOLLOWS */
-    enum { NOTHING, SECOND, WALK } pending; /* a plain miss that nobody has waited for yet; its completion is in real.busy */
-    mmu_cycle issued;          /* ... when it issued. SECOND: its ledger is not written yet */
+    enum {
+        NOTHING,
+        SECOND,
+        WALK
+    } pending;        /* a plain miss that nobody has waited for yet; its completion is in real.busy */
+    mmu_cycle issued; /* ... when it issued. SECOND: its ledger is not written yet */
     struct plain_tally plain;
 };
 
@@ -70,7 +79,8 @@ static void count_special(struct mmu_core *c, const struct mmu_access *a, unsign
     c->run.instructions[0] -= kind == MMU_FETCH && (a->flags & MMU_AF_FOLLOWS);
 }
 
-/* W = 1: only the latest access can be unfinished, and one with gap g that could issue at t waits for it. Books the wait, returns it. */
+/* W = 1: only the latest access can be unfinished, and one with gap g that could issue at t waits for it.
+ * Books the wait, returns it. */
 ALWAYS_INLINE mmu_cycle wait_for_latest(struct mmu_core *c, struct tab *tab, mmu_cycle t, uint64_t g)
 {
     if (tab->pending != NOTHING) { /* translation only: the ideal clock does not wait */
@@ -86,11 +96,13 @@ ALWAYS_INLINE mmu_cycle wait_for_latest(struct mmu_core *c, struct tab *tab, mmu
     mmu_cycle waited = timeline_wait(&c->real, t) - t;
     mmu_cycle ideal = c->ideal.t + tab->gaps + tab->ideal_waited + g;
     tab->waited += waited;
-    tab->ideal_waited += timeline_wait(&c->ideal, ideal) - ideal; /* kernel cycles; when the real clock need not wait, it need not */
+    tab->ideal_waited += timeline_wait(&c->ideal, ideal) -
+                         ideal; /* kernel cycles; when the real clock need not wait, it need not */
     return waited;
 }
 
-static void fill_result(const struct hot_entry *e, const struct mmu_access *a, mmu_cycle t, struct mmu_result *r)
+static void fill_result(const struct hot_entry *e, const struct mmu_access *a, mmu_cycle t,
+                        struct mmu_result *r)
 {
     *r = (struct mmu_result){
         .pa = hot_translate(e, a->va),
@@ -103,8 +115,8 @@ static void fill_result(const struct hot_entry *e, const struct mmu_access *a, m
 }
 
 /* A first-level hit at t. */
-ALWAYS_INLINE void take_hit(struct hot *hot, struct hot_entry *e, const struct mmu_access *a, unsigned kind, mmu_cycle t, uint64_t clock,
-                            struct mmu_result *result)
+ALWAYS_INLINE void take_hit(struct hot *hot, struct hot_entry *e, const struct mmu_access *a, unsigned kind,
+                            mmu_cycle t, uint64_t clock, struct mmu_result *result)
 {
     hot_touch(e, clock);
     if (UNLIKELY(e->slot))
@@ -124,7 +136,8 @@ static inline void look_ahead(struct mmu_core *c, const struct mmu_access *a, si
 }
 
 /* Steps one access; false: stop (status). */
-static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, struct mmu_result *result, int *status)
+static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, struct mmu_result *result,
+                 int *status)
 {
     if (UNLIKELY(!core_accepts(c, a))) {
         *status = MMU_ERR_INVALID;
@@ -137,7 +150,8 @@ static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, st
 }
 
 /* The same from within a batch: the tab is settled before and opened again. */
-static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t left, struct tab *tab, struct mmu_result *result, int *status)
+static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t left, struct tab *tab,
+                       struct mmu_result *result, int *status)
 {
     settle(c, tab);
     bool more = step(c, a, left, result, status);
@@ -146,9 +160,10 @@ static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t le
     return more;
 }
 
-/* A plain miss of a blocking core, which issues at t: on the tab like a hit, with a completion. False: nothing has changed. */
-ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind, unsigned class, struct tab *tab,
-                        struct mmu_result *result)
+/* A plain miss of a blocking core, which issues at t: on the tab like a hit, with a completion. False:
+ * nothing has changed. */
+ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind,
+                        unsigned class, struct tab *tab, struct mmu_result *result)
 {
     mmu_pa pa = 0;
     mmu_cycle done;
@@ -184,13 +199,14 @@ ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycl
 }
 
 /*
- * Users' first-level hits one after another, from record i on: everything in registers, nothing else in the loop. Returns the first record that is
- * something else, or n.
+ * Users' first-level hits one after another, from record i on: everything in registers, nothing else in the
+ * loop. Returns the first record that is something else, or n.
  */
-ALWAYS_INLINE size_t run_hits(struct mmu_core *c, const struct mmu_access *a, size_t i, size_t n, struct tab *tab, mmu_cycle busy,
-                              struct mmu_result *results, bool want)
+ALWAYS_INLINE size_t run_hits(struct mmu_core *c, const struct mmu_access *a, size_t i, size_t n,
+                              struct tab *tab, mmu_cycle busy, struct mmu_result *results, bool want)
 {
-    static const uint64_t one[MMU_KINDS] = {1, UINT64_C(1) << 21, UINT64_C(1) << 42}; /* three counts in a register, each below 2^20 */
+    static const uint64_t one[MMU_KINDS] = {
+        1, UINT64_C(1) << 21, UINT64_C(1) << 42}; /* three counts in a register, each below 2^20 */
     struct hot *hot = &c->mmu.hot;
     const uint64_t gap[MMU_KINDS] = {c->gap[0][MMU_FETCH], c->gap[0][MMU_LOAD], c->gap[0][MMU_STORE]};
     mmu_cycle t = tab->t;
@@ -218,7 +234,8 @@ ALWAYS_INLINE size_t run_hits(struct mmu_core *c, const struct mmu_access *a, si
 }
 
 /* The loop, stamped out with and without results. */
-ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results, bool want)
+ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n,
+                          struct mmu_result *results, bool want)
 {
     struct hot *hot = &c->mmu.hot;
     struct tab tab = {0};
@@ -287,12 +304,15 @@ static int run_steps(struct mmu_core *c, const struct mmu_access *a, size_t n, s
     return status;
 }
 
-int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n, struct mmu_result *results)
+int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n,
+                 struct mmu_result *results)
 {
     const struct mmu_config *config = &core->machine->config;
     const struct mmu *m = &core->mmu;
-    bool data_free = config->memory.data == MMU_DATA_NONE || (config->memory.data == MMU_DATA_FIXED && config->memory.data_latency == 0);
-    bool hot = m->regime.geometry && config->level[0].latency == 0 && data_free && !mmu_observes(m, MMU_EV_ACCESS) && !m->classifies;
+    bool data_free = config->memory.data == MMU_DATA_NONE ||
+                     (config->memory.data == MMU_DATA_FIXED && config->memory.data_latency == 0);
+    bool hot = m->regime.geometry && config->level[0].latency == 0 && data_free &&
+               !mmu_observes(m, MMU_EV_ACCESS) && !m->classifies;
     int status = !hot      ? run_steps(core, accesses, n, results)
                  : results ? run_hot(core, accesses, n, results, true)
                            : run_hot(core, accesses, n, NULL, false);

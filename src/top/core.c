@@ -1,8 +1,10 @@
 /*
- * core.c: one access of a core: its issue, its translations, its faults and their retries, its data, its completion.
+ * core.c: one access of a core: its issue, its translations, its faults and their retries, its data, its
+ * completion.
  *
- * Faults: the hardware's walk fails; then the fault waits until everything issued before has completed, is delivered, and its handler runs (all of it ledger part
- * "fault"); then the access is tried again. With its retries it is one barrier: what follows issues when it has completed.
+ * Faults: the hardware's walk fails; then the fault waits until everything issued before has completed, is
+ * delivered, and its handler runs (all of it ledger part "fault"); then the access is tried again. With its
+ * retries it is one barrier: what follows issues when it has completed.
  */
 #include "error.h"
 #include "machine.h"
@@ -101,7 +103,8 @@ static enum mmu_outcome translate(struct step *s)
     }
 }
 
-/* Translates the second page of an access that crosses into it. When both succeed, q answers for the first, with the slower one's place. */
+/* Translates the second page of an access that crosses into it. When both succeed, q answers for the first,
+ * with the slower one's place. */
 static mmu_pa COLD translate_second(struct step *s)
 {
     struct request first = s->q;
@@ -126,7 +129,8 @@ static void charge_data(struct step *s, mmu_pa pa)
     if (memory->data == MMU_DATA_FIXED)
         cycles = s->data ? 0 : memory->data_latency; /* once, also for an access that crosses */
     else
-        cycles = pcache_read(&m->pcache, pa, s->q.now).cycles; /* m is the same on both clocks: no wait for `ready` */
+        cycles = pcache_read(&m->pcache, pa, s->q.now)
+                     .cycles; /* m is the same on both clocks: no wait for `ready` */
     s->data += cycles;
     mmu_charge(m, &s->q, MMU_PART_DATA, cycles);
 }
@@ -135,7 +139,8 @@ static void complete(struct step *s)
 {
     struct mmu_core *c = s->core;
     INVARIANT(ledger_sums(&c->mmu.ledger, s->q.now - s->q.issued));
-    unsigned kind = (s->q.kind == MMU_FETCH ? TIMELINE_FETCH : TIMELINE_DATA) | (s->barrier ? TIMELINE_BARRIER : 0u);
+    unsigned kind =
+        (s->q.kind == MMU_FETCH ? TIMELINE_FETCH : TIMELINE_DATA) | (s->barrier ? TIMELINE_BARRIER : 0u);
     timeline_complete(&c->real, kind, s->q.now);
     mmu_cycle begin = c->ideal.t;
     if (s->barrier && c->ideal.busy > begin)
@@ -152,7 +157,8 @@ void core_count(struct mmu_core *c, const struct request *q, unsigned flags)
 
 void core_result(const struct request *q, struct mmu_result *r)
 {
-    *r = (struct mmu_result){.issued = q->issued, .completed = q->now, .outcome = q->outcome, .where = q->where};
+    *r = (struct mmu_result){
+        .issued = q->issued, .completed = q->now, .outcome = q->outcome, .where = q->where};
     if (q->outcome == MMU_DONE) {
         r->pa = q->pa;
         r->page_shift = q->page < MMU_PAGES ? (uint8_t)page_shift(q->page) : 0;

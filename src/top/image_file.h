@@ -14,7 +14,8 @@ struct image_file {
     size_t size;          /* > 0 when open */
 };
 
-/* MMU_OK, or a negative status with *err filled: not a file, empty, not readable, corrupt, too large when unpacked. */
+/* MMU_OK, or a negative status with *err filled: not a file, empty, not readable, corrupt, too large when
+ * unpacked. */
 int image_file_open(struct image_file *file, const char *path, struct mmu_error *err);
 void image_file_close(struct image_file *file);
 

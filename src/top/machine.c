@@ -1,9 +1,11 @@
-/* machine.c: machines made and freed, and the operations of a core that are not accesses. See <mmusim/machine.h>. */
+/* machine.c: machines made and freed, and the operations of a core that are not accesses. See
+ * <mmusim/machine.h>. */
 #include "machine.h"
 #include "error.h"
 #include <string.h>
 
-static int init_core(struct mmu_machine *machine, struct mmu_core *c, uint32_t index, const struct mmu_options *options)
+static int init_core(struct mmu_machine *machine, struct mmu_core *c, uint32_t index,
+                     const struct mmu_options *options)
 {
     c->machine = machine;
     c->index = index;
@@ -50,7 +52,8 @@ static bool wants_user_policy(const struct mmu_config *c)
     return wants;
 }
 
-int mmu_machine_create(const struct mmu_config *config, const struct mmu_options *options, struct mmu_machine **out, struct mmu_error *err)
+int mmu_machine_create(const struct mmu_config *config, const struct mmu_options *options,
+                       struct mmu_machine **out, struct mmu_error *err)
 {
     static const struct mmu_options none;
     options = options ? options : &none;
@@ -58,9 +61,11 @@ int mmu_machine_create(const struct mmu_config *config, const struct mmu_options
     if (status != MMU_OK)
         return status;
     if (wants_user_policy(config) && !options->policy)
-        return err_set(err, MMU_ERR_INVALID, "a structure's replacement policy is the caller's own, but the options give none");
+        return err_set(err, MMU_ERR_INVALID,
+                       "a structure's replacement policy is the caller's own, but the options give none");
     if (config->pager.enabled && options->memory)
-        return err_set(err, MMU_ERR_INVALID, "the demand pager cannot write the caller's own memory: disable the pager");
+        return err_set(err, MMU_ERR_INVALID,
+                       "the demand pager cannot write the caller's own memory: disable the pager");
     struct mmu_machine *m = calloc(1, sizeof *m);
     struct mmu_core *core = calloc(config->cores, sizeof *core);
     if (!m || !core) {
@@ -78,8 +83,9 @@ int mmu_machine_create(const struct mmu_config *config, const struct mmu_options
         status = start_pager(m);
     if (status != MMU_OK) {
         mmu_machine_free(m);
-        return err_set(err, status, status == MMU_ERR_EXHAUSTED ? "memory.ram: too small for the pager's first page table"
-                                                                : "no host memory for a machine");
+        return err_set(err, status,
+                       status == MMU_ERR_EXHAUSTED ? "memory.ram: too small for the pager's first page table"
+                                                   : "no host memory for a machine");
     }
     *out = m;
     return MMU_OK;
@@ -148,8 +154,8 @@ enum mmu_mode mmu_core_mode(const struct mmu_core *core)
 }
 
 /*
- * A barrier operation: waits until everything has completed, takes `cycles`, and holds back everything after it. In PAE mode a load of the PDPTE registers
- * is one read of 32 bytes more.
+ * A barrier operation: waits until everything has completed, takes `cycles`, and holds back everything after
+ * it. In PAE mode a load of the PDPTE registers is one read of 32 bytes more.
  */
 static void barrier(struct mmu_core *c, mmu_cycle cycles, bool pdptes_read)
 {
@@ -167,7 +173,8 @@ static void barrier(struct mmu_core *c, mmu_cycle cycles, bool pdptes_read)
     timeline_complete(&c->ideal, TIMELINE_BARRIER, ideal + cycles);
 }
 
-/* Does the load of this register serialise? The others are ordinary instructions whose time is not modelled. */
+/* Does the load of this register serialise? The others are ordinary instructions whose time is not modelled.
+ */
 static bool is_control(enum mmu_reg reg)
 {
     return reg == MMU_REG_CR0 || reg == MMU_REG_CR3 || reg == MMU_REG_CR4 || reg == MMU_REG_EFER;
@@ -228,10 +235,12 @@ static bool read_back(const struct mmu_core *c, mmu_va va, const struct mmu_resu
     size_t first = (size_t)(PAGE_SIZE - (va & PAGE_MASK));
     first = first < size ? first : size;
     return phys_read(&c->machine->phys, r->pa, to, first) == MMU_OK &&
-           (first == size || phys_read(&c->machine->phys, r->pa2, (uint8_t *)to + first, size - first) == MMU_OK);
+           (first == size ||
+            phys_read(&c->machine->phys, r->pa2, (uint8_t *)to + first, size - first) == MMU_OK);
 }
 
-enum mmu_outcome mmu_core_invpcid_at(struct mmu_core *core, uint64_t type, mmu_va descriptor, struct mmu_result *result)
+enum mmu_outcome mmu_core_invpcid_at(struct mmu_core *core, uint64_t type, mmu_va descriptor,
+                                     struct mmu_result *result)
 {
     struct mmu_result own;
     struct mmu_invpcid value;
@@ -241,7 +250,8 @@ enum mmu_outcome mmu_core_invpcid_at(struct mmu_core *core, uint64_t type, mmu_v
         result->outcome = core->mmu.regime.cpu.invpcid ? MMU_FAULT_GP : MMU_FAULT_UD;
         return result->outcome;
     }
-    struct mmu_access load = {.va = descriptor, .size = sizeof value, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_SUPERVISOR)};
+    struct mmu_access load = {
+        .va = descriptor, .size = sizeof value, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_SUPERVISOR)};
     enum mmu_outcome outcome = mmu_core_access(core, &load, result);
     if (outcome != MMU_DONE)
         return outcome;
@@ -260,7 +270,8 @@ void mmu_core_set_has_fetches(struct mmu_core *core, bool has_fetches)
     }
 }
 
-enum mmu_outcome mmu_core_access(struct mmu_core *core, const struct mmu_access *access, struct mmu_result *result)
+enum mmu_outcome mmu_core_access(struct mmu_core *core, const struct mmu_access *access,
+                                 struct mmu_result *result)
 {
     struct mmu_result own;
     REQUIRE(core_accepts(core, access));
@@ -278,10 +289,12 @@ void mmu_core_ledger(const struct mmu_core *core, struct mmu_ledger *ledger)
 static struct request request_of(const struct mmu_access *access, mmu_va va)
 {
     unsigned kind = MMU_KIND_OF(access->kind), priv = MMU_PRIV_OF(access->kind);
-    return (struct request){.va = va, .kind = (uint8_t)kind, .priv = (uint8_t)priv, .class = (uint8_t)CLASS(kind, priv)};
+    return (struct request){
+        .va = va, .kind = (uint8_t)kind, .priv = (uint8_t)priv, .class = (uint8_t)CLASS(kind, priv)};
 }
 
-enum mmu_outcome mmu_core_probe(const struct mmu_core *core, const struct mmu_access *access, struct mmu_result *result)
+enum mmu_outcome mmu_core_probe(const struct mmu_core *core, const struct mmu_access *access,
+                                struct mmu_result *result)
 {
     struct mmu_result own;
     REQUIRE(core_accepts(core, access));
@@ -321,7 +334,8 @@ enum mmu_outcome mmu_core_prefetch(struct mmu_core *core, const struct mmu_acces
     return mmu_translate(&core->mmu, &q);
 }
 
-enum mmu_outcome mmu_core_walk(const struct mmu_core *core, const struct mmu_access *access, struct mmu_walk *walk)
+enum mmu_outcome mmu_core_walk(const struct mmu_core *core, const struct mmu_access *access,
+                               struct mmu_walk *walk)
 {
     mmu_look(&core->mmu, access, walk);
     return walk->outcome;
@@ -365,8 +379,8 @@ int mmu_core_classify(struct mmu_core *core, bool on)
     return mmu_classify(&core->mmu, on);
 }
 
-void mmu_core_tlb_entries(const struct mmu_core *core, uint32_t structure, void (*each)(void *ctx, const struct mmu_tlb_entry *entry),
-                          void *ctx)
+void mmu_core_tlb_entries(const struct mmu_core *core, uint32_t structure,
+                          void (*each)(void *ctx, const struct mmu_tlb_entry *entry), void *ctx)
 {
     REQUIRE(structure < core->mmu.tlbs);
     const struct tlb *t = &core->mmu.tlb[structure];

@@ -11,7 +11,8 @@
 struct split_state; /* split.c */
 
 /*
- * Invariants (mmu_core_check): real.accesses == the references run; both clocks' issue equal; charged - stalled >= 0 for translation; the run's ledger sums.
+ * Invariants (mmu_core_check): real.accesses == the references run; both clocks' issue equal; charged -
+ * stalled >= 0 for translation; the run's ledger sums.
  */
 struct mmu_core {
     struct mmu mmu;
@@ -19,9 +20,10 @@ struct mmu_core {
     struct timeline real, ideal;
     uint32_t index;
     bool has_fetches;
-    uint32_t gap[2][MMU_KINDS];   /* g by MMU_AF_FOLLOWS and kind */
+    uint32_t gap[2][MMU_KINDS]; /* g by MMU_AF_FOLLOWS and kind */
     struct mmu_run_stats run;
-    uint64_t slow[CLASSES];       /* accesses that came through mmu_translate(); the rest of run.accesses are first-level hits */
+    uint64_t slow[CLASSES]; /* accesses that came through mmu_translate(); the rest of run.accesses are
+                               first-level hits */
     struct split_state *split;
 };
 
@@ -33,10 +35,12 @@ struct mmu_machine {
     struct mmu_core *core;
 };
 
-/* One access, at its issue, with its faults; the record is valid. Returns MMU_OK or MMU_ERR_EXHAUSTED. (core.c) */
+/* One access, at its issue, with its faults; the record is valid. Returns MMU_OK or MMU_ERR_EXHAUSTED.
+ * (core.c) */
 int core_step(struct mmu_core *c, const struct mmu_access *access, struct mmu_result *result);
 
-/* What both faces of a core do with a translation that ended (core.c): raise its fault, count its access, answer, tell the observer. */
+/* What both faces of a core do with a translation that ended (core.c): raise its fault, count its access,
+ * answer, tell the observer. */
 void core_raise(struct mmu_core *c, const struct request *q);
 void core_count(struct mmu_core *c, const struct request *q, unsigned flags);
 void core_result(const struct request *q, struct mmu_result *result);

@@ -24,7 +24,8 @@ static void add_run(struct pager *p, mmu_pa start, mmu_pa end)
     }
 }
 
-/* The first frame of RAM but frame 0, which stays unused as in Linux, is the top table: CR3 has 32 bits in the 32-bit modes. */
+/* The first frame of RAM but frame 0, which stays unused as in Linux, is the top table: CR3 has 32 bits in
+ * the 32-bit modes. */
 static void reserve_root(struct pager *p, mmu_pa *start)
 {
     if (p->root)
@@ -35,8 +36,10 @@ static void reserve_root(struct pager *p, mmu_pa *start)
 
 void pager_init(struct pager *p, const struct mmu_config *config)
 {
-    static const struct geometry geometry[MMU_MODES] = {
-        [MMU_MODE_I386] = GEOMETRY_I386, [MMU_MODE_PAE] = GEOMETRY_PAE, [MMU_MODE_4L] = GEOMETRY_4L, [MMU_MODE_5L] = GEOMETRY_5L};
+    static const struct geometry geometry[MMU_MODES] = {[MMU_MODE_I386] = GEOMETRY_I386,
+                                                        [MMU_MODE_PAE] = GEOMETRY_PAE,
+                                                        [MMU_MODE_4L] = GEOMETRY_4L,
+                                                        [MMU_MODE_5L] = GEOMETRY_5L};
     memset(p, 0, sizeof *p);
     p->config = &config->pager;
     p->geometry = &geometry[config->pager.mode];
@@ -58,7 +61,8 @@ void pager_init(struct pager *p, const struct mmu_config *config)
         p->key = rng_mix(config->seed) | 1;
 }
 
-/* A permutation of [0, n): a Feistel network over the next even power of two, walked until it lands inside. */
+/* A permutation of [0, n): a Feistel network over the next even power of two, walked until it lands inside.
+ */
 static uint64_t permute(uint64_t key, uint64_t i, uint64_t n)
 {
     unsigned half = 1;
@@ -105,7 +109,8 @@ static bool take(struct pager *p, unsigned page, mmu_pa *pa)
     return true;
 }
 
-/* Tables come from the other end of RAM, in the same kind of order, so that they lie together whatever is mapped. */
+/* Tables come from the other end of RAM, in the same kind of order, so that they lie together whatever is
+ * mapped. */
 static int take_table(struct pager *p, mmu_pa *pa)
 {
     uint64_t pieces = BIT(p->block_shift - PAGE_SHIFT), piece = p->tables % pieces;
@@ -152,11 +157,13 @@ enum mmu_outcome pager_enter(const struct pager *p, struct mmu *m, const struct 
     r.value[MMU_REG_CR3] = p->root;
     r.value[MMU_REG_CR4] = (cpu->pge ? CR4_PGE : 0) | (mode == MMU_MODE_I386 && cpu->pse ? CR4_PSE : 0) |
                            (mode >= MMU_MODE_PAE ? CR4_PAE : 0) | (mode == MMU_MODE_5L ? CR4_LA57 : 0);
-    r.value[MMU_REG_EFER] = (mode >= MMU_MODE_4L ? EFER_LME : 0) | (mode >= MMU_MODE_PAE && cpu->nx ? EFER_NXE : 0);
+    r.value[MMU_REG_EFER] =
+        (mode >= MMU_MODE_4L ? EFER_LME : 0) | (mode >= MMU_MODE_PAE && cpu->nx ? EFER_NXE : 0);
     return port_load(m, &r);
 }
 
-/* The page size that the policy wants at va; a large page must lie whole within its rule, else small pages are used there. */
+/* The page size that the policy wants at va; a large page must lie whole within its rule, else small pages
+ * are used there. */
 static unsigned policy(const struct mmu_pager_config *c, mmu_va va)
 {
     uint32_t rule = 0;
@@ -202,7 +209,7 @@ int pager_map(struct pager *p, struct mmu *m, mmu_va va)
             return write_entry(p, m, at, frame | high | PTE_P | PTE_W | PTE_U | (level > 1 ? PTE_PS : 0));
         }
         if (level == 1 || (level > 1 && (entry & PTE_P) && (entry & PTE_PS)))
-            return MMU_OK; /* mapped already: the access will say why that does not do */
+            return MMU_OK;             /* mapped already: the access will say why that does not do */
         if (level == leaf_level(page)) /* a table of small pages stands here already */
             page = MMU_4K;
         if (!(entry & PTE_P)) {

@@ -1,9 +1,10 @@
 /*
  * pager.h: the demand pager, for studies without a kernel: maps a page when it is first touched.
  *
- * One address space for all cores of a machine. Page tables lie in simulated memory and are written through the port, like a kernel's. Pages are user, writable and
- * executable; which size is the config's policy. Frames are handed out in order, or in a random order that the seed decides (a permutation of
- * the frames, computed, not stored). Frames are never given back. Left out: everything else that a kernel does.
+ * One address space for all cores of a machine. Page tables lie in simulated memory and are written through
+ * the port, like a kernel's. Pages are user, writable and executable; which size is the config's policy.
+ * Frames are handed out in order, or in a random order that the seed decides (a permutation of the frames,
+ * computed, not stored). Frames are never given back. Left out: everything else that a kernel does.
  */
 #ifndef TOP_PAGER_H
 #define TOP_PAGER_H
@@ -21,11 +22,13 @@ struct pager {
     const struct mmu_pager_config *config;
     const struct geometry *geometry;
     mmu_pa root;
-    /* frames: RAM is cut into blocks of the largest page size that the policy uses; smaller pages are cut from a block in turn */
+    /* frames: RAM is cut into blocks of the largest page size that the policy uses; smaller pages are cut
+     * from a block in turn */
     unsigned block_shift;
     uint64_t all_blocks;
-    uint64_t next_block, blocks; /* not yet handed out: [next_block, blocks); data from the front, tables from the back */
-    mmu_pa table_block;          /* being cut into tables */
+    uint64_t next_block,
+        blocks; /* not yet handed out: [next_block, blocks); data from the front, tables from the back */
+    mmu_pa table_block; /* being cut into tables */
     struct pager_run run[MMU_MAX_RAM_RANGES];
     unsigned runs;
     uint64_t key; /* of the permutation; 0: in order */
@@ -45,7 +48,8 @@ int pager_make_root(struct pager *p, struct mmu *m);
 /* Puts a core into the pager's paging mode and address space. */
 enum mmu_outcome pager_enter(const struct pager *p, struct mmu *m, const struct mmu_cpu *cpu);
 
-/* Maps the page of va, of the size that the policy says. MMU_OK, MMU_ERR_EXHAUSTED (no frame left), MMU_ERR_NOMEM. */
+/* Maps the page of va, of the size that the policy says. MMU_OK, MMU_ERR_EXHAUSTED (no frame left),
+ * MMU_ERR_NOMEM. */
 int pager_map(struct pager *p, struct mmu *m, mmu_va va);
 
 #endif

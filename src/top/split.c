@@ -20,7 +20,7 @@
 
 enum { FLIGHTS = 8 }; /* slots at first */
 #define NOBODY UINT32_MAX
-#define BUSY UINT64_MAX /* free_at of a walker that walks */
+#define BUSY   UINT64_MAX /* free_at of a walker that walks */
 
 enum phase { FLIGHT_FREE, FLIGHT_WAITS, FLIGHT_READS };
 

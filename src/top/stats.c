@@ -69,7 +69,8 @@ bool mmu_stats_classified(const struct mmu_stats *stats)
     uint64_t any = 0;
     for (unsigned i = 0; i < MMU_MAX_TLBS; i++)
         for (unsigned kind = 0; kind < MMU_KINDS; kind++)
-            any |= stats->tlb[i].compulsory[kind] | stats->tlb[i].capacity[kind] | stats->tlb[i].conflict[kind];
+            any |=
+                stats->tlb[i].compulsory[kind] | stats->tlb[i].capacity[kind] | stats->tlb[i].conflict[kind];
     return any;
 }
 

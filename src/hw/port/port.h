@@ -1,8 +1,9 @@
 /*
  * port.h: everything that an operating system may do to the hardware.
  *
- * The kernel half changes translation as a kernel does: it writes entries into simulated memory, loads registers, executes INVLPG and INVPCID. Nothing
- * else of the hardware half is visible to it, and the hardware half never calls it: a fault is an outcome, delivered to it by src/top.
+ * The kernel half changes translation as a kernel does: it writes entries into simulated memory, loads
+ * registers, executes INVLPG and INVPCID. Nothing else of the hardware half is visible to it, and the
+ * hardware half never calls it: a fault is an outcome, delivered to it by src/top.
  */
 #ifndef HW_PORT_H
 #define HW_PORT_H
