@@ -125,36 +125,46 @@ ALWAYS_INLINE void take_hit(struct hot *hot, struct hot_entry *e, const struct m
         fill_result(e, a, t, result);
 }
 
-/* If a walk ended since there were *walks: others will follow soon in a run that misses much. */
-static inline void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left, uint64_t *walks)
+/* What a batch remembers of its latest walk, to tell whether it misses much. */
+struct walked {
+    uint64_t walks; /* that there were by then */
+    size_t left;    /* records left in the batch */
+};
+
+/*
+ * If the access that was just run walked: asks the host for what the walks to come will read. Only where
+ * walks come one after another: most records ahead of a lonely one will hit.
+ */
+static inline void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left,
+                              struct walked *last)
 {
-    if (c->mmu.walk_latency.count == *walks)
+    if (c->mmu.walk_latency.count == last->walks)
         return;
-    *walks = c->mmu.walk_latency.count;
-    if (left > AHEAD_PDE)
+    bool dense = last->left - left < AHEAD_PDE;
+    *last = (struct walked){c->mmu.walk_latency.count, left};
+    if (dense && left > AHEAD_PDE)
         mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, a[AHEAD_TABLE].va, a[AHEAD_PTE].va);
 }
 
 /* Steps one access; false: stop (status). */
-static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, struct mmu_result *result,
-                 int *status)
+static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, struct walked *last,
+                 struct mmu_result *result, int *status)
 {
     if (UNLIKELY(!core_accepts(c, a))) {
         *status = MMU_ERR_INVALID;
         return false;
     }
-    uint64_t walks = c->mmu.walk_latency.count;
     *status = core_step(c, a, result);
-    look_ahead(c, a, left, &walks);
+    look_ahead(c, a, left, last);
     return *status == MMU_OK;
 }
 
 /* The same from within a batch: the tab is settled before and opened again. */
 static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t left, struct tab *tab,
-                       struct mmu_result *result, int *status)
+                       struct walked *last, struct mmu_result *result, int *status)
 {
     settle(c, tab);
-    bool more = step(c, a, left, result, status);
+    bool more = step(c, a, left, last, result, status);
     plain_calm(&c->mmu);
     open_tab(c, tab);
     return more;
@@ -243,7 +253,7 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
     int status = MMU_OK;
     open_tab(c, &tab);
     mmu_cycle busy = c->real.busy;
-    uint64_t walks = c->mmu.walk_latency.count;
+    struct walked last = {c->mmu.walk_latency.count, n};
     bool blocking = c->real.window == 1, plain = blocking && plain_usable(&c->mmu);
     bool hits = true; /* the record before was one */
     for (size_t i = 0; i < n; i++) {
@@ -275,11 +285,10 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
             take_hit(hot, e, x, kind, t, ++tab.clock, want ? &results[i] : NULL);
         } else if (plain && miss(c, x, t, kind, class, &tab, want ? &results[i] : NULL)) {
             busy = c->real.busy;
-            look_ahead(c, x, n - i, &walks);
+            look_ahead(c, x, n - i, &last);
         } else {
-            bool more = step_aside(c, x, n - i, &tab, want ? &results[i] : NULL, &status);
+            bool more = step_aside(c, x, n - i, &tab, &last, want ? &results[i] : NULL, &status);
             busy = c->real.busy;
-            walks = c->mmu.walk_latency.count;
             if (more)
                 continue;
             break;
@@ -298,8 +307,9 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
 static int run_steps(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results)
 {
     int status = MMU_OK;
+    struct walked last = {c->mmu.walk_latency.count, n};
     for (size_t i = 0; i < n; i++)
-        if (!step(c, &a[i], n - i, results ? &results[i] : NULL, &status))
+        if (!step(c, &a[i], n - i, &last, results ? &results[i] : NULL, &status))
             break;
     return status;
 }
