@@ -26,7 +26,7 @@ static int setup(void **state)
 {
     struct scratch *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    strcpy(s->folder, "/tmp/mmusim-image-XXXXXX");
+    strcpy(s->folder, P_tmpdir "/mmusim-image-XXXXXX");
     assert_non_null(mkdtemp(s->folder));
     snprintf(s->path, sizeof s->path, "%s/image", s->folder);
     *state = s;
