@@ -1,4 +1,5 @@
 /* test_config_check.c: machines that cannot exist, and the line and column of the key to blame. */
+#include "refusal.h"
 #include <mmusim/config.h>
 
 #include <setjmp.h>
@@ -7,26 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct refusal {
-    const char *text; /* YAML, or a --set */
-    int code;
-    const char *line; /* what a person reads */
-};
-
-static void check(const char *text, const char *set, const struct refusal *expected)
-{
-    struct mmu_config config;
-    struct mmu_error err;
-    char line[1024];
-    int status = mmu_config_parse(&config, text, strlen(text), "t.yaml", &set, set ? 1 : 0, &err);
-    mmu_error_format(&err, line, sizeof line);
-    assert_int_equal(status, expected->code);
-    assert_int_equal(err.code, expected->code);
-    assert_string_equal(line, expected->line);
-    assert_int_equal(mmu_config_parse(&config, text, strlen(text), "t.yaml", &set, set ? 1 : 0, NULL),
-                     expected->code);
-}
 
 /* Each rule of config_check.c. */
 static const struct refusal REFUSED_MACHINES[] = {
@@ -250,7 +231,7 @@ static void refused_machines(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof REFUSED_MACHINES / sizeof REFUSED_MACHINES[0]; i++)
-        check(REFUSED_MACHINES[i].text, NULL, &REFUSED_MACHINES[i]);
+        check_refusal(REFUSED_MACHINES[i].text, NULL, &REFUSED_MACHINES[i]);
 }
 
 int main(void)

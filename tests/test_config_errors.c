@@ -1,5 +1,6 @@
 /* test_config_errors.c: every line that a wrong text, key, value or --set gets: its place, its words, its
  * suggestion. */
+#include "refusal.h"
 #include <mmusim/config.h>
 
 #include <setjmp.h>
@@ -8,26 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct refusal {
-    const char *text; /* YAML, or a --set */
-    int code;
-    const char *line; /* what a person reads */
-};
-
-static void check(const char *text, const char *set, const struct refusal *expected)
-{
-    struct mmu_config config;
-    struct mmu_error err;
-    char line[1024];
-    int status = mmu_config_parse(&config, text, strlen(text), "t.yaml", &set, set ? 1 : 0, &err);
-    mmu_error_format(&err, line, sizeof line);
-    assert_int_equal(status, expected->code);
-    assert_int_equal(err.code, expected->code);
-    assert_string_equal(line, expected->line);
-    assert_int_equal(mmu_config_parse(&config, text, strlen(text), "t.yaml", &set, set ? 1 : 0, NULL),
-                     expected->code);
-}
 
 /* Before any key is looked at. */
 static const struct refusal REFUSED_BY_YAML[] = {
@@ -80,7 +61,7 @@ static void refused_by_yaml(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof REFUSED_BY_YAML / sizeof REFUSED_BY_YAML[0]; i++)
-        check(REFUSED_BY_YAML[i].text, NULL, &REFUSED_BY_YAML[i]);
+        check_refusal(REFUSED_BY_YAML[i].text, NULL, &REFUSED_BY_YAML[i]);
 }
 
 /* Keys that mean nothing. */
@@ -119,7 +100,7 @@ static void refused_keys(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof REFUSED_KEYS / sizeof REFUSED_KEYS[0]; i++)
-        check(REFUSED_KEYS[i].text, NULL, &REFUSED_KEYS[i]);
+        check_refusal(REFUSED_KEYS[i].text, NULL, &REFUSED_KEYS[i]);
 }
 
 /* Values that are none, or out of range. */
@@ -320,7 +301,7 @@ static void refused_values(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof REFUSED_VALUES / sizeof REFUSED_VALUES[0]; i++)
-        check(REFUSED_VALUES[i].text, NULL, &REFUSED_VALUES[i]);
+        check_refusal(REFUSED_VALUES[i].text, NULL, &REFUSED_VALUES[i]);
 }
 
 static const char BASE[] = "tlb:\n  A:\n    level: 1\n    serves: data\n    pages: 4K\n    entries: 64\n    "
@@ -431,7 +412,7 @@ static void refused_sets(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof REFUSED_SETS / sizeof REFUSED_SETS[0]; i++)
-        check(BASE, REFUSED_SETS[i].text, &REFUSED_SETS[i]);
+        check_refusal(BASE, REFUSED_SETS[i].text, &REFUSED_SETS[i]);
 }
 
 int main(void)

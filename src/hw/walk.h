@@ -40,8 +40,7 @@ struct walk {
     bool global, dirty;
     uint8_t reads, accessed_set, dirty_set, written; /* counts; written: entries changed */
     uint32_t error_code;
-    mmu_pa frame;  /* first address of the page */
-    uint64_t leaf; /* the leaf entry as it now stands */
+    mmu_pa frame; /* first address of the page */
     struct {
         mmu_pa pa; /* of the entry */
         uint8_t level;
@@ -135,7 +134,6 @@ ALWAYS_INLINE void walk_commit(const struct geometry *g, const struct regime *r,
     w->outcome = MMU_DONE;
     w->page = level == 1 ? MMU_4K : level == 3 ? MMU_1G : g->entry_bytes == 4 ? MMU_4M : MMU_2M;
     w->frame = walk_frame(g, r, level, e);
-    w->leaf = e;
     w->dirty = e & PTE_D;
     w->global = r->global_pages && (e & PTE_G);
 }
