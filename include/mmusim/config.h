@@ -28,6 +28,9 @@ enum {
     MMU_MAX_PAGER_RANGES = 32,
     MMU_MAX_WALKERS = 64,
     MMU_MAX_WINDOW = 1024,
+    MMU_MAX_E820 = 64,     /* ranges of the firmware's memory map */
+    MMU_MAX_RESERVED = 64, /* areas that the kernel keeps back at boot */
+    MMU_OS_ORDERS = 11,    /* orders of the buddy allocator, 0 to 10 */
     MMU_NAME = 64,
 };
 
@@ -185,6 +188,92 @@ struct mmu_barrier_config {
     uint32_t fault; /* delivery of a #PF or #GP to its handler */
 };
 
+/* ----- The kernel (<mmusim/os.h>): what a Linux of this architecture would be told and built with. ----- */
+
+/* X86_64_LA57: the same kernel with five-level paging. */
+enum mmu_os_arch { MMU_OS_I386, MMU_OS_I386_PAE, MMU_OS_X86_64, MMU_OS_X86_64_LA57, MMU_OS_ARCHES };
+
+/* Where the kernel's regions lie. LINUX_6_1: as that version places them. CLASSIC: as the books draw i386,
+ * highmem above 896 MiB; and an (empty) HighMem zone is shown on x86-64 too. */
+enum mmu_os_layout { MMU_OS_LINUX_6_1, MMU_OS_CLASSIC, MMU_OS_LAYOUTS };
+
+/* i386: user space / kernel space, in GiB (VMSPLIT_3G, VMSPLIT_2G, VMSPLIT_1G). */
+enum mmu_os_split { MMU_OS_3G_1G, MMU_OS_2G_2G, MMU_OS_1G_3G, MMU_OS_SPLITS };
+
+/* When a change of the kernel part's vmalloc area reaches other page directories: at the kernel's first fault
+ * there, or at the call. */
+enum mmu_os_sync { MMU_OS_EAGER, MMU_OS_LAZY, MMU_OS_SYNCS };
+
+enum mmu_os_zone {
+    MMU_ZONE_DMA,
+    MMU_ZONE_DMA32,
+    MMU_ZONE_NORMAL,
+    MMU_ZONE_HIGHMEM,
+    MMU_ZONE_MOVABLE,
+    MMU_ZONE_DEVICE,
+    MMU_ZONES
+};
+
+/* Migrate types, as /proc/pagetypeinfo orders them. */
+enum mmu_os_migrate {
+    MMU_MIGRATE_UNMOVABLE,
+    MMU_MIGRATE_MOVABLE,
+    MMU_MIGRATE_RECLAIMABLE,
+    MMU_MIGRATE_HIGHATOMIC,
+    MMU_MIGRATE_ISOLATE,
+    MMU_OS_MIGRATE_TYPES
+};
+
+enum mmu_e820 {
+    MMU_E820_RAM,
+    MMU_E820_RESERVED,
+    MMU_E820_ACPI,
+    MMU_E820_NVS,
+    MMU_E820_UNUSABLE,
+    MMU_E820_TYPES
+};
+
+struct mmu_os_config {
+    bool enabled;
+    uint32_t arch;         /* enum mmu_os_arch */
+    uint32_t layout;       /* enum mmu_os_layout */
+    uint32_t split;        /* enum mmu_os_split; i386 only */
+    bool kpti;             /* page-table isolation: two roots; x86-64 and PAE */
+    uint32_t vmalloc_sync; /* enum mmu_os_sync */
+    uint64_t ram;          /* bytes of RAM, laid out as QEMU's PC does (hole below 4 GiB); 0: e820 below */
+    uint32_t e820s;
+    struct mmu_e820_range {
+        mmu_pa start;
+        uint64_t size; /* bytes; any alignment: the kernel cuts to whole pages */
+        uint32_t type; /* enum mmu_e820; only RAM is used */
+    } e820[MMU_MAX_E820];
+    uint32_t reserveds; /* areas kept back from the buddy allocator, beside the kernel's own */
+    struct mmu_os_reserved {
+        mmu_pa start;
+        uint64_t size;
+    } reserved[MMU_MAX_RESERVED];
+    bool managed_given[MMU_ZONES]; /* managed pages of a zone as a real boot had them */
+    uint64_t managed[MMU_ZONES];   /* everything that the kernel needs for itself is already off it */
+    uint64_t kernel_start;         /* physical address of the kernel's image; a multiple of 2 MiB */
+    uint64_t kernel_text, kernel_rodata, kernel_data; /* its parts' sizes in bytes, in this order */
+    uint32_t cpus;                                    /* online CPUs; 0: the machine's cores */
+    uint32_t nr_cpus;         /* NR_CPUS that it was built for; default 32, x86-64 8192 */
+    uint32_t fixed_addresses; /* __end_of_fixed_addresses */
+    uint64_t vmalloc;         /* vmalloc=: bytes, 0: the default (i386) */
+    bool highmem_given;       /* highmem=: bytes of RAM to leave to highmem (i386) */
+    uint64_t highmem;
+    uint64_t kernelcore, movablecore; /* bytes; 0: no MOVABLE zone; not both */
+    bool min_free_given;
+    uint64_t min_free_kbytes;        /* sysctl; else computed */
+    uint32_t watermark_scale_factor; /* 1 to 3000 */
+    uint32_t lowmem_reserve_ratio[MMU_ZONES];
+    bool thp;               /* transparent huge pages configured and enabled */
+    bool aged;              /* start fragmented: */
+    uint32_t aged_order;    /* until the unusable-free index at this order ... */
+    uint32_t aged_unusable; /* ... is this many thousandths in every zone */
+    uint64_t aged_seed;
+};
+
 struct mmu_config {
     char name[MMU_NAME]; /* "skylake-sp" */
     char title[128];     /* "Intel Skylake-SP (Xeon Scalable, 2017)" */
@@ -202,6 +291,7 @@ struct mmu_config {
     struct mmu_memory_config memory;
     struct mmu_pager_config pager;
     struct mmu_barrier_config barrier;
+    struct mmu_os_config os; /* with a kernel: memory.ram stays empty, the pager off */
 };
 
 /*

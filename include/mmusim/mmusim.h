@@ -7,6 +7,7 @@
 #include <mmusim/config.h>
 #include <mmusim/event.h>
 #include <mmusim/machine.h>
+#include <mmusim/os.h>
 #include <mmusim/split.h>
 #include <mmusim/stats.h>
 #include <mmusim/trace.h>

@@ -1,0 +1,66 @@
+/*
+ * os.h: the kernel of one machine: its parts, and what they call of one another.
+ *
+ * The plan is what follows from the config alone: memory map, zones' figures, layout of the address space.
+ * The other parts are state: descriptors and free lists, kmalloc's slabs, the kernel's page tables, vmalloc
+ * areas, kmap's slots. Everything reaches the hardware through its port.
+ */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include "bits.h"
+#include "port.h"
+#include "x86.h"
+#include <mmusim/os.h>
+
+struct plan;   /* plan.h: memory map, zones, layout; never changes but by sysctls */
+struct pages;  /* page.h: page descriptors of touched blocks */
+struct buddy;  /* buddy.h: free lists, per-CPU lists */
+struct slabs;  /* slab.h: kmalloc */
+struct kspace; /* kspace.h: swapper_pg_dir, page directories, table pages */
+struct vmaps;  /* vmalloc.h: vmalloc and ioremap areas */
+struct kmaps;  /* kmap.h: PKMAP and kmap_local slots */
+
+struct mmu_os {
+    const struct mmu_config *config; /* the machine's */
+    struct mmu *hw[MMU_MAX_CORES];   /* the cores' ports */
+    uint32_t cores, current;         /* current: where calls run */
+    struct plan *plan;
+    struct pages *pages;
+    struct buddy *buddy;
+    struct slabs *slabs;
+    struct kspace *kspace;
+    struct vmaps *vmaps;
+    struct kmaps *kmaps;
+    struct mmu_os_report report;
+    void (*on_pressure)(void *ctx, const struct mmu_os_pressure_event *event);
+    void *pressure_ctx;
+};
+
+/* Sets the report and returns the outcome: return os_refuse(os, MMU_OS_BUG, "kfree", "..."). The caller may
+ * fill zone, order, gfp, pfn, va of os->report afterwards; they are 0. */
+int os_outcome(struct mmu_os *os, int outcome, const char *call, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/*
+ * Boots a kernel on n cores whose memory answers as os_ram() said: zones, free lists, swapper_pg_dir, control
+ * registers of every core. MMU_OK, MMU_ERR_NOMEM, or MMU_ERR_INVALID with err filled.
+ */
+int os_create(const struct mmu_config *config, struct mmu *const *hw, uint32_t n, struct mmu_os **out,
+              struct mmu_error *err);
+void os_free(struct mmu_os *os); /* NULL is allowed */
+
+/* What follows from the config alone, for those who have no machine yet: checks the os part (err names the
+ * YAML path), and gives the RAM that must answer. Returns MMU_OK or MMU_ERR_INVALID. */
+int os_check_config(const struct mmu_config *config, struct mmu_error *err);
+int os_ram(const struct mmu_config *config, struct mmu_ram_range *to, size_t max, size_t *n,
+           struct mmu_error *err);
+
+/*
+ * The kernel's page-fault handler for faults in its own part (arch/x86/mm/fault.c, do_kern_addr_fault): true
+ * when the tables permit the access now (a vmalloc entry was copied, a stale TLB entry) and it should be
+ * tried again on that core.
+ */
+bool os_fault(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code, enum mmu_priv priv);
+
+#endif
