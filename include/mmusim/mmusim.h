@@ -8,6 +8,7 @@
 #include <mmusim/event.h>
 #include <mmusim/machine.h>
 #include <mmusim/os.h>
+#include <mmusim/runs.h>
 #include <mmusim/split.h>
 #include <mmusim/stats.h>
 #include <mmusim/trace.h>
