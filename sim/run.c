@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "progress.h"
 #include "report.h"
+#include "trace.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,6 @@ struct job {
 };
 
 static const char *const FORMATS[] = {"text", "json", "csv", NULL};
-static const char *const TRACE_FORMATS[] = {"auto", "text", "binary", NULL};
 
 static const struct cli_command COMMAND = {
     .name = "run",
@@ -123,12 +123,7 @@ static int parse(struct job *job, int argc, char **argv)
          .into = &job->output,
          .value = "FILE",
          .help = "write the report to FILE, whole or not at all (default: standard output)"},
-        {.name = "trace-format",
-         .type = CLI_CHOICE,
-         .into = &job->trace_format,
-         .value = "auto|text|binary",
-         .help = "form of the traces (default auto: by content)",
-         .choices = TRACE_FORMATS},
+        trace_format_option(&job->trace_format),
     };
     int status = cli_parse(&COMMAND, options, sizeof options / sizeof *options, argc, argv, &job->traces);
     return status == CLI_GO ? check_given(job) : status;
@@ -426,7 +421,7 @@ static int replay_trace(struct job *job, size_t trace)
     if (job->has_limit && job->limit < UINT64_MAX - job->warmup)
         replay.end = job->warmup + job->limit;
     struct mmu_error err = {0};
-    if (mmu_trace_open(replay.path, (enum mmu_trace_format)job->trace_format, &replay.reader, &err))
+    if (mmu_trace_open(replay.path, trace_format_chosen(job->trace_format), &replay.reader, &err))
         return cli_error_mmu(&err);
     int status = create_machines(job);
     if (status == CLI_GO)

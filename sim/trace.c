@@ -10,7 +10,24 @@
 
 enum { BLOCK = 4096 }; /* references at once */
 
-const char *const trace_formats[] = {"auto", "text", "binary", NULL};
+/* The formats that are read, then other words for them. */
+static const char *const FORMAT_WORDS[] = {"auto", "text", "binary", "lackey", "mmt", NULL};
+
+struct cli_option trace_format_option(unsigned *choice)
+{
+    return (struct cli_option){.name = "trace-format",
+                               .type = CLI_CHOICE,
+                               .into = choice,
+                               .value = "FORMAT",
+                               .help = "form of the trace: auto (by content, the default), text or lackey,\n"
+                                       "binary or mmt",
+                               .choices = FORMAT_WORDS};
+}
+
+enum mmu_trace_format trace_format_chosen(unsigned choice)
+{
+    return (enum mmu_trace_format)mmu_trace_format_find(FORMAT_WORDS[choice]);
+}
 
 static const struct {
     const char *name;
@@ -82,12 +99,7 @@ static const struct cli_command CONVERT = {
 static int parse(struct convert *c, int argc, char **argv)
 {
     const struct cli_option options[] = {
-        {.name = "trace-format",
-         .type = CLI_CHOICE,
-         .into = &c->trace_format,
-         .value = "auto|text|binary",
-         .help = "form of IN (default auto: by content)",
-         .choices = trace_formats},
+        trace_format_option(&c->trace_format),
         {.name = "skip",
          .type = CLI_NUMBER,
          .into = &c->skip,
@@ -187,7 +199,7 @@ int trace_convert(int argc, char **argv)
     struct mmu_error err;
     int status = parse(&c, argc, argv);
     if (status == CLI_GO) {
-        if (mmu_trace_open(c.words.item[0], c.trace_format, &reader, &err)) {
+        if (mmu_trace_open(c.words.item[0], trace_format_chosen(c.trace_format), &reader, &err)) {
             status = cli_error_mmu(&err);
         } else {
             status = convert(&c, reader);

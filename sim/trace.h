@@ -4,8 +4,13 @@
 #ifndef SIM_TRACE_H
 #define SIM_TRACE_H
 
-/* Words of --trace-format, in the order of enum mmu_trace_format. */
-extern const char *const trace_formats[];
+#include "cli.h"
+#include <mmusim/trace.h>
+
+/* --trace-format: a row for a table of options. *choice is the word's place in a list; trace_format_chosen()
+ * makes a format of it (0: auto). */
+struct cli_option trace_format_option(unsigned *choice);
+enum mmu_trace_format trace_format_chosen(unsigned choice);
 
 /* argv[0] is the part's name; the exit status is returned. */
 int trace_convert(int argc, char **argv);

@@ -93,7 +93,7 @@ static void print_share(FILE *out, const char *name, uint64_t part, uint64_t who
 static void print_text(FILE *out, const struct summary *s)
 {
     fprintf(out, "trace        %s\n", s->file);
-    fprintf(out, "form         %s", trace_formats[s->info.format]);
+    fprintf(out, "form         %s", mmu_trace_format_name((int)s->info.format));
     if (s->info.version)
         fprintf(out, ", version %" PRIu32, s->info.version);
     fprintf(out, "\nsource       %s\n", *s->info.source ? s->info.source : "unknown");
@@ -140,9 +140,9 @@ static int print_json(FILE *out, const struct summary *s)
     root =
         json_pack("{s:s, s:i, s:s%, s:s, s:i, s:s%, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
                   "mmusim-trace-info", "schema_version", 1, "file", s->file, strlen(s->file), "form",
-                  trace_formats[s->info.format], "version", (int)s->info.version, "source", s->info.source,
-                  strlen(s->info.source), "checksum", hexadecimal(s->checksum, "%016" PRIx64), "references",
-                  integer(s->count), "kinds",
+                  mmu_trace_format_name((int)s->info.format), "version", (int)s->info.version, "source",
+                  s->info.source, strlen(s->info.source), "checksum", hexadecimal(s->checksum, "%016" PRIx64),
+                  "references", integer(s->count), "kinds",
                   json_pack("{s:o, s:o, s:o}", "fetches", integer(s->kinds[MMU_FETCH]), "loads",
                             integer(s->kinds[MMU_LOAD]), "stores", integer(s->kinds[MMU_STORE])),
                   "privileges",
@@ -182,12 +182,7 @@ int trace_info(int argc, char **argv)
     unsigned trace_format = 0, format = 0;
     const char *output = NULL;
     const struct cli_option options[] = {
-        {.name = "trace-format",
-         .type = CLI_CHOICE,
-         .into = &trace_format,
-         .value = "auto|text|binary",
-         .help = "form of the trace (default auto: by content)",
-         .choices = trace_formats},
+        trace_format_option(&trace_format),
         {.name = "format",
          .type = CLI_CHOICE,
          .into = &format,
@@ -206,7 +201,7 @@ int trace_info(int argc, char **argv)
     int status = cli_parse(&COMMAND, options, sizeof options / sizeof *options, argc, argv, &words);
     if (status == CLI_GO && words.n != 1)
         status = cli_error("trace info: expected one trace");
-    if (status == CLI_GO && mmu_trace_open(words.item[0], trace_format, &reader, &err))
+    if (status == CLI_GO && mmu_trace_open(words.item[0], trace_format_chosen(trace_format), &reader, &err))
         status = cli_error_mmu(&err);
     if (status == CLI_GO) {
         struct summary s = {.file = words.item[0]};

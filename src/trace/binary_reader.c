@@ -135,12 +135,20 @@ static int read_header(struct mmu_trace_reader *r, struct mmu_error *err)
     return take_header(r, header, length, err);
 }
 
+static unsigned binary_sniff(const unsigned char *head, size_t n, const char *name)
+{
+    (void)name;
+    /* The reader looks at the rest of the magic, and says more. */
+    return n >= 4 && !memcmp(head, MMT_MAGIC, 4) ? SNIFF_CERTAIN : SNIFF_NO;
+}
+
 static int binary_open(struct mmu_trace_reader *r, struct mmu_error *err)
 {
     struct binary *b = r->state = calloc(1, sizeof *b);
 
     if (!b || !(b->zstd = ZSTD_createDCtx()))
         return no_memory(r, err);
+    r->counting = false;
     return read_header(r, err);
 }
 
@@ -455,7 +463,8 @@ static int binary_jump(struct mmu_trace_reader *r, uint64_t n, struct mmu_error 
     return go_to(r, b->index[low].offset, low, b->index[low].first, err);
 }
 
-const struct reader_ops binary_reader_ops = {.open = binary_open,
+const struct reader_ops binary_reader_ops = {.sniff = binary_sniff,
+                                             .open = binary_open,
                                              .close = binary_close,
                                              .read = binary_read,
                                              .rewind = binary_rewind,

@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-/* Level 9 of zstd packs within a few per cent of level 19 here, ten times as fast. */
-enum { LEVEL = 9 };
-
 struct binary_writer {
     struct block_encoder encoder;
     ZSTD_CCtx *zstd;
@@ -119,7 +116,7 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
         size_t n = 0;
         if (e->lengths[s])
             n = ZSTD_compressCCtx(b->zstd, b->packed + length, b->packed_size - length, e->streams[s],
-                                  e->lengths[s], LEVEL);
+                                  e->lengths[s], w->level);
         if (ZSTD_isError(n))
             return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s", ZSTD_getErrorName(n));
         put32(header + 24 + 4 * s, e->lengths[s]);
@@ -149,6 +146,20 @@ static int binary_write(struct mmu_trace_writer *w, const struct mmu_access *fro
         block_encode(&b->encoder, from + i);
     }
     return MMU_OK;
+}
+
+static int binary_mark(struct mmu_trace_writer *w, const struct mmu_trace_mark *mark, struct mmu_error *err)
+{
+    (void)mark;
+    return err_at(err, MMU_ERR_UNSUPPORTED, output_name(w->output), 0, 0,
+                  "version 1 of the binary form has no marks");
+}
+
+static int binary_maps(struct mmu_trace_writer *w, uint64_t pid, const char *text, size_t n,
+                       struct mmu_error *err)
+{
+    (void)pid, (void)text, (void)n;
+    return binary_mark(w, NULL, err);
 }
 
 static int binary_finish(struct mmu_trace_writer *w, struct mmu_error *err)
@@ -186,5 +197,9 @@ static void binary_free(struct mmu_trace_writer *w)
     free(b);
 }
 
-const struct writer_ops binary_writer_ops = {
-    .create = binary_create, .write = binary_write, .finish = binary_finish, .free = binary_free};
+const struct writer_ops binary_writer_ops = {.create = binary_create,
+                                             .write = binary_write,
+                                             .mark = binary_mark,
+                                             .maps = binary_maps,
+                                             .finish = binary_finish,
+                                             .free = binary_free};

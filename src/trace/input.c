@@ -3,7 +3,8 @@
  * own.
  *
  * Two stages: raw (the descriptor's bytes) and plain (what comes out of libarchive). Without libarchive the
- * second is absent. Leaves out archives of several files: which of them would be the trace?
+ * second is absent. An archive of several files is refused unless they are joined: which of them would be the
+ * trace?
  */
 #include "input.h"
 
@@ -36,6 +37,7 @@ struct input {
     size_t raw_pos, raw_filled; /* raw_pos <= raw_filled <= RAW_SIZE */
     struct archive *archive;    /* NULL: the raw bytes are the input */
     bool archive_end;
+    bool joined;                  /* an archive's files are one stream */
     struct mmu_error failed;      /* what libarchive said, kept until what came before it is delivered */
     size_t head_pos, head_filled; /* only with an archive; head_pos <= head_filled <= HEAD_SIZE */
     uint64_t offset;
@@ -123,7 +125,7 @@ static bool archive_next(struct input *in, bool first)
         }
         if (archive_entry_filetype(entry) == AE_IFDIR)
             continue;
-        if (!first) {
+        if (!first && !in->joined) {
             in->archive_end = true;
             err_at(&in->failed, MMU_ERR_FORMAT, in->name, 0, 0, "an archive of several files, expected one");
             return false;
@@ -309,6 +311,11 @@ int64_t input_read(struct input *in, void *to, size_t n, struct mmu_error *err)
         return in->failed.code;
     }
     return (int64_t)got;
+}
+
+void input_join(struct input *in)
+{
+    in->joined = true;
 }
 
 bool input_seekable(const struct input *in)

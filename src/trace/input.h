@@ -27,6 +27,9 @@ size_t input_head(const struct input *in, const unsigned char **head);
  * for a compressed stream that ends too early, when what it held has been delivered. */
 int64_t input_read(struct input *in, void *to, size_t n, struct mmu_error *err);
 
+/* From now on the files of an archive are one stream, in the archive's order, until the input is closed. */
+void input_join(struct input *in);
+
 /* Can input_seek() go anywhere at once? */
 bool input_seekable(const struct input *in);
 /* Can input_rewind() work? */

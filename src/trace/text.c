@@ -116,11 +116,40 @@ static bool pass_over(struct text *t, struct mmu_error *err)
     }
 }
 
+/* A mark, or a line of a process's maps. */
+static int take_mark(struct mmu_trace_reader *r, struct text *t, const char *line, const char *end,
+                     uint64_t at)
+{
+    const char *rest;
+    char text[MMU_MARK_TEXT];
+    uint64_t value;
+    int word = text_parse_mark(line, end, &value, &rest, r->name, t->line, &r->failure);
+
+    if (word < 0)
+        return word;
+    if (word == TEXT_MAPS)
+        return reader_keep_maps(r, value, "", 0, false, &r->failure);
+    if (word == TEXT_MAP) {
+        int code = reader_keep_maps(r, value, rest, (size_t)(end - rest), true, &r->failure);
+        return code ? code : reader_keep_maps(r, value, "\n", 1, true, &r->failure);
+    }
+    if (word == MMU_MARK_EVENT) {
+        while (end > rest && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r'))
+            end--;
+        memcpy(text, rest, (size_t)(end - rest));
+        text[end - rest] = 0;
+    }
+    reader_mark(r, at, (enum mmu_mark_kind)word, value, word == MMU_MARK_EVENT ? text : NULL);
+    return MMU_OK;
+}
+
 /* A line that the fast path did not take. Returns references written to to[2]; 0: passed over, or the end or
  * a failure (*stop). */
-static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_access to[2], bool *stop)
+static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_access to[2], uint64_t at,
+                         bool *stop)
 {
     const char *line, *newline, *end;
+    bool mark;
     int n;
 
     while (!(newline = memchr(t->buffer + t->at, '\n', t->end - t->at)) && t->end - t->at < LINE_LIMIT)
@@ -133,15 +162,19 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
     *stop = !newline && (r->failure.code || line == end);
     if (*stop)
         return 0;
-    n = text_parse_line(line, end - line > LINE_LIMIT ? line + LINE_LIMIT : end, to, input_name(t->input),
-                        t->line, &r->failure);
-    if (n > 0 && end - line >= LINE_LIMIT)
+    mark = text_is_mark(line, end);
+    if (mark)
+        n = take_mark(r, t, line, end, at);
+    else
+        n = text_parse_line(line, end - line > LINE_LIMIT ? line + LINE_LIMIT : end, to, input_name(t->input),
+                            t->line, &r->failure);
+    if ((n > 0 || (mark && !n)) && end - line >= LINE_LIMIT)
         n = err_at(&r->failure, MMU_ERR_FORMAT, input_name(t->input), (unsigned)t->line, LINE_LIMIT,
                    "the line is too long, expected at most %d characters", LINE_LIMIT - 1);
     *stop = n < 0;
     if (n < 0)
         return 0;
-    r->info.skipped += n == 0;
+    r->info.skipped += n == 0 && !mark;
     if (newline) {
         t->at = (size_t)(newline + 1 - t->buffer);
         t->line++;
@@ -186,12 +219,6 @@ static size_t read_fast(struct mmu_trace_reader *r, struct text *t, struct mmu_a
     return (size_t)(out - to);
 }
 
-static void count(struct mmu_trace_reader *r, const struct mmu_access *a, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        r->info.kinds[MMU_KIND_OF(a[i].kind)]++;
-}
-
 static size_t text_read(struct mmu_trace_reader *r, struct mmu_access *to, size_t max)
 {
     struct text *t = r->state;
@@ -208,7 +235,9 @@ static size_t text_read(struct mmu_trace_reader *r, struct mmu_access *to, size_
         got += n;
         if (got == max)
             break;
-        n = parse_slow(r, t, two, &stop);
+        if (reader_full(r))
+            break;
+        n = parse_slow(r, t, two, r->position + got, &stop);
         if (n)
             to[got++] = two[0];
         if (n == 2 && got < max)
@@ -217,7 +246,7 @@ static size_t text_read(struct mmu_trace_reader *r, struct mmu_access *to, size_
             t->pending = two[1];
             t->has_pending = true;
         }
-        count(r, two, n);
+        reader_count(r, two, n);
     }
     r->info.has_fetches = r->info.kinds[MMU_FETCH] > 0;
     return got;
@@ -232,6 +261,25 @@ static void start(struct mmu_trace_reader *r, struct text *t)
     memset(t->buffer, '\n', GUARD);
     memset(r->info.kinds, 0, sizeof r->info.kinds);
     r->info.skipped = 0;
+}
+
+/* Text has no control characters. Lines in sight that are references, and none that is nothing, confirm it.
+ */
+static unsigned text_sniff(const unsigned char *head, size_t n, const char *name)
+{
+    const char *p = (const char *)head, *end = p + n, *newline;
+    unsigned references = 0, wrong = 0;
+    struct mmu_access to[2];
+
+    for (size_t i = 0; i < n; i++)
+        if (head[i] < ' ' && head[i] != '\t' && head[i] != '\n' && head[i] != '\r')
+            return SNIFF_NO;
+    for (; (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
+        int got = text_parse_line(p, newline, to, name, 1, NULL);
+        references += got > 0;
+        wrong += got < 0;
+    }
+    return references && !wrong ? SNIFF_LIKELY : references > wrong ? SNIFF_POSSIBLE : SNIFF_LAST;
 }
 
 static int text_open(struct mmu_trace_reader *r, struct mmu_error *err)
@@ -259,4 +307,4 @@ static void text_close(struct mmu_trace_reader *r)
 }
 
 const struct reader_ops text_reader_ops = {
-    .open = text_open, .close = text_close, .read = text_read, .rewind = text_rewind};
+    .sniff = text_sniff, .open = text_open, .close = text_close, .read = text_read, .rewind = text_rewind};

@@ -189,3 +189,47 @@ int text_parse_line(const char *line, const char *end, struct mmu_access to[2], 
     to[1].gap = 0;
     return 2;
 }
+
+/* The word behind TEXT_MARK; -1: none of ours. */
+static int mark_word(struct cursor *c)
+{
+    const char *word = c->at;
+    size_t n;
+
+    while (c->at < c->end && !is_blank(*c->at))
+        c->at++;
+    n = (size_t)(c->at - word);
+    for (int i = 0; i < TEXT_WORDS; i++)
+        if (strlen(text_mark_words[i]) == n && !memcmp(text_mark_words[i], word, n))
+            return i;
+    c->at = word;
+    return -1;
+}
+
+int text_parse_mark(const char *line, const char *end, uint64_t *value, const char **rest, const char *file,
+                    uint64_t number_, struct mmu_error *err)
+{
+    struct cursor c = {line, line + sizeof TEXT_MARK - 1, end, file, number_, err};
+    int word = mark_word(&c), code;
+
+    while (c.end > c.at && is_blank(c.end[-1]))
+        c.end--;
+    if (word < 0)
+        return complain(&c, MMU_ERR_FORMAT, "process, thread, cpu, time, event, maps or map");
+    *value = 0;
+    *rest = NULL;
+    skip_blanks(&c);
+    if (word != MMU_MARK_EVENT && (code = number(&c, 10, UINT64_MAX, "a decimal number below 2^64", value)))
+        return code;
+    if (word == TEXT_MAP && c.at < end && is_blank(*c.at)) { /* one blank, then the line as it is */
+        *rest = c.at + 1;
+        return word;
+    }
+    *rest = c.at;
+    if (word == MMU_MARK_EVENT && c.end - c.at >= MMU_MARK_TEXT)
+        return complain(&c, MMU_ERR_RANGE, "at most 231 characters");
+    if (word == MMU_MARK_EVENT ? c.at == c.end : c.at < c.end)
+        return complain(&c, MMU_ERR_FORMAT,
+                        word == MMU_MARK_EVENT ? "the event's name" : "the end of the line");
+    return word;
+}

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,21 +98,83 @@ static int text_write(struct mmu_trace_writer *w, const struct mmu_access *from,
     return code;
 }
 
+/* Bytes as they are. */
+static int put(struct mmu_trace_writer *w, const char *bytes, size_t n, struct mmu_error *err)
+{
+    struct text_writer *t = w->state;
+    int code = MMU_OK;
+
+    while (n && !code) {
+        size_t now = n < BUFFER ? n : BUFFER;
+        if (t->filled + now > BUFFER)
+            code = flush(w, err);
+        memcpy(t->buffer + t->filled, bytes, now);
+        t->filled += now;
+        bytes += now;
+        n -= now;
+    }
+    return code;
+}
+
+/* The load that waits for its store goes first. */
+static int put_load(struct mmu_trace_writer *w, struct mmu_error *err)
+{
+    struct text_writer *t = w->state;
+    bool has_load = t->has_load;
+
+    t->has_load = false;
+    return has_load ? line(w, &t->load, false, err) : MMU_OK;
+}
+
+static int text_mark(struct mmu_trace_writer *w, const struct mmu_trace_mark *m, struct mmu_error *err)
+{
+    char text[MMU_MARK_TEXT + 64];
+    int n = snprintf(text, sizeof text, TEXT_MARK "%s ", text_mark_words[m->kind]), code = put_load(w, err);
+
+    if (m->kind == MMU_MARK_EVENT)
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s\n", m->text);
+    else
+        n += snprintf(text + n, sizeof text - (size_t)n, "%" PRIu64 "\n", m->value);
+    return code ? code : put(w, text, (size_t)n, err);
+}
+
+static int text_maps(struct mmu_trace_writer *w, uint64_t pid, const char *text, size_t n,
+                     struct mmu_error *err)
+{
+    const char *end = text + n;
+    char lead[64];
+    size_t length = (size_t)snprintf(lead, sizeof lead, TEXT_MARK "maps %" PRIu64 "\n", pid);
+    int code = put_load(w, err);
+
+    if (!code)
+        code = put(w, lead, length, err);
+    length = (size_t)snprintf(lead, sizeof lead, TEXT_MARK "map %" PRIu64 " ", pid);
+    while (text < end && !code) {
+        const char *next = (const char *)memchr(text, '\n', (size_t)(end - text)) + 1;
+        code = put(w, lead, length, err);
+        if (!code)
+            code = put(w, text, (size_t)(next - text), err);
+        text = next;
+    }
+    return code;
+}
+
 static int text_create(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct text_writer *t = w->state = calloc(1, sizeof *t);
 
     if (!t)
         return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "out of memory");
+    /* A blank more keeps a source that looks like a mark from being one. */
     if (*w->info.source)
-        t->filled = (size_t)snprintf(t->buffer, BUFFER, "# %s\n", w->info.source);
+        t->filled = (size_t)snprintf(t->buffer, BUFFER, "# %s%s\n",
+                                     strncmp(w->info.source, "mmusim: ", 8) ? "" : " ", w->info.source);
     return MMU_OK;
 }
 
 static int text_finish(struct mmu_trace_writer *w, struct mmu_error *err)
 {
-    struct text_writer *t = w->state;
-    int code = t->has_load ? line(w, &t->load, false, err) : MMU_OK;
+    int code = put_load(w, err);
 
     return code ? code : flush(w, err);
 }
@@ -121,5 +184,9 @@ static void text_free(struct mmu_trace_writer *w)
     free(w->state);
 }
 
-const struct writer_ops text_writer_ops = {
-    .create = text_create, .write = text_write, .finish = text_finish, .free = text_free};
+const struct writer_ops text_writer_ops = {.create = text_create,
+                                           .write = text_write,
+                                           .mark = text_mark,
+                                           .maps = text_maps,
+                                           .finish = text_finish,
+                                           .free = text_free};

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "format.h"
 #include "hash.h"
+#include "info.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -26,6 +27,23 @@ uint64_t mmu_trace_checksum(uint64_t before, const struct mmu_access *a, size_t 
         before = hash_round(before, a[i].va);
         before = hash_round(before, gap | (uint64_t)a[i].size << 32 | (uint64_t)a[i].kind << 48 |
                                         (uint64_t)a[i].flags << 56);
+    }
+    return before;
+}
+
+uint64_t mmu_trace_checksum_marks(uint64_t before, const struct mmu_trace_mark *marks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct mmu_trace_mark *m = &marks[i];
+        size_t length = m->kind == MMU_MARK_EVENT ? strnlen(m->text, MMU_MARK_TEXT) : 0;
+        before = hash_round(before, m->at);
+        before = hash_round(before, m->value);
+        before = hash_round(before, m->kind);
+        for (size_t at = 0; at < length; at += 8) {
+            uint64_t word = 0;
+            memcpy(&word, m->text + at, length - at < 8 ? length - at : 8);
+            before = hash_round(before, word);
+        }
     }
     return before;
 }
@@ -61,17 +79,31 @@ static void set_source(struct mmu_trace_info *info, const char *source)
 int mmu_trace_create(const char *path, enum mmu_trace_format format, const char *source,
                      struct mmu_trace_writer **out, struct mmu_error *err)
 {
-    struct mmu_trace_writer *w = calloc(1, sizeof *w);
+    return mmu_trace_create_with(path, &(struct mmu_trace_write_options){.format = format, .source = source},
+                                 out, err);
+}
+
+int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options *options,
+                          struct mmu_trace_writer **out, struct mmu_error *err)
+{
+    struct mmu_trace_writer *w;
+    enum mmu_trace_format format = options ? options->format : MMU_TRACE_AUTO;
     int code;
 
     REQUIRE((unsigned)format < MMU_TRACE_FORMATS);
-    if (!w)
-        return err_at(err, MMU_ERR_NOMEM, path, 0, 0, "out of memory");
     if (format == MMU_TRACE_AUTO)
         format = MMU_TRACE_BINARY;
+    if (!formats[format])
+        return err_at(err, MMU_ERR_UNSUPPORTED, path, 0, 0,
+                      "the format %s is not written, expected text or binary",
+                      mmu_trace_format_name((int)format));
+    w = calloc(1, sizeof *w);
+    if (!w)
+        return err_at(err, MMU_ERR_NOMEM, path, 0, 0, "out of memory");
     w->info.format = format;
     w->info.has_count = true;
-    set_source(&w->info, source);
+    w->level = options && options->level ? options->level : WRITER_LEVEL;
+    set_source(&w->info, options ? options->source : NULL);
     code = output_create(&w->output, path, err);
     if (!code) {
         w->ops = formats[format];
@@ -108,6 +140,77 @@ int mmu_trace_write(struct mmu_trace_writer *w, const struct mmu_access *from, s
     w->info.count += n;
     w->info.checksum = mmu_trace_checksum(w->info.checksum, from, n);
     return MMU_OK;
+}
+
+/* What is wrong with a mark; NULL: nothing. */
+static const char *fault_of_mark(const struct mmu_trace_mark *m)
+{
+    size_t n = strnlen(m->text, MMU_MARK_TEXT);
+
+    if (m->kind >= MMU_MARK_KINDS)
+        return "its kind is none";
+    if (m->kind != MMU_MARK_EVENT)
+        return NULL;
+    if (n == MMU_MARK_TEXT)
+        return "its text is too long";
+    if (!n || m->text[0] == ' ' || m->text[n - 1] == ' ')
+        return "its text is empty, or begins or ends with a blank";
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)m->text[i] < ' ' || m->text[i] == 127)
+            return "its text has control characters";
+    return NULL;
+}
+
+int mmu_trace_mark(struct mmu_trace_writer *w, const struct mmu_trace_mark *mark, struct mmu_error *err)
+{
+    struct mmu_trace_mark m = {.at = w->info.count, .value = mark->value, .kind = mark->kind};
+    const char *fault = fault_of_mark(mark);
+    int code = w->failure.code;
+
+    if (!code && fault)
+        code = err_at(&w->failure, MMU_ERR_INVALID, output_name(w->output), 0, 0,
+                      "the mark at reference %" PRIu64 " cannot be written: %s", w->info.count, fault);
+    if (!code && m.kind == MMU_MARK_EVENT) {
+        m.value = 0;
+        strcpy(m.text, mark->text);
+    }
+    if (!code)
+        code = w->ops->mark(w, &m, &w->failure);
+    if (code) {
+        if (err)
+            *err = w->failure;
+        return code;
+    }
+    info_count_mark(&w->info, &m);
+    w->info.marks_checksum = mmu_trace_checksum_marks(w->info.marks_checksum, &m, 1);
+    return MMU_OK;
+}
+
+/* Lines of text, all ended. NULL: they are, else what is wrong. */
+static const char *fault_of_maps(const char *text, size_t n)
+{
+    if (n > WRITER_MAPS_MAX)
+        return "they are longer than 16 MiB";
+    for (size_t i = 0; i < n; i++)
+        if (((unsigned char)text[i] < ' ' && text[i] != '\n' && text[i] != '\t') || text[i] == 127)
+            return "they have control characters";
+    return n && text[n - 1] != '\n' ? "their last line has no end" : NULL;
+}
+
+int mmu_trace_set_maps(struct mmu_trace_writer *w, uint64_t pid, const char *text, size_t n,
+                       struct mmu_error *err)
+{
+    const char *fault = fault_of_maps(text, n);
+    int code = w->failure.code;
+
+    if (!code && fault)
+        code = err_at(&w->failure, MMU_ERR_INVALID, output_name(w->output), 0, 0,
+                      "the maps of process %" PRIu64 " cannot be written: %s", pid, fault);
+    if (!code)
+        code = w->ops->maps(w, pid, text, n, &w->failure);
+    if (code && err)
+        *err = w->failure;
+    return code;
 }
 
 static void release(struct mmu_trace_writer *w)
