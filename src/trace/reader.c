@@ -17,6 +17,8 @@
 static const struct reader_ops *const formats[MMU_TRACE_FORMATS] = {
     [MMU_TRACE_TEXT] = &text_reader_ops,
     [MMU_TRACE_BINARY] = &binary_reader_ops,
+    [MMU_TRACE_DIN] = &din_reader_ops,
+    [MMU_TRACE_PINATRACE] = &pinatrace_reader_ops,
 };
 
 /* The format that is surest of the input's first bytes. AUTO: none. */

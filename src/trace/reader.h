@@ -120,5 +120,7 @@ int reader_keep_maps(struct mmu_trace_reader *r, uint64_t pid, const char *text,
 
 extern const struct reader_ops text_reader_ops;
 extern const struct reader_ops binary_reader_ops;
+extern const struct reader_ops din_reader_ops;
+extern const struct reader_ops pinatrace_reader_ops;
 
 #endif
