@@ -37,6 +37,13 @@ struct mmu_os {
     void *pressure_ctx;
 };
 
+/* First physical address that this kernel's page-table entries cannot name: of devices as of RAM. */
+static inline mmu_pa os_physical_end(const struct mmu_os *os)
+{
+    unsigned bits = os->config->cpu.maxphyaddr;
+    return UINT64_C(1) << (os->config->os.arch == MMU_OS_I386 && bits > 32 ? 32 : bits);
+}
+
 /* Sets the report and returns the outcome: return os_refuse(os, MMU_OS_BUG, "kfree", "..."). The caller may
  * fill zone, order, gfp, pfn, va of os->report afterwards; they are 0. */
 int os_outcome(struct mmu_os *os, int outcome, const char *call, const char *format, ...)
