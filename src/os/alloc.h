@@ -1,0 +1,31 @@
+/*
+ * alloc.h: allocation and free of pages for the kernel's own use.
+ *
+ * Models __alloc_pages() and __free_pages() of mm/page_alloc.c, Linux 6.1: zonelist, watermarks, the two
+ * passes, per-CPU lists. Without reclaim: where it would begin, the allocation ends (after the high-order
+ * atomic reserve was given up, as the kernel does before it kills).
+ */
+#ifndef OS_ALLOC_H
+#define OS_ALLOC_H
+
+#include "buddy.h"
+
+/*
+ * Takes 2^order pages; use KERNEL, reference count 1, content zeros. 0 with *pfn set, MMU_OS_EXHAUSTED,
+ * MMU_OS_REFUSED, MMU_ERR_NOMEM. The report names `call`: os_outcome() is called here.
+ */
+int alloc_pages_as(struct mmu_os *os, const char *call, uint32_t gfp, unsigned order, mmu_pfn *pfn);
+static inline int alloc_pages(struct mmu_os *os, uint32_t gfp, unsigned order, mmu_pfn *pfn)
+{
+    return alloc_pages_as(os, "alloc_pages", gfp, order, pfn);
+}
+/* Gives back what alloc_pages() gave, whatever its use and reference count: the caller owns it (REQUIRE that
+ * it is an allocated block of this order). Its bytes are dropped. */
+void free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order);
+/* Says what an allocated block is used for; strangers cannot free pages of use SLAB, TABLE, VMALLOC, USER. */
+void alloc_set_use(struct mmu_os *os, mmu_pfn pfn, enum mmu_page_use use);
+
+/* page_address() of highmem pages is kmap's affair: 0 when not mapped. Weak here, kmap.c has it. */
+mmu_va kmap_address(const struct mmu_os *os, mmu_pfn pfn);
+
+#endif
