@@ -8,25 +8,31 @@ enum {
     CHUNK_FIRST = 16,
     CHUNK_LAST = 8192
 }; /* pages: 64 KiB growing to 32 MiB; those of 2 MiB and more are aligned for huge host pages */
-enum { SLOT_BITS_FIRST = 6 };
 
 int phys_init(struct phys *p, unsigned bits)
 {
     *p = (struct phys){.bits = bits};
-    p->slot_bits = SLOT_BITS_FIRST;
-    p->slot = big_calloc((size_t)1 << p->slot_bits, sizeof *p->slot);
+    p->tops = bits > PAGE_SHIFT + PHYS_LEAF_BITS + PHYS_MID_BITS
+                  ? (size_t)1 << (bits - PAGE_SHIFT - PHYS_LEAF_BITS - PHYS_MID_BITS)
+                  : 1;
+    p->top = calloc(p->tops, sizeof *p->top);
     struct phys_range all = {0, BIT(bits)};
-    return p->slot ? phys_set_ram(p, &all, 1) : MMU_ERR_NOMEM;
+    return p->top ? phys_set_ram(p, &all, 1) : MMU_ERR_NOMEM;
 }
 
 void phys_destroy(struct phys *p)
 {
+    for (size_t t = 0; t < p->tops && p->top; t++) {
+        for (size_t m = 0; p->top[t] && m < COUNT_OF(p->top[t]->leaf); m++)
+            free(p->top[t]->leaf[m]);
+        free(p->top[t]);
+    }
     for (size_t c = 0; c < p->chunks; c++) {
         munmap(p->chunk[c].host, p->chunk[c].pages * PAGE_SIZE);
         free(p->chunk[c].pfn);
     }
     free(p->chunk);
-    free(p->slot);
+    free(p->top);
     free(p->range);
     *p = (struct phys){0};
 }
@@ -113,31 +119,16 @@ static bool next_chunk(struct phys *p)
     return true;
 }
 
-/* Puts a frame that is not there into the hash, which has room. */
-static void put(struct phys *p, uint64_t name, uint8_t *page)
+static uint8_t **slot_of(struct phys *p, mmu_pfn pfn)
 {
-    size_t i = phys_home(p, name - 1);
-    while (p->slot[i].name)
-        i = (i + 1) & (((size_t)1 << p->slot_bits) - 1);
-    p->slot[i] = (struct phys_slot){name, page};
-}
-
-/* Makes room for one frame more; false: no host memory. */
-static bool reserve(struct phys *p)
-{
-    size_t slots = (size_t)1 << p->slot_bits;
-    if (p->touched < slots / 8 * 5)
-        return true;
-    struct phys_slot *old = p->slot, *more = big_calloc(slots * 2, sizeof *more);
-    if (!more)
-        return false;
-    p->slot = more;
-    p->slot_bits++;
-    for (size_t i = 0; i < slots; i++)
-        if (old[i].name)
-            put(p, old[i].name, old[i].page);
-    free(old);
-    return true;
+    size_t t = (size_t)(pfn >> (PHYS_LEAF_BITS + PHYS_MID_BITS));
+    REQUIRE(t < p->tops);
+    if (!p->top[t] && !(p->top[t] = calloc(1, sizeof **p->top)))
+        return NULL;
+    struct phys_leaf **leaf = &p->top[t]->leaf[pfn >> PHYS_LEAF_BITS & ((1u << PHYS_MID_BITS) - 1)];
+    if (!*leaf && !(*leaf = calloc(1, sizeof **leaf)))
+        return NULL;
+    return &(*leaf)->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)];
 }
 
 uint8_t *phys_touch(struct phys *p, mmu_pfn pfn)
@@ -145,16 +136,15 @@ uint8_t *phys_touch(struct phys *p, mmu_pfn pfn)
     uint8_t *page = phys_page(p, pfn);
     if (page)
         return page;
-    if (!reserve(p))
+    uint8_t **slot = slot_of(p, pfn);
+    if (!slot)
         return NULL;
     if ((p->used_chunks == 0 || p->used == p->chunk[p->used_chunks - 1].pages) && !next_chunk(p))
         return NULL;
     struct phys_chunk *c = &p->chunk[p->used_chunks - 1];
-    page = c->host + PAGE_SIZE * p->used;
-    c->pfn[p->used++] = pfn;
+    c->pfn[p->used] = pfn;
     p->touched++;
-    put(p, pfn + 1, page);
-    return page;
+    return *slot = c->host + PAGE_SIZE * p->used++;
 }
 
 int phys_read(const struct phys *p, mmu_pa pa, void *to, size_t size)
@@ -194,16 +184,25 @@ void phys_clear(struct phys *p)
 {
     for (size_t c = 0; c < p->used_chunks; c++) {
         size_t pages = c + 1 == p->used_chunks ? p->used : p->chunk[c].pages;
+        for (size_t i = 0; i < pages; i++)
+            *slot_of(p, p->chunk[c].pfn[i]) = NULL;
         memset(p->chunk[c].host, 0, pages * PAGE_SIZE);
     }
-    memset(p->slot, 0, sizeof *p->slot << p->slot_bits);
     p->used_chunks = p->used = 0;
     p->touched = 0;
 }
 
 uint64_t phys_host_bytes(const struct phys *p)
 {
-    return p->touched ? p->touched * PAGE_SIZE + (sizeof *p->slot << p->slot_bits) : 0;
+    uint64_t bytes = p->touched * PAGE_SIZE;
+    for (size_t t = 0; t < p->tops; t++) {
+        if (!p->top[t])
+            continue;
+        bytes += sizeof *p->top[t];
+        for (size_t m = 0; m < COUNT_OF(p->top[t]->leaf); m++)
+            bytes += p->top[t]->leaf[m] ? sizeof *p->top[t]->leaf[m] : 0;
+    }
+    return bytes;
 }
 
 bool phys_load_slow(const struct phys *p, mmu_pa pa, unsigned bytes, uint64_t *value)
@@ -237,8 +236,5 @@ void phys_check(const struct phys *p)
             REQUIRE(phys_page(p, p->chunk[c].pfn[i]) == p->chunk[c].host + PAGE_SIZE * i);
         pages += n;
     }
-    REQUIRE(pages == p->touched && pages <= ((uint64_t)1 << p->slot_bits) / 8 * 5);
-    for (size_t i = 0; i >> p->slot_bits == 0; i++)
-        pages -= p->slot[i].name != 0;
-    REQUIRE(pages == 0);
+    REQUIRE(pages == p->touched);
 }

@@ -2,10 +2,8 @@
  * phys.h: simulated physical memory: real bytes, sparse over the whole 52-bit space.
  *
  * A RAM map says which addresses answer. Host memory is spent on pages that were written; an untouched page
- * reads as zeros. A hash over the page frame number finds the host page: frames that are touched lie far
- * apart (a page table stands between the 512 pages that it maps), so that a radix would spend a host page on
- * each. Pages come from arenas that grow, so that their host translations are few. Left out: memory types,
- * read-only memory, devices.
+ * reads as zeros. A three-level radix over the page frame number finds the host page; pages come from arenas
+ * that grow, so that their host translations are few. Left out: memory types, read-only memory, devices.
  */
 #ifndef HW_PHYS_H
 #define HW_PHYS_H
@@ -14,10 +12,14 @@
 #include "x86.h"
 #include <mmusim/machine.h>
 
-/* One touched frame. */
-struct phys_slot {
-    uint64_t name; /* pfn + 1; 0: an empty slot */
-    uint8_t *page;
+enum { PHYS_LEAF_BITS = 12, PHYS_MID_BITS = 12 };
+
+struct phys_leaf {
+    uint8_t *page[1 << PHYS_LEAF_BITS]; /* NULL: untouched */
+};
+
+struct phys_mid {
+    struct phys_leaf *leaf[1 << PHYS_MID_BITS];
 };
 
 struct phys_range {
@@ -31,14 +33,13 @@ struct phys_chunk {
 };
 
 /*
- * Invariants: ranges are sorted, disjoint and below 2^bits; the hash holds `touched` frames, at most 5/8 of
- * its slots; each of them is named by pfn[] of exactly one chunk, where its page lies.
+ * Invariants: ranges are sorted, disjoint and below 2^bits; every non-NULL page lies in a range and in
+ * exactly one chunk, whose pfn[] names it.
  */
 struct phys {
     unsigned bits; /* MAXPHYADDR */
-    struct phys_slot
-        *slot; /* [1 << slot_bits]: a frame stands in the first empty slot at or behind its own */
-    unsigned slot_bits;
+    struct phys_mid **top;
+    size_t tops;
     struct phys_range *range;
     size_t ranges;
     struct phys_chunk *chunk;
@@ -59,28 +60,25 @@ int phys_set_ram(struct phys *p, const struct phys_range *ranges, size_t n);
 /* Does RAM answer for all of [pa, pa + size)? */
 bool phys_answers(const struct phys *p, mmu_pa pa, uint64_t size);
 
-/* A frame's own slot. Consecutive frames, and those at any fixed distance, spread evenly (Fibonacci). */
-static inline size_t phys_home(const struct phys *p, mmu_pfn pfn)
-{
-    return (size_t)(pfn * UINT64_C(0x9e3779b97f4a7c15) >> (64 - p->slot_bits));
-}
-
 /* The host page of a touched frame, or NULL. */
 static inline uint8_t *phys_page(const struct phys *p, mmu_pfn pfn)
 {
-    size_t i = phys_home(p, pfn);
-    while (p->slot[i].name != pfn + 1) {
-        if (!p->slot[i].name)
-            return NULL;
-        i = (i + 1) & (((size_t)1 << p->slot_bits) - 1);
-    }
-    return p->slot[i].page;
+    size_t t = (size_t)(pfn >> (PHYS_LEAF_BITS + PHYS_MID_BITS));
+    if (UNLIKELY(t >= p->tops) || !p->top[t])
+        return NULL;
+    const struct phys_leaf *leaf = p->top[t]->leaf[pfn >> PHYS_LEAF_BITS & ((1u << PHYS_MID_BITS) - 1)];
+    return leaf ? leaf->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)] : NULL;
 }
 
 /* Asks the host to bring what phys_page() will look at. */
 static inline void phys_prefetch(const struct phys *p, mmu_pfn pfn)
 {
-    __builtin_prefetch(&p->slot[phys_home(p, pfn)]);
+    size_t t = (size_t)(pfn >> (PHYS_LEAF_BITS + PHYS_MID_BITS));
+    if (t >= p->tops || !p->top[t])
+        return;
+    const struct phys_leaf *leaf = p->top[t]->leaf[pfn >> PHYS_LEAF_BITS & ((1u << PHYS_MID_BITS) - 1)];
+    if (leaf)
+        __builtin_prefetch(&leaf->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)]);
 }
 
 /* The host page, made when it does not exist; NULL when the host is out of memory. The frame must be RAM. */
