@@ -55,6 +55,16 @@ static void test_random(void **state)
         size = size < ROOM - from ? size : ROOM - from;
         if (size == 0)
             continue;
+        if (dice_once_in(&dice, 20)) { /* whole pages are dropped, and read as zeros */
+            mmu_pfn first = (place[at] + from) >> PAGE_SHIFT, end = (place[at] + from + size) >> PAGE_SHIFT;
+            uint64_t bytes = phys_host_bytes(&p);
+            phys_discard(&p, first, end - first);
+            if (first < end)
+                memset(mirror[at] + ((first << PAGE_SHIFT) - place[at]), 0, (end - first) << PAGE_SHIFT);
+            assert_true(phys_host_bytes(&p) == bytes); /* kept for others */
+            phys_check(&p);
+            continue;
+        }
         if (dice_once_in(&dice, 2)) {
             for (size_t k = 0; k < size; k++)
                 put[k] = (uint8_t)dice_next(&dice);

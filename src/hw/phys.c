@@ -32,6 +32,8 @@ void phys_destroy(struct phys *p)
         free(p->chunk[c].pfn);
     }
     free(p->chunk);
+    free(p->by_host);
+    free(p->spare);
     free(p->top);
     free(p->range);
     *p = (struct phys){0};
@@ -93,6 +95,30 @@ static void *map_chunk(size_t bytes)
     return raw + before;
 }
 
+/* Puts the newest chunk into by_host[]. */
+static void sort_in(struct phys *p)
+{
+    size_t at = p->chunks - 1;
+    for (; at > 0 && p->chunk[p->by_host[at - 1]].host > p->chunk[p->chunks - 1].host; at--)
+        p->by_host[at] = p->by_host[at - 1];
+    p->by_host[at] = (uint32_t)(p->chunks - 1);
+}
+
+/* Where a host page lies. */
+static struct phys_spare place_of(const struct phys *p, const uint8_t *page)
+{
+    size_t low = 0, high = p->chunks; /* the last chunk that begins at or below page is low - 1 */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (p->chunk[p->by_host[middle]].host <= page)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    uint32_t chunk = p->by_host[low - 1];
+    return (struct phys_spare){chunk, (uint32_t)((size_t)(page - p->chunk[chunk].host) / PAGE_SIZE)};
+}
+
 /* One more chunk in use: a kept one after phys_clear(), or a new one twice as large. */
 static bool next_chunk(struct phys *p)
 {
@@ -101,6 +127,10 @@ static bool next_chunk(struct phys *p)
         if (!more)
             return false;
         p->chunk = more;
+        uint32_t *order = realloc(p->by_host, (p->chunks + 1) * sizeof *order);
+        if (!order)
+            return false;
+        p->by_host = order;
         size_t pages = p->chunks ? p->chunk[p->chunks - 1].pages * 2 : CHUNK_FIRST;
         pages = pages > CHUNK_LAST ? CHUNK_LAST : pages;
         mmu_pfn *pfn = malloc(pages * sizeof *pfn);
@@ -113,13 +143,15 @@ static bool next_chunk(struct phys *p)
             return false;
         }
         p->chunk[p->chunks++] = (struct phys_chunk){host, pages, pfn};
+        sort_in(p);
     }
     p->used_chunks++;
     p->used = 0;
     return true;
 }
 
-static uint8_t **slot_of(struct phys *p, mmu_pfn pfn)
+/* The leaf of a frame, made when it does not exist; NULL: no host memory. */
+static struct phys_leaf *leaf_of(struct phys *p, mmu_pfn pfn)
 {
     size_t t = (size_t)(pfn >> (PHYS_LEAF_BITS + PHYS_MID_BITS));
     REQUIRE(t < p->tops);
@@ -128,7 +160,7 @@ static uint8_t **slot_of(struct phys *p, mmu_pfn pfn)
     struct phys_leaf **leaf = &p->top[t]->leaf[pfn >> PHYS_LEAF_BITS & ((1u << PHYS_MID_BITS) - 1)];
     if (!*leaf && !(*leaf = calloc(1, sizeof **leaf)))
         return NULL;
-    return &(*leaf)->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)];
+    return *leaf;
 }
 
 uint8_t *phys_touch(struct phys *p, mmu_pfn pfn)
@@ -136,15 +168,58 @@ uint8_t *phys_touch(struct phys *p, mmu_pfn pfn)
     uint8_t *page = phys_page(p, pfn);
     if (page)
         return page;
-    uint8_t **slot = slot_of(p, pfn);
-    if (!slot)
+    struct phys_leaf *leaf = leaf_of(p, pfn);
+    if (!leaf)
         return NULL;
-    if ((p->used_chunks == 0 || p->used == p->chunk[p->used_chunks - 1].pages) && !next_chunk(p))
-        return NULL;
-    struct phys_chunk *c = &p->chunk[p->used_chunks - 1];
-    c->pfn[p->used] = pfn;
+    struct phys_spare at;
+    if (p->spares) {
+        at = p->spare[--p->spares];
+    } else {
+        if ((p->used_chunks == 0 || p->used == p->chunk[p->used_chunks - 1].pages) && !next_chunk(p))
+            return NULL;
+        at = (struct phys_spare){(uint32_t)p->used_chunks - 1, (uint32_t)p->used++};
+    }
+    struct phys_chunk *c = &p->chunk[at.chunk];
+    c->pfn[at.page] = pfn;
     p->touched++;
-    return *slot = c->host + PAGE_SIZE * p->used++;
+    leaf->touched++;
+    return leaf->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)] = c->host + PAGE_SIZE * at.page;
+}
+
+/* Drops one touched frame. Without host memory to remember its page by, it keeps it, cleared. */
+static void discard_page(struct phys *p, struct phys_leaf *leaf, uint8_t **slot)
+{
+    memset(*slot, 0, PAGE_SIZE);
+    if (p->spares == p->spare_room) {
+        size_t room = p->spare_room ? p->spare_room * 2 : 64;
+        struct phys_spare *more = realloc(p->spare, room * sizeof *more);
+        if (!more)
+            return;
+        p->spare = more;
+        p->spare_room = room;
+    }
+    struct phys_spare at = place_of(p, *slot);
+    p->chunk[at.chunk].pfn[at.page] = PHYS_SPARE;
+    p->spare[p->spares++] = at;
+    p->touched--;
+    leaf->touched--;
+    *slot = NULL;
+}
+
+void phys_discard(struct phys *p, mmu_pfn pfn, uint64_t n)
+{
+    const mmu_pfn per_leaf = 1u << PHYS_LEAF_BITS;
+    for (mmu_pfn end = pfn + n, next; pfn < end; pfn = next) {
+        size_t t = (size_t)(pfn >> (PHYS_LEAF_BITS + PHYS_MID_BITS));
+        next = (pfn | (per_leaf - 1)) + 1;
+        next = next < end ? next : end;
+        if (t >= p->tops || !p->top[t])
+            continue;
+        struct phys_leaf *leaf = p->top[t]->leaf[pfn >> PHYS_LEAF_BITS & ((1u << PHYS_MID_BITS) - 1)];
+        for (mmu_pfn at = pfn; leaf && leaf->touched && at < next; at++)
+            if (leaf->page[at & (per_leaf - 1)])
+                discard_page(p, leaf, &leaf->page[at & (per_leaf - 1)]);
+    }
 }
 
 int phys_read(const struct phys *p, mmu_pa pa, void *to, size_t size)
@@ -184,17 +259,24 @@ void phys_clear(struct phys *p)
 {
     for (size_t c = 0; c < p->used_chunks; c++) {
         size_t pages = c + 1 == p->used_chunks ? p->used : p->chunk[c].pages;
-        for (size_t i = 0; i < pages; i++)
-            *slot_of(p, p->chunk[c].pfn[i]) = NULL;
+        for (size_t i = 0; i < pages; i++) {
+            mmu_pfn pfn = p->chunk[c].pfn[i];
+            if (pfn == PHYS_SPARE)
+                continue;
+            struct phys_leaf *leaf = leaf_of(p, pfn);
+            leaf->page[pfn & ((1u << PHYS_LEAF_BITS) - 1)] = NULL;
+            leaf->touched--;
+        }
         memset(p->chunk[c].host, 0, pages * PAGE_SIZE);
     }
     p->used_chunks = p->used = 0;
+    p->spares = 0;
     p->touched = 0;
 }
 
 uint64_t phys_host_bytes(const struct phys *p)
 {
-    uint64_t bytes = p->touched * PAGE_SIZE;
+    uint64_t bytes = (p->touched + p->spares) * PAGE_SIZE;
     for (size_t t = 0; t < p->tops; t++) {
         if (!p->top[t])
             continue;
@@ -233,8 +315,13 @@ void phys_check(const struct phys *p)
     for (size_t c = 0; c < p->used_chunks; c++) {
         size_t n = c + 1 == p->used_chunks ? p->used : p->chunk[c].pages;
         for (size_t i = 0; i < n; i++)
-            REQUIRE(phys_page(p, p->chunk[c].pfn[i]) == p->chunk[c].host + PAGE_SIZE * i);
+            REQUIRE(p->chunk[c].pfn[i] == PHYS_SPARE ||
+                    phys_page(p, p->chunk[c].pfn[i]) == p->chunk[c].host + PAGE_SIZE * i);
         pages += n;
     }
-    REQUIRE(pages == p->touched);
+    REQUIRE(pages == p->touched + p->spares);
+    for (size_t i = 0; i < p->spares; i++)
+        REQUIRE(p->chunk[p->spare[i].chunk].pfn[p->spare[i].page] == PHYS_SPARE);
+    for (size_t i = 1; i < p->chunks; i++)
+        REQUIRE(p->chunk[p->by_host[i - 1]].host < p->chunk[p->by_host[i]].host);
 }

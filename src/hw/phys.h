@@ -16,6 +16,7 @@ enum { PHYS_LEAF_BITS = 12, PHYS_MID_BITS = 12 };
 
 struct phys_leaf {
     uint8_t *page[1 << PHYS_LEAF_BITS]; /* NULL: untouched */
+    uint32_t touched;                   /* of page[] */
 };
 
 struct phys_mid {
@@ -29,12 +30,19 @@ struct phys_range {
 struct phys_chunk {
     uint8_t *host;
     size_t pages;
-    mmu_pfn *pfn; /* of each page handed out */
+    mmu_pfn *pfn; /* of each page handed out; PHYS_SPARE: discarded since */
+};
+#define PHYS_SPARE (~(mmu_pfn)0)
+
+/* A host page that a discarded frame left: chunk and page in it. */
+struct phys_spare {
+    uint32_t chunk, page;
 };
 
 /*
  * Invariants: ranges are sorted, disjoint and below 2^bits; every non-NULL page lies in a range and in
- * exactly one chunk, whose pfn[] names it.
+ * exactly one chunk, whose pfn[] names it; by_host[] are the chunks in use by ascending address; spare[] are
+ * the pages of used chunks that are nobody's, all zero.
  */
 struct phys {
     unsigned bits; /* MAXPHYADDR */
@@ -45,6 +53,9 @@ struct phys {
     struct phys_chunk *chunk;
     size_t chunks, used_chunks; /* chunks[0 .. used_chunks-1] hold pages; the last of them up to `used` */
     size_t used;
+    uint32_t *by_host;
+    struct phys_spare *spare;
+    size_t spares, spare_room;
     uint64_t touched;          /* pages */
     struct mmu_memory_ops ops; /* the caller's own memory; read == NULL: ours */
 };
@@ -83,6 +94,9 @@ static inline void phys_prefetch(const struct phys *p, mmu_pfn pfn)
 
 /* The host page, made when it does not exist; NULL when the host is out of memory. The frame must be RAM. */
 uint8_t *phys_touch(struct phys *p, mmu_pfn pfn);
+
+/* Drops the bytes of n frames: they read as zeros, and their host pages serve others. */
+void phys_discard(struct phys *p, mmu_pfn pfn, uint64_t n);
 
 /* As mmu_machine_read() and mmu_machine_write(). */
 int phys_read(const struct phys *p, mmu_pa pa, void *to, size_t size);

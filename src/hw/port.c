@@ -17,6 +17,11 @@ bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size)
     return phys_answers(m->phys, pa, size);
 }
 
+void port_discard(struct mmu *m, mmu_pfn pfn, uint64_t pages)
+{
+    phys_discard(m->phys, pfn, pages);
+}
+
 uint64_t port_get(const struct mmu *m, enum mmu_reg reg)
 {
     return m->regime.reg[reg];

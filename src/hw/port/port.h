@@ -16,6 +16,8 @@ struct mmu; /* the hardware of one core */
 int port_read(const struct mmu *m, mmu_pa pa, void *to, size_t size);
 int port_write(struct mmu *m, mmu_pa pa, const void *from, size_t size);
 bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size);
+/* Drops the bytes of whole pages, which must be RAM: they read as zeros and cost the host nothing. */
+void port_discard(struct mmu *m, mmu_pfn pfn, uint64_t pages);
 
 /* Registers of this core; as mmu_core_set(), mmu_core_get() and mmu_core_load(). */
 uint64_t port_get(const struct mmu *m, enum mmu_reg reg);
