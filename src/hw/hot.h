@@ -11,9 +11,9 @@
  * The caller must know that nothing is unfinished at the access's issue (then no entry is still being
  * filled), and that a hit takes no time.
  *
- * Recency is *touch = (*touch & keep) | set | (clock & stamp): for LRU a new stamp, for tree-PLRU and its kin
- * the set's word (repl.h), for FIFO and random a word that nobody reads. Leaving it out for the entry that
- * was hit last, which it would not change under any of them, was measured: no gain.
+ * Recency is *touch = (*touch & keep) | set | (clock & stamp): for LRU of many ways a new stamp, for LRU of
+ * few, tree-PLRU and its kin the set's word (repl.h), for FIFO and random a word that nobody reads. Leaving
+ * it out for the entry that was hit last, which it would not change under any of them, was measured: no gain.
  */
 #ifndef HW_HOT_H
 #define HW_HOT_H

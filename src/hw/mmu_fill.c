@@ -30,10 +30,11 @@ static void bind_recency(struct mmu *m, struct tlb *t, uint32_t index)
     struct hot_entry *h = &m->hot.entry[t->hot + index];
     struct repl *r = &t->repl;
     uint32_t way = index % t->ways;
-    h->touch = r->policy == MMU_LRU ? &r->stamp[index] : r->word ? &r->word[index / t->ways] : &m->hot.nobody;
+    bool stamps = r->policy == MMU_LRU && !r->word;
+    h->touch = stamps ? &r->stamp[index] : r->word ? &r->word[index / t->ways] : &m->hot.nobody;
     h->keep = r->word ? r->keep[way] : 0;
     h->set = r->word ? r->set[way] : 0;
-    h->stamp = r->policy == MMU_LRU ? ~UINT64_C(0) : 0;
+    h->stamp = stamps ? ~UINT64_C(0) : 0;
 }
 
 void mmu_hot_sync_all(struct mmu *m)

@@ -40,9 +40,21 @@ static uint32_t tree_victim(uint64_t word, uint32_t leaves, unsigned base, uint6
     return first;
 }
 
-enum {
-    GROUP_TREE = 3
-}; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group at bits 3:0 */
+static void matrix_touch(uint32_t way, uint32_t ways, uint64_t *keep, uint64_t *set)
+{
+    uint64_t row = UINT64_C(0xff) << 8 * way, column = UINT64_C(0x0101010101010101) << way;
+    *keep = ~(row | column);
+    *set = row & ~column & (((UINT64_C(1) << ways) - 1) << 8 * way);
+}
+
+/* mask: the ways that may be chosen; not 0. The least recent of them is more recent than none of them. */
+static uint32_t matrix_victim(uint64_t word, uint64_t mask)
+{
+    uint32_t way = 0;
+    while (!(mask >> way & 1) || (word >> 8 * way & mask & 0xff))
+        way++;
+    return way;
+}
 
 static void prepare_ways(struct repl *r)
 {
@@ -50,13 +62,15 @@ static void prepare_ways(struct repl *r)
     for (uint32_t w = 0; w < r->ways; w++) {
         r->keep[w] = ~UINT64_C(0);
         r->set[w] = 0;
-        if (r->policy == MMU_PLRU) {
+        if (r->policy == MMU_LRU) {
+            matrix_touch(w, r->ways, &r->keep[w], &r->set[w]);
+        } else if (r->policy == MMU_PLRU) {
             tree_touch(w, leaves, 0, &r->keep[w], &r->set[w]);
         } else if (r->policy == MMU_NMRU) {
             r->keep[w] = 0;
             r->set[w] = w;
         } else {
-            tree_touch(w % REPL_GROUP, REPL_GROUP, 4 + GROUP_TREE * (w / REPL_GROUP), &r->keep[w],
+            tree_touch(w % REPL_GROUP, REPL_GROUP, 4 + REPL_GROUP_TREE * (w / REPL_GROUP), &r->keep[w],
                        &r->set[w]);
             r->keep[w] &= ~UINT64_C(15);
             r->set[w] |= w / REPL_GROUP;
@@ -83,7 +97,8 @@ int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, str
         .policy = policy, .sets = sets, .ways = ways, .leaves = tree_leaves(ways), .clock = context->clock};
     uint64_t stream = ++context->stream;
     rng_seed(&r->rng, context->seed, stream);
-    switch (policy) {
+    bool matrix = policy == MMU_LRU && ways <= REPL_MATRIX_WAYS; /* a word per set, like the trees */
+    switch (matrix ? MMU_PLRU : policy) {
     case MMU_LRU:
     case MMU_FIFO:
         r->stamp = big_calloc((size_t)sets * ways, sizeof *r->stamp);
@@ -151,23 +166,24 @@ static uint32_t group_victim(const struct repl *r, uint64_t word, uint64_t mask)
 {
     uint32_t groups = r->ways / REPL_GROUP;
     uint32_t group = (uint32_t)(word & 15);
-    if (mask == ~UINT64_C(0)) {
-        group = group + 1 == groups ? 0 : group + 1;
-        return group * REPL_GROUP + repl_tree_victim(word, REPL_GROUP, 4 + GROUP_TREE * group);
-    }
+    if (mask == ~UINT64_C(0))
+        return repl_group_victim(word, groups);
     for (uint32_t i = 0; i < groups; i++) { /* a group without a way that may be chosen is passed over */
         group = (group + 1) % groups;
         if (mask >> (group * REPL_GROUP) & 15)
             break;
     }
     return group * REPL_GROUP +
-           tree_victim(word, REPL_GROUP, 4 + GROUP_TREE * group, mask >> (group * REPL_GROUP) & 15);
+           tree_victim(word, REPL_GROUP, 4 + REPL_GROUP_TREE * group, mask >> (group * REPL_GROUP) & 15);
 }
 
 uint32_t repl_victim_among(struct repl *r, uint32_t set, uint64_t mask)
 {
     switch (r->policy) {
     case MMU_LRU:
+        if (r->word)
+            return matrix_victim(r->word[set], mask & (~UINT64_C(0) >> (64 - r->ways)));
+        return oldest(r->stamp + (size_t)set * r->ways, r->ways, mask);
     case MMU_FIFO:
         return oldest(r->stamp + (size_t)set * r->ways, r->ways, mask);
     case MMU_PLRU:

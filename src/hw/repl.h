@@ -2,8 +2,10 @@
 /*
  * repl.h: which way of a set goes: the replacement policies of TLBs, paging-structure caches and caches.
  *
- *   LRU         true least recently used: a stamp per way, renewed by every touch and fill.
- *   FIFO        the oldest fill: the same stamps, renewed by fills only.
+ *   LRU         true least recently used. Up to 8 ways: a matrix of 8 x 8 bits in a word, in which a touch of way w
+ *               fills row w and clears column w, so that the row of the least recent way is empty. More ways: a stamp
+ *               per way, renewed by every touch and fill.
+ *   FIFO        the oldest fill: stamps, renewed by fills only.
  *   PLRU        tree pseudo-LRU. A complete binary tree over the next power of two of leaves; way w is leaf w. A
  *               touch makes every node on the way's path point to the other side; the victim is found by following
  *               the nodes. A side without a way that may be chosen (way counts that are no power of two, way masks)
@@ -20,8 +22,8 @@
  * The victim among invalid ways is not decided here: the lowest invalid way goes first, always. Invalidation leaves
  * this state alone.
  *
- * LRU needs a stamp per way; PLRU, NMRU and MRU3PLRU4 one word per set, and for these a touch of way w is
- * word = (word & keep[w]) | set[w]: two constants per way and no branch. Every touch is idempotent: repeated without
+ * LRU of more than 8 ways needs a stamp per way; LRU, PLRU, NMRU and MRU3PLRU4 one word per set, and for these a touch
+ * of way w is word = (word & keep[w]) | set[w]: two constants per way and no branch. Every touch is idempotent: repeated without
  * another between, it changes nothing.
  */
 /* clang-format on */
@@ -32,13 +34,17 @@
 #include "rng.h"
 #include <mmusim/machine.h>
 
-enum { REPL_TREE_WAYS = 64, REPL_GROUP = 4 };
+enum { REPL_TREE_WAYS = 64, REPL_GROUP = 4, REPL_MATRIX_WAYS = 8 };
+enum {
+    REPL_GROUP_TREE = 3
+}; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group
+      at bits 3:0 */
 
 struct repl {
     uint32_t policy;             /* enum mmu_policy */
     uint32_t sets, ways, leaves; /* leaves: of the tree, the next power of two */
-    uint64_t *stamp;             /* [sets * ways]: LRU, FIFO */
-    uint64_t *word;              /* [sets]: PLRU, NMRU, MRU3PLRU4 */
+    uint64_t *stamp;             /* [sets * ways]: FIFO, LRU of more than 8 ways */
+    uint64_t *word;              /* [sets]: LRU, PLRU, NMRU, MRU3PLRU4 */
     uint64_t *keep, *set;        /* [ways] */
     uint8_t *victims;            /* PLRU of 2, 4 or 8 ways: the victim for each value of the word */
     uint64_t *clock;             /* the core's: counts up with every touch, gives the stamps */
@@ -79,13 +85,33 @@ static inline uint32_t repl_oldest(const uint64_t *stamp, uint32_t ways)
     return best;
 }
 
+/* The first empty row of a matrix; ways that it has not got may have empty rows behind. */
+static inline uint32_t repl_matrix_victim(uint64_t word)
+{
+    uint64_t low = UINT64_C(0x0101010101010101);
+    return (uint32_t)__builtin_ctzll((word - low) & ~word & low << 7) / 8;
+}
+
+static inline uint32_t repl_group_victim(uint64_t word, uint32_t groups)
+{
+    uint32_t group = (uint32_t)(word & 15) + 1 == groups ? 0 : (uint32_t)(word & 15) + 1;
+    uint64_t tree = word >> (4 + REPL_GROUP_TREE * group);
+    return group * REPL_GROUP + 2 * (tree & 1) + (tree >> (1 + (tree & 1)) & 1);
+}
+
 /* The same; the common cases in line. */
 static inline uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask)
 {
-    if (mask == ~UINT64_C(0) && r->stamp)
-        return repl_oldest(r->stamp + (size_t)set * r->ways, r->ways);
-    if (mask == ~UINT64_C(0) && r->victims)
+    if (UNLIKELY(mask != ~UINT64_C(0)))
+        return repl_victim_among(r, set, mask);
+    if (r->victims)
         return r->victims[r->word[set]];
+    if (r->policy == MMU_MRU3PLRU4)
+        return repl_group_victim(r->word[set], r->ways / REPL_GROUP);
+    if (r->policy == MMU_LRU && r->word)
+        return repl_matrix_victim(r->word[set]);
+    if (r->stamp)
+        return repl_oldest(r->stamp + (size_t)set * r->ways, r->ways);
     return repl_victim_among(r, set, mask);
 }
 
@@ -101,10 +127,10 @@ static inline void repl_touch_word(struct repl *r, uint32_t set, uint32_t way)
 /* A hit on way. */
 static inline void repl_touch(struct repl *r, uint32_t set, uint32_t way)
 {
-    if (r->policy == MMU_LRU)
-        r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
-    else if (r->word)
+    if (r->word)
         repl_touch_word(r, set, way);
+    else if (r->policy == MMU_LRU)
+        r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
     else if (UNLIKELY(r->policy == MMU_USER_POLICY))
         repl_user_touch(r, set, way);
 }
@@ -112,10 +138,10 @@ static inline void repl_touch(struct repl *r, uint32_t set, uint32_t way)
 /* A fill of way. */
 static inline void repl_fill(struct repl *r, uint32_t set, uint32_t way)
 {
-    if (r->stamp)
-        r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
-    else if (r->word)
+    if (r->word)
         repl_touch_word(r, set, way);
+    else if (r->stamp)
+        r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
     else if (UNLIKELY(r->policy == MMU_USER_POLICY))
         repl_user_fill(r, set, way);
 }
