@@ -44,6 +44,13 @@ cmp <("$MMUSIM" trace convert --text --source x part.mmt -) <("$MMUSIM" trace co
 "$MMUSIM" trace info part.mmt | grep -q '^references  *50$' || fail "--limit 50 gives not 50 references"
 "$MMUSIM" trace info part.mmt | grep -q '^source  *a static program$' || fail "the source is not handed on"
 
+# ---- the binary form through a pipe, and its first version ----
+"$MMUSIM" trace convert text - | "$MMUSIM" trace convert --text --source x - piped.txt || fail "the binary form through a pipe"
+cmp <("$MMUSIM" trace convert --text --source x a.mmt -) piped.txt || fail "a pipe changed the trace"
+cmp <("$MMUSIM" trace convert --text --source x --limit 3000 a.mmt -) <("$MMUSIM" trace convert --text --source x "$DATA/trace/version1.mmt" -) ||
+    fail "version 1 is not read"
+"$MMUSIM" trace info "$DATA/trace/version1.mmt" | grep -q '^form *binary, version 1$' || fail "version 1 is not told"
+
 # ---- info: counts as grep counts them, the same whatever the form ----
 "$MMUSIM" trace info "$real" | grep -v '^trace\|^form\|^source\|^other lines' >by-text
 "$MMUSIM" trace info a.mmt | grep -v '^trace\|^form\|^source' >by-binary
@@ -79,8 +86,8 @@ done
 
 # ---- damage ----
 head -c 3000 a.mmt >cut.mmt
-refused 2 "cut.mmt: byte 120: block 0: the file ends inside it (0 references before it)" info cut.mmt
-refused 2 "cut.mmt: byte 120: block 0: the file ends inside it" convert cut.mmt o.mmt
+refused 2 "cut.mmt: byte 184: block 0: the file ends inside it (0 references before it)" info cut.mmt
+refused 2 "cut.mmt: byte 184: block 0: the file ends inside it" convert cut.mmt o.mmt
 [[ ! -e o.mmt ]] || fail "half a conversion is left"
 { cat text && echo "L 12,9000"; } >bad.txt
 lines=$(wc -l <bad.txt)
@@ -99,7 +106,6 @@ refused 2 "folder: is a directory, expected a trace file" info folder
 refused 2 "absent: cannot open: No such file or directory" info absent
 refused 2 "no/place: cannot be written: No such file or directory" convert a.mmt no/place
 refused 2 "folder: is a directory, expected a place for a file" convert a.mmt folder
-refused 2 "standard output: the binary form needs a regular file, a pipe or device takes text only" convert a.mmt -
 refused 2 "trace: expected convert or info; 'mmusim trace --help' explains"
 refused 2 "unknown trace command 'convrt'; did you mean 'convert'?" convrt a b
 refused 2 "trace convert: expected two files, IN and OUT" convert a.mmt

@@ -91,8 +91,9 @@ struct mmu_trace_info {
                           lines, blank lines, # comments */
     uint64_t checksum; /* binary: of the content, mmu_trace_checksum() of all references */
     uint64_t marks_checksum; /* binary: mmu_trace_checksum_marks() of all marks; 0 without any */
-    uint32_t maps;           /* address spaces whose maps are known so far: see mmu_trace_maps() */
-    char source[256];        /* how it was recorded, in one line */
+    uint64_t heads;   /* binary: of the page runs that are stored, see mmu_trace_read_runs(); 0: none */
+    uint32_t maps;    /* address spaces whose maps are known so far: see mmu_trace_maps() */
+    char source[256]; /* how it was recorded, in one line */
 };
 
 struct mmu_trace_reader; /* opaque; owned by the caller, freed with mmu_trace_close() */
@@ -139,6 +140,22 @@ MMU_API int64_t mmu_trace_read_marked(struct mmu_trace_reader *reader, struct mm
                                       struct mmu_error *err);
 
 /*
+ * The next stretch as page runs (mmusim/runs.h), of a binary trace that stores them (mmu_trace_info.heads >
+ * 0). Returns how many references it stands for, at most max and at most 65536, with *runs filled; the reader
+ * then stands behind them. Marks as with mmu_trace_read_marked(), but they come alone: 0 is returned then. 0
+ * references and 0 marks are the end. runs->expand() brings the references themselves; *runs and what it
+ * points to stay valid until the reader's next call.
+ *
+ * MMU_ERR_UNSUPPORTED, without a word in *err: there are no runs to be had here, and nothing was read. The
+ * trace stores none, or the next stretch is longer than max, or the reader stands inside one, after a seek or
+ * another read: mmu_trace_read_marked() goes on. Other negative statuses as there.
+ */
+struct mmu_runs;
+MMU_API int64_t mmu_trace_read_runs(struct mmu_trace_reader *reader, size_t max, struct mmu_runs *runs,
+                                    struct mmu_trace_mark *marks, size_t max_marks, size_t *n_marks,
+                                    struct mmu_error *err);
+
+/*
  * Positions the reader before reference number n (0-based). Binary form on a seekable file: by the block
  * index; otherwise reads forward; backwards on a pipe: MMU_ERR_UNSUPPORTED. With n > 0 the next marks that
  * are delivered say first which process, thread, cpu and time it is there (of each that the trace has told),
@@ -174,11 +191,14 @@ MMU_API uint64_t mmu_trace_checksum_marks(uint64_t before, const struct mmu_trac
 
 struct mmu_trace_writer; /* opaque; ends with mmu_trace_finish() or mmu_trace_abort() */
 
+struct mmu_head;
 /* How to write. Zero-initialise: all defaults. */
 struct mmu_trace_write_options {
     enum mmu_trace_format format; /* TEXT or BINARY; AUTO: BINARY */
     const char *source;           /* one line, how it was recorded; NULL: "" */
     int level;                    /* BINARY: of zstd, 1 (fast) to 19 (small); 0: the default, 9 */
+    /* BINARY: mmu_runs_collapse() of mmusim/runs.h, to store page runs beside the references. NULL: none. */
+    size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to);
 };
 
 /* Creates a trace file. It is written beside its final place and renamed into it by mmu_trace_finish().

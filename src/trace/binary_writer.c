@@ -2,32 +2,51 @@
  * binary_writer.c: writes the binary form (see format.h). Each block goes to the file as soon as it is full,
  * so that all complete blocks outlive a crash; the header is written twice.
  */
-#include "block.h"
+#include "binary.h"
 #include "bytes.h"
 #include "error.h"
 #include "hash.h"
 #include "writer.h"
 
+#include "bits.h"
+
 #include <stdlib.h>
-#include <zstd.h>
+
+/* Page runs of a block being collected. All NULL without. */
+struct runs_writer {
+    size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to);
+    struct mmu_access *references; /* of the block */
+    struct mmu_head *heads;
+    uint8_t *members;
+    struct block_encoder encoder;
+    uint32_t count; /* heads */
+};
 
 struct binary_writer {
     struct block_encoder encoder;
+    struct marks_encoder marks;
+    struct runs_writer runs;
+    struct mark_state begun, now; /* at the block's begin, and behind its last mark */
     ZSTD_CCtx *zstd;
     uint8_t *packed; /* room for a block header and all packed streams */
     size_t packed_size;
-    uint8_t *index; /* 16 bytes a block: offset, first reference */
-    uint32_t blocks, index_room;
+    struct index_entry *index;
+    uint64_t *maps; /* offsets */
+    uint32_t blocks, maps_count;
     uint64_t first; /* number of the begun block's first reference */
 };
+
+/* References and heads that a block has at most. */
+enum { MOST = 2 * MMT_BLOCK_TOKENS };
 
 static int no_memory(const struct mmu_trace_writer *w, struct mmu_error *err)
 {
     return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "out of memory");
 }
 
-/* The header as it is now; index: offset of the index, 0: unfinished. Returns its length. */
-static size_t make_header(const struct mmu_trace_writer *w, uint64_t index, uint8_t header[MMT_HEADER_MAX])
+/* The header as it is now. Returns its length. */
+static size_t make_header(const struct mmu_trace_writer *w, enum mmt_state state, uint64_t end,
+                          uint8_t header[MMT_HEADER_MAX])
 {
     const struct binary_writer *b = w->state;
     size_t source = strlen(w->info.source), length = MMT_HEADER_FIXED + ((source + 7) & ~(size_t)7) + 8;
@@ -36,61 +55,160 @@ static size_t make_header(const struct mmu_trace_writer *w, uint64_t index, uint
     memcpy(header, MMT_MAGIC, MMT_MAGIC_LENGTH);
     put32(header + 8, MMT_VERSION);
     put32(header + 12, (uint32_t)length);
-    if (index) {
-        put64(header + 16, w->info.count);
-        for (int k = 0; k < MMU_KINDS; k++)
-            put64(header + 24 + 8 * k, w->info.kinds[k]);
-        put64(header + 48, w->info.checksum);
-        put64(header + 56, index);
-        put32(header + 64, b->blocks);
-        put32(header + 68, 1);
-    }
-    put32(header + 72, (uint32_t)source);
+    put32(header + 16, state);
+    put32(header + 20, (uint32_t)source);
+    if (state == MMT_FINISHED)
+        totals_put(header + MMT_TOTALS_AT,
+                   &(struct totals){.end = end, .blocks = b->blocks, .maps = b->maps_count}, &w->info);
     memcpy(header + MMT_HEADER_FIXED, w->info.source, source);
     put64(header + length - 8, hash_bytes(header, length - 8, 0));
     return length;
+}
+
+static bool runs_init(struct runs_writer *r, const struct mmu_trace_writer *w)
+{
+    r->collapse = w->collapse;
+    if (!r->collapse)
+        return true;
+    r->references = malloc(MOST * sizeof *r->references);
+    r->heads = malloc(MOST * sizeof *r->heads);
+    r->members = malloc((size_t)MOST * HEAD_BYTES);
+    return r->references && r->heads && r->members && block_encoder_init(&r->encoder);
 }
 
 static int binary_create(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct binary_writer *b = w->state = calloc(1, sizeof *b);
     uint8_t header[MMT_HEADER_MAX];
-    size_t room = MMT_BLOCK_HEADER;
 
     if (!b)
         return no_memory(w, err);
-    if (!output_seekable(w->output))
-        return err_at(err, MMU_ERR_UNSUPPORTED, output_name(w->output), 0, 0,
-                      "the binary form needs a regular file, a pipe or device takes text only");
-    room += 3 * ZSTD_compressBound(MMT_BLOCK_TOKENS) + ZSTD_compressBound(MMT_BLOCK_TOKENS * 4) +
-            ZSTD_compressBound(MMT_BLOCK_TOKENS * (MMT_DELTA_MAX + MMT_SIZE_BYTES));
-    b->packed_size = room;
-    b->packed = malloc(room);
+    b->packed_size = MMT_BLOCK_HEADER;
+    for (int s = 0; s < MMT_ALL_STREAMS; s++)
+        b->packed_size += ZSTD_compressBound(
+            s > MMT_MARKS && !w->collapse ? 0 : stream_most(s, MMT_BLOCK_TOKENS, MMT_BLOCK_TOKENS, MOST));
+    b->packed = malloc(b->packed_size);
     b->zstd = ZSTD_createCCtx();
-    if (!b->packed || !b->zstd || !block_encoder_init(&b->encoder))
+    if (!b->packed || !b->zstd || !block_encoder_init(&b->encoder) || !marks_encoder_init(&b->marks) ||
+        !runs_init(&b->runs, w))
         return no_memory(w, err);
     w->info.version = MMT_VERSION;
     block_encode_begin(&b->encoder);
-    return output_write(w->output, header, make_header(w, 0, header), err);
+    marks_encode_begin(&b->marks);
+    return output_write(
+        w->output, header,
+        make_header(w, output_seekable(w->output) ? MMT_UNFINISHED : MMT_PIPED, 0, header), err);
+}
+
+/* Makes room for one more in an array that grows by doubling. */
+static void *one_more(void *array, uint32_t count, size_t size)
+{
+    if (count && (count < 64 || (count & (count - 1))))
+        return array;
+    return realloc(array, size * (count ? 2 * (size_t)count : 64));
 }
 
 /* The index in memory gets one more block. */
 static int remember_block(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct binary_writer *b = w->state;
+    struct index_entry *index = one_more(b->index, b->blocks, sizeof *index);
 
-    if (b->blocks == b->index_room) {
-        uint32_t room = b->index_room ? b->index_room * 2 : 64;
-        uint8_t *index = realloc(b->index, (size_t)room * 16 + 16);
-        if (!index)
-            return no_memory(w, err);
-        b->index = index;
-        b->index_room = room;
-    }
-    put64(b->index + 8 + (size_t)b->blocks * 16, output_offset(w->output));
-    put64(b->index + 16 + (size_t)b->blocks * 16, b->first);
-    b->blocks++;
+    if (!index)
+        return no_memory(w, err);
+    b->index = index;
+    b->index[b->blocks++] = (struct index_entry){output_offset(w->output), b->first};
     return MMU_OK;
+}
+
+/* Where the stretch that begins at `from` ends: at the next mark, behind MMT_STRETCH references, at the end.
+ * *mark: the next mark in the block, its `at` UINT64_MAX when there is none. */
+static uint32_t stretch_end(struct marks_decoder *d, struct mmu_trace_mark *mark, uint32_t from, uint32_t all)
+{
+    uint64_t end = from + (uint64_t)MMT_STRETCH;
+
+    while (mark->at <= from)
+        if (marks_decode(d, mark) <= 0)
+            mark->at = UINT64_MAX;
+    end = mark->at < end ? mark->at : end;
+    return end < all ? (uint32_t)end : all;
+}
+
+/* The heads of the encoder's block. */
+static void collect_runs(struct binary_writer *b)
+{
+    struct runs_writer *r = &b->runs;
+    struct marks_decoder d;
+    struct mmu_trace_mark mark = {.at = 0};
+    uint32_t all = b->encoder.references;
+
+    r->count = 0;
+    block_encode_begin(&r->encoder);
+    marks_decode_begin(&d, b->marks.bytes, b->marks.length, b->marks.count);
+    for (uint32_t at = 0; at < all;) {
+        uint32_t end = stretch_end(&d, &mark, at, all);
+        r->count += (uint32_t)r->collapse(r->references + at, end - at, r->heads + r->count);
+        at = end;
+    }
+    for (uint32_t i = 0; i < r->count; i++)
+        block_encode(&r->encoder, &r->heads[i].access);
+}
+
+/* One stream into the packed block. */
+static int pack(struct mmu_trace_writer *w, int stream, const uint8_t *bytes, uint32_t n, size_t *length,
+                struct mmu_error *err)
+{
+    struct binary_writer *b = w->state;
+    size_t packed = 0;
+
+    if (n)
+        packed = ZSTD_compressCCtx(b->zstd, b->packed + *length, b->packed_size - *length, bytes, n, w->level);
+    if (ZSTD_isError(packed))
+        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s", ZSTD_getErrorName(packed));
+    put32(b->packed + 80 + 4 * stream, n);
+    put32(b->packed + 128 + 4 * stream, (uint32_t)packed);
+    *length += packed;
+    return MMU_OK;
+}
+
+/* The fields of the block's header that are no lengths. */
+static void put_header(struct binary_writer *b, uint32_t attribute, uint32_t head_attribute)
+{
+    uint8_t *header = b->packed;
+
+    memset(header, 0, MMT_BLOCK_HEADER);
+    memcpy(header, MMT_BLOCK_MAGIC, 4);
+    put32(header + 4, b->encoder.references);
+    put64(header + 8, b->first);
+    put32(header + 16, b->encoder.tokens);
+    put32(header + 20, attribute);
+    put32(header + 24, b->marks.count);
+    put32(header + 28, b->begun.told);
+    for (int k = 0; k < MMU_MARK_EVENT; k++)
+        put64(header + 32 + 8 * k, b->begun.value[k]);
+    put32(header + 64, b->runs.count);
+    put32(header + 68, b->runs.count ? b->runs.encoder.tokens : 0);
+    put32(header + 72, head_attribute);
+}
+
+static int pack_streams(struct mmu_trace_writer *w, size_t *length, struct mmu_error *err)
+{
+    struct binary_writer *b = w->state;
+    struct runs_writer *r = &b->runs;
+    int code = MMU_OK;
+
+    for (int s = 0; s < MMT_STREAMS && !code; s++)
+        code = pack(w, s, b->encoder.streams[s], b->encoder.lengths[s], length, err);
+    if (!code)
+        code = pack(w, MMT_MARKS, b->marks.bytes, b->marks.length, length, err);
+    if (!r->count)
+        return code;
+    for (int s = 0; s < MMT_STREAMS && !code; s++)
+        code = pack(w, MMT_HEAD_CODE + s, r->encoder.streams[s], r->encoder.lengths[s], length, err);
+    if (!code)
+        code = pack(w, MMT_HEAD_MEMBERS, r->members, heads_encode_members(r->heads, r->count, r->members),
+                    length, err);
+    return code;
 }
 
 /* Packs and writes the encoder's block, if it holds anything, and begins the next. */
@@ -98,37 +216,30 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct binary_writer *b = w->state;
     struct block_encoder *e = &b->encoder;
-    uint32_t attribute;
     uint8_t *header = b->packed;
     size_t length = MMT_BLOCK_HEADER;
+    uint32_t attribute, head_attribute = 0;
     int code;
 
-    if (!e->references)
+    if (!e->references && !b->marks.count)
         return MMU_OK;
     attribute = block_encode_end(e);
-    memset(header, 0, MMT_BLOCK_HEADER);
-    memcpy(header, MMT_BLOCK_MAGIC, 4);
-    put32(header + 4, e->references);
-    put64(header + 8, b->first);
-    put32(header + 16, e->tokens);
-    put32(header + 20, attribute);
-    for (int s = 0; s < MMT_STREAMS; s++) {
-        size_t n = 0;
-        if (e->lengths[s])
-            n = ZSTD_compressCCtx(b->zstd, b->packed + length, b->packed_size - length, e->streams[s],
-                                  e->lengths[s], w->level);
-        if (ZSTD_isError(n))
-            return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s", ZSTD_getErrorName(n));
-        put32(header + 24 + 4 * s, e->lengths[s]);
-        put32(header + 44 + 4 * s, (uint32_t)n);
-        length += n;
+    if (b->runs.collapse) {
+        collect_runs(b);
+        head_attribute = block_encode_end(&b->runs.encoder);
+        w->info.heads += b->runs.count;
     }
-    put64(header + 64, hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0));
-    put64(header + 72, hash_bytes(header, 72, 0));
+    put_header(b, attribute, head_attribute);
+    if ((code = pack_streams(w, &length, err)))
+        return code;
+    put64(header + 176, hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0));
+    put64(header + 184, hash_bytes(header, 184, 0));
     if ((code = remember_block(w, err)) || (code = output_write(w->output, b->packed, length, err)))
         return code;
     b->first += e->references;
+    b->begun = b->now;
     block_encode_begin(e);
+    marks_encode_begin(&b->marks);
     return MMU_OK;
 }
 
@@ -138,50 +249,110 @@ static int binary_write(struct mmu_trace_writer *w, const struct mmu_access *fro
     struct binary_writer *b = w->state;
 
     for (size_t i = 0; i < n; i++) {
-        if (block_encode(&b->encoder, from + i))
-            continue;
-        int code = flush_block(w, err);
-        if (code)
-            return code;
-        block_encode(&b->encoder, from + i);
+        if (UNLIKELY(!block_encode(&b->encoder, from + i))) {
+            int code = flush_block(w, err);
+            if (code)
+                return code;
+            block_encode(&b->encoder, from + i);
+        }
+        if (b->runs.references) {
+            struct mmu_access *kept = &b->runs.references[b->encoder.references - 1];
+            *kept = from[i];
+            if (!(kept->flags & MMU_AF_GAP))
+                kept->gap = 0;
+        }
     }
     return MMU_OK;
 }
 
+/* The mark stands in the block of the reference behind it, so that whoever seeks that one finds it. */
 static int binary_mark(struct mmu_trace_writer *w, const struct mmu_trace_mark *mark, struct mmu_error *err)
 {
-    (void)mark;
-    return err_at(err, MMU_ERR_UNSUPPORTED, output_name(w->output), 0, 0,
-                  "version 1 of the binary form has no marks");
+    struct binary_writer *b = w->state;
+    int code = MMU_OK;
+
+    if (!block_encode_room(&b->encoder) || !marks_encode_room(&b->marks))
+        code = flush_block(w, err);
+    if (code)
+        return code;
+    block_encode_settle(&b->encoder);
+    marks_encode(&b->marks, mark, b->encoder.references);
+    info_remember_mark(&b->now, mark);
+    return MMU_OK;
 }
 
 static int binary_maps(struct mmu_trace_writer *w, uint64_t pid, const char *text, size_t n,
                        struct mmu_error *err)
 {
-    (void)pid, (void)text, (void)n;
-    return binary_mark(w, NULL, err);
+    struct binary_writer *b = w->state;
+    size_t room = MMT_MAPS_HEADER + ZSTD_compressBound(n), packed = 0;
+    uint8_t *section = calloc(1, room);
+    uint64_t *maps = one_more(b->maps, b->maps_count, sizeof *maps);
+    int code;
+
+    b->maps = maps ? maps : b->maps;
+    if (!section || !maps) {
+        free(section);
+        return no_memory(w, err);
+    }
+    if (n)
+        packed =
+            ZSTD_compressCCtx(b->zstd, section + MMT_MAPS_HEADER, room - MMT_MAPS_HEADER, text, n, w->level);
+    if (ZSTD_isError(packed)) {
+        free(section);
+        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s", ZSTD_getErrorName(packed));
+    }
+    memcpy(section, MMT_MAPS_MAGIC, 4);
+    put32(section + 4, (uint32_t)n);
+    put64(section + 8, pid);
+    put32(section + 16, (uint32_t)packed);
+    put64(section + 24, hash_bytes(section + MMT_MAPS_HEADER, packed, 0));
+    put64(section + 32, hash_bytes(section, 32, 0));
+    b->maps[b->maps_count++] = output_offset(w->output);
+    code = output_write(w->output, section, MMT_MAPS_HEADER + packed, err);
+    free(section);
+    return code;
+}
+
+static int write_end(struct mmu_trace_writer *w, struct mmu_error *err)
+{
+    const struct binary_writer *b = w->state;
+    struct totals totals = {.end = output_offset(w->output), .blocks = b->blocks, .maps = b->maps_count};
+    size_t length = 8 + 16 * (size_t)b->blocks + 8 * (size_t)b->maps_count + MMT_TOTALS, at = 8;
+    uint8_t *end = malloc(length + MMT_TRAILER);
+    int code;
+
+    if (!end)
+        return no_memory(w, err);
+    memcpy(end, MMT_INDEX_MAGIC, 4);
+    put32(end + 4, b->blocks);
+    for (uint32_t i = 0; i < b->blocks; i++, at += 16) {
+        put64(end + at, b->index[i].offset);
+        put64(end + at + 8, b->index[i].first);
+    }
+    for (uint32_t i = 0; i < b->maps_count; i++, at += 8)
+        put64(end + at, b->maps[i]);
+    totals_put(end + at, &totals, &w->info);
+    put64(end + length, hash_bytes(end, length, 0));
+    put64(end + length + 8, totals.end);
+    memcpy(end + length + 16, MMT_END_MAGIC, 8);
+    code = output_write(w->output, end, length + MMT_TRAILER, err);
+    free(end);
+    return code;
 }
 
 static int binary_finish(struct mmu_trace_writer *w, struct mmu_error *err)
 {
-    struct binary_writer *b = w->state;
-    uint8_t header[MMT_HEADER_MAX], empty[16];
-    uint8_t *index;
-    size_t length;
-    uint64_t at;
+    uint8_t header[MMT_HEADER_MAX];
+    uint64_t end;
     int code = flush_block(w, err);
 
-    if (code)
+    end = output_offset(w->output);
+    if (code || (code = write_end(w, err)))
         return code;
-    index = b->blocks ? b->index : empty; /* of a trace without references */
-    length = 8 + (size_t)b->blocks * 16;
-    memcpy(index, MMT_INDEX_MAGIC, 4);
-    put32(index + 4, b->blocks);
-    put64(index + length, hash_bytes(index, length, 0));
-    at = output_offset(w->output);
-    if ((code = output_write(w->output, index, length + 8, err)))
-        return code;
-    return output_rewrite(w->output, 0, header, make_header(w, at, header), err);
+    if (!output_seekable(w->output))
+        return MMU_OK;
+    return output_rewrite(w->output, 0, header, make_header(w, MMT_FINISHED, end, header), err);
 }
 
 static void binary_free(struct mmu_trace_writer *w)
@@ -191,9 +362,15 @@ static void binary_free(struct mmu_trace_writer *w)
     if (!b)
         return;
     block_encoder_free(&b->encoder);
+    block_encoder_free(&b->runs.encoder);
+    marks_encoder_free(&b->marks);
+    free(b->runs.references);
+    free(b->runs.heads);
+    free(b->runs.members);
     ZSTD_freeCCtx(b->zstd);
     free(b->packed);
     free(b->index);
+    free(b->maps);
     free(b);
 }
 

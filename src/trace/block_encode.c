@@ -155,15 +155,20 @@ bool block_encode(struct block_encoder *e, const struct mmu_access *a)
     return true;
 }
 
-uint32_t block_encode_end(struct block_encoder *e)
+void block_encode_settle(struct block_encoder *e)
 {
-    uint32_t attribute;
-
     if (e->has_load) {
         e->has_load = false;
         emit(e, MMT_LOAD, &e->load);
     }
-    attribute = e->streams[MMT_ATTRIBUTE][0];
+}
+
+uint32_t block_encode_end(struct block_encoder *e)
+{
+    uint32_t attribute;
+
+    block_encode_settle(e);
+    attribute = e->tokens ? e->streams[MMT_ATTRIBUTE][0] : 0;
     for (uint32_t i = 1; i < e->tokens; i++)
         if (e->streams[MMT_ATTRIBUTE][i] != attribute)
             return MMT_ATTRIBUTE_VARIES;

@@ -17,6 +17,9 @@
 static const struct reader_ops *const formats[MMU_TRACE_FORMATS] = {
     [MMU_TRACE_TEXT] = &text_reader_ops,
     [MMU_TRACE_BINARY] = &binary_reader_ops,
+    [MMU_TRACE_CHAMPSIM] = &champsim_reader_ops,
+    [MMU_TRACE_CLOUDSUITE] = &cloudsuite_reader_ops,
+    [MMU_TRACE_DRMEMTRACE] = &drmemtrace_reader_ops,
     [MMU_TRACE_DIN] = &din_reader_ops,
     [MMU_TRACE_PINATRACE] = &pinatrace_reader_ops,
 };
@@ -192,12 +195,13 @@ static void take_marks(struct mmu_trace_reader *r, struct mmu_trace_mark *to, si
 {
     for (size_t i = 0; i < n; i++) {
         const struct mmu_trace_mark *m = &r->queue[i];
-        if (m->kind < MMU_MARK_EVENT) {
-            r->here.told |= 1u << m->kind;
-            r->here.value[m->kind] = m->value;
-        }
+        info_remember_mark(&r->here, m);
         if (to)
             to[i] = *m;
+    }
+    if (n) {
+        r->gave_mark = true;
+        r->last_mark = r->queue[n - 1].at;
     }
     r->queued -= n;
     memmove(r->queue, r->queue + n, r->queued * sizeof *r->queue);
@@ -295,14 +299,12 @@ int64_t mmu_trace_read_marked(struct mmu_trace_reader *r, struct mmu_access *to,
                               struct mmu_trace_mark *marks, size_t max_marks, size_t *n_marks,
                               struct mmu_error *err)
 {
-    size_t n = 0, got = 0;
+    size_t n, got = 0;
 
     REQUIRE(max && max_marks >= MMU_MARKS_LEAST);
     *n_marks = 0;
-    if (r->restate && (n = restate(r, marks))) {
-        *n_marks = n;
+    if (r->restate && (*n_marks = restate(r, marks)))
         return 0;
-    }
     /* What mmu_trace_read() left here goes first; then limit keeps the queue within what the caller takes. */
     if (!r->queued && !r->failure.code) {
         r->limit = max_marks < READER_MARKS ? max_marks : READER_MARKS;
@@ -313,6 +315,32 @@ int64_t mmu_trace_read_marked(struct mmu_trace_reader *r, struct mmu_access *to,
     take_marks(r, marks, n);
     *n_marks = n;
     return !got && !n && r->failure.code ? failed(r, err) : (int64_t)got;
+}
+
+int64_t mmu_trace_read_runs(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs,
+                            struct mmu_trace_mark *marks, size_t max_marks, size_t *n_marks,
+                            struct mmu_error *err)
+{
+    int64_t got = 0;
+    size_t n;
+
+    REQUIRE(max && max_marks >= MMU_MARKS_LEAST);
+    *n_marks = 0;
+    if (!r->ops->runs)
+        return MMU_ERR_UNSUPPORTED;
+    if (r->restate && (*n_marks = restate(r, marks)))
+        return 0;
+    if (!r->queued && !r->failure.code) {
+        r->limit = max_marks < READER_MARKS ? max_marks : READER_MARKS;
+        got = r->ops->runs(r, max, runs);
+        if (got < 0)
+            return MMU_ERR_UNSUPPORTED;
+        r->position += (uint64_t)got;
+    }
+    n = r->queued < max_marks ? r->queued : max_marks;
+    take_marks(r, marks, n);
+    *n_marks = n;
+    return !got && !n && r->failure.code ? failed(r, err) : got;
 }
 
 /* Reads and drops until position n. */
@@ -342,7 +370,10 @@ static int go_near(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err
         r->queued = 0;
         return r->ops->jump(r, n, err);
     }
-    if (n >= r->position)
+    /* Marks that stand at n and were delivered are to come again; in a pipe they cannot. */
+    if (n > r->position || (n == r->position && !(r->gave_mark && r->last_mark == n)))
+        return MMU_OK;
+    if (n == r->position && r->input && !input_rewindable(r->input))
         return MMU_OK;
     if (r->input && !input_rewindable(r->input))
         return err_at(err, MMU_ERR_UNSUPPORTED, r->name, 0, 0, "cannot go back in a pipe");
@@ -352,6 +383,7 @@ static int go_near(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err
         memset(r->info.marks, 0, sizeof r->info.marks);
         r->info.time_first = r->info.time_last = 0;
     }
+    r->gave_mark = false;
     r->queued = 0;
     r->position = 0;
     return r->ops->rewind(r, err);

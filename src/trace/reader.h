@@ -7,6 +7,7 @@
 #ifndef TRACE_READER_H
 #define TRACE_READER_H
 
+#include "info.h"
 #include "input.h"
 
 #include <mmusim/trace.h>
@@ -58,14 +59,11 @@ struct reader_ops {
      * r->position and r->here. NULL: only reading goes forward.
      */
     int (*jump)(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err);
+    /* The next stretch as page runs, at most max references. Returns how many, 0 at the end or before a
+     * failure (r->failure) or for marks, -1: none are to be had. NULL: never any. */
+    int64_t (*runs)(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs);
     /* The consumed part of the input, 0 to 1, -1: unknown. NULL: input_progress(). */
     double (*progress)(const struct mmu_trace_reader *r);
-};
-
-/* The last PROCESS, THREAD, CPU and TIME mark; bit k of `told`: kind k has been said. */
-struct mark_state {
-    uint32_t told;
-    uint64_t value[MMU_MARK_EVENT];
 };
 
 /* One process's maps. */
@@ -92,7 +90,9 @@ struct mmu_trace_reader {
     struct mark_state here; /* of the marks that were delivered or dropped */
     bool restate;           /* here is to be delivered first: after a seek */
     bool counting;          /* marks are counted as they come: the format's header does not tell */
-    size_t queued, limit;   /* queued <= limit <= READER_MARKS */
+    bool gave_mark;         /* the last mark delivered or dropped stood at last_mark */
+    uint64_t last_mark;
+    size_t queued, limit; /* queued <= limit <= READER_MARKS */
     struct mmu_trace_mark queue[READER_MARKS];
 };
 
@@ -120,6 +120,9 @@ int reader_keep_maps(struct mmu_trace_reader *r, uint64_t pid, const char *text,
 
 extern const struct reader_ops text_reader_ops;
 extern const struct reader_ops binary_reader_ops;
+extern const struct reader_ops champsim_reader_ops;
+extern const struct reader_ops cloudsuite_reader_ops;
+extern const struct reader_ops drmemtrace_reader_ops;
 extern const struct reader_ops din_reader_ops;
 extern const struct reader_ops pinatrace_reader_ops;
 

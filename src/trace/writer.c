@@ -90,7 +90,7 @@ int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options
     enum mmu_trace_format format = options ? options->format : MMU_TRACE_AUTO;
     int code;
 
-    REQUIRE((unsigned)format < MMU_TRACE_FORMATS);
+    REQUIRE((unsigned)format < MMU_TRACE_FORMATS && (!options || (unsigned)options->level <= WRITER_LEVEL_MOST));
     if (format == MMU_TRACE_AUTO)
         format = MMU_TRACE_BINARY;
     if (!formats[format])
@@ -103,6 +103,7 @@ int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options
     w->info.format = format;
     w->info.has_count = true;
     w->level = options && options->level ? options->level : WRITER_LEVEL;
+    w->collapse = options ? options->collapse : NULL;
     set_source(&w->info, options ? options->source : NULL);
     code = output_create(&w->output, path, err);
     if (!code) {

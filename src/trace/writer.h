@@ -9,7 +9,7 @@
 #include <mmusim/trace.h>
 
 /* Level 9 of zstd packs within a few per cent of level 19 here, ten times as fast. */
-enum { WRITER_LEVEL = 9, WRITER_MAPS_MAX = 16 << 20 };
+enum { WRITER_LEVEL = 9, WRITER_LEVEL_MOST = 19, WRITER_MAPS_MAX = 16 << 20 };
 
 struct writer_ops {
     int (*create)(struct mmu_trace_writer *w, struct mmu_error *err);
@@ -30,6 +30,7 @@ struct mmu_trace_writer {
     struct output *output;
     void *state; /* the format's own */
     int level;   /* of compression */
+    size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to); /* NULL: no page runs */
     struct mmu_error failure;
     struct mmu_trace_info info;
 };

@@ -7,45 +7,77 @@
 #include "format.h"
 #include "hash.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-/* Length of the packed streams that the block header at `block` announces. */
-static inline size_t trace_packed(const unsigned char *block)
+/* Of a file that begins with these bytes: is it of version 1? */
+static inline bool trace_old(const unsigned char *bytes)
 {
-    size_t packed = 0;
+    return get32(bytes + 8) == 1;
+}
 
-    for (size_t s = 0; s < MMT_STREAMS; s++)
-        packed += get32(block + 44 + 4 * s);
+/* Length of what is packed behind the header of a section. */
+static inline size_t trace_packed(const unsigned char *section, bool old)
+{
+    size_t packed = 0, streams = old ? MMT_STREAMS : MMT_ALL_STREAMS;
+
+    if (!memcmp(section, MMT_MAPS_MAGIC, 4))
+        return get32(section + 16);
+    for (size_t s = 0; s < streams; s++)
+        packed += get32(section + (old ? 44 : 128) + 4 * s);
     return packed;
 }
 
-/* Offsets of the first blocks of a file, at most max; returns their number. */
+/* Length of a section's header; 0: there is no block and no maps. */
+static inline size_t trace_header(const unsigned char *section, size_t left, bool old)
+{
+    size_t length = old ? MMT_BLOCK_HEADER_1 : MMT_BLOCK_HEADER;
+
+    if (left >= length && !memcmp(section, MMT_BLOCK_MAGIC, 4))
+        return length;
+    return !old && left >= MMT_MAPS_HEADER && !memcmp(section, MMT_MAPS_MAGIC, 4) ? MMT_MAPS_HEADER : 0;
+}
+
+/* Offsets of the first blocks and maps of a file, at most max; returns their number. *end: behind them. */
+static inline size_t trace_sections(const unsigned char *bytes, size_t size, size_t *offsets, size_t max,
+                                    size_t *end)
+{
+    size_t at = size > 16 ? get32(bytes + 12) : size, n = 0, header;
+
+    while (n < max && at < size && (header = trace_header(bytes + at, size - at, trace_old(bytes)))) {
+        offsets[n++] = at;
+        at += header + trace_packed(bytes + at, trace_old(bytes));
+    }
+    *end = at;
+    return n;
+}
+
+/* The same for files without maps. */
 static inline size_t trace_blocks(const unsigned char *bytes, size_t size, size_t *offsets, size_t max)
 {
-    size_t at = size > 16 ? get32(bytes + 12) : size, n = 0;
+    size_t end;
 
-    while (n < max && at < size && size - at >= MMT_BLOCK_HEADER && !memcmp(bytes + at, MMT_BLOCK_MAGIC, 4)) {
-        offsets[n++] = at;
-        at += MMT_BLOCK_HEADER + trace_packed(bytes + at);
-    }
-    return n;
+    return trace_sections(bytes, size, offsets, max, &end);
 }
 
 static inline void trace_sign(unsigned char *bytes, size_t size)
 {
-    size_t offsets[16], n = trace_blocks(bytes, size, offsets, 16),
-                        header = size > 16 ? get32(bytes + 12) : 0;
+    size_t offsets[16], end, header = size > 16 ? get32(bytes + 12) : 0;
+    bool old = size > 16 && trace_old(bytes);
+    size_t n = trace_sections(bytes, size, offsets, 16, &end), tail = old ? 8 : MMT_TRAILER;
 
-    if (header >= MMT_HEADER_FIXED + 8 && header <= size)
+    if (header >= MMT_HEADER_FIXED_1 + 8 && header <= size)
         put64(bytes + header - 8, hash_bytes(bytes, header - 8, 0));
     for (size_t i = 0; i < n; i++) {
-        unsigned char *block = bytes + offsets[i];
-        size_t packed = trace_packed(block);
-        if (packed <= size - offsets[i] - MMT_BLOCK_HEADER)
-            put64(block + 64, hash_bytes(block + MMT_BLOCK_HEADER, packed, 0));
-        put64(block + 72, hash_bytes(block, 72, 0));
+        unsigned char *section = bytes + offsets[i];
+        size_t length = trace_header(section, size - offsets[i], old), packed = trace_packed(section, old);
+        if (packed <= size - offsets[i] - length)
+            put64(section + length - 16, hash_bytes(section + length, packed, 0));
+        put64(section + length - 8, hash_bytes(section, length - 8, 0));
     }
+    if (end < size && size - end > tail + 8 && !memcmp(bytes + end, MMT_INDEX_MAGIC, 4))
+        put64(bytes + size - tail, hash_bytes(bytes + end, size - end - tail, 0));
 }
 
 #endif
