@@ -58,9 +58,11 @@ static void refuses(const char *text, size_t n, int code, const char *message)
 
 static void refused(void **state)
 {
-    char text[5000];
+    const size_t longest = 262143;
+    char *text = malloc(longest + 100);
 
     (void)state;
+    assert_non_null(text);
     refuses("0 1\n5 2\n", 1, MMU_ERR_FORMAT,
             ":2:1: found '5 2', expected a label: 0 read, 1 write, 2 fetch, 3 or 4");
     refuses("0 1\n0 2\n I  04001090,3\n", 2, MMU_ERR_FORMAT,
@@ -79,8 +81,18 @@ static void refused(void **state)
     refuses("r 10 1001\n", 0, MMU_ERR_RANGE, ":1:6: found '1001', expected a size of 1 to 1000 bytes");
     refuses("r ffffffffffffffff 2\n", 0, MMU_ERR_RANGE,
             ":1:3: found 'ffffffffffffffff 2', expected a reference that ends below 2^64");
-    snprintf(text, sizeof text, "0 1\n0 2 %04500d\n", 0);
-    refuses(text, 1, MMU_ERR_FORMAT, ":2:4096: the line is too long, expected at most 4095 characters");
+    /* The longest line that is read, and one that is longer. */
+    for (size_t more = 0; more < 2; more++) {
+        size_t n = (size_t)sprintf(text, "0 1\n0 2 ");
+        memset(text + n, 'x', longest);
+        strcpy(text + 4 + longest + more, "\n1 3\n");
+        if (more)
+            refuses(text, 1, MMU_ERR_FORMAT,
+                    ":2:262144: the line is too long, expected at most 262143 characters");
+        else
+            READS(text, 0, A(1, 4, MMU_LOAD), A(2, 4, MMU_LOAD), A(3, 4, MMU_STORE));
+    }
+    free(text);
 }
 
 /* The window over the file ends in the middle of lines, everywhere. */

@@ -24,8 +24,7 @@ enum { RAW_SIZE = 1 << 18, HEAD_SIZE = 4096 };
 
 struct input {
     char *name;
-    const void *native;
-    size_t native_length;
+    bool (*native)(const unsigned char *head, size_t n); /* or NULL */
     int fd;
     bool owns_fd;
     bool regular;
@@ -38,6 +37,7 @@ struct input {
     struct archive *archive;    /* NULL: the raw bytes are the input */
     bool archive_end;
     bool joined;                  /* an archive's files are one stream */
+    bool several;                 /* stopped before a second file, which can still be joined */
     struct mmu_error failed;      /* what libarchive said, kept until what came before it is delivered */
     size_t head_pos, head_filled; /* only with an archive; head_pos <= head_filled <= HEAD_SIZE */
     uint64_t offset;
@@ -126,7 +126,7 @@ static bool archive_next(struct input *in, bool first)
         if (archive_entry_filetype(entry) == AE_IFDIR)
             continue;
         if (!first && !in->joined) {
-            in->archive_end = true;
+            in->archive_end = in->several = true;
             err_at(&in->failed, MMU_ERR_FORMAT, in->name, 0, 0, "an archive of several files, expected one");
             return false;
         }
@@ -197,7 +197,7 @@ static int start(struct input *in, struct mmu_error *err)
     if (!in->raw_filled)
         return err_at(err, MMU_ERR_FORMAT, in->name, 0, 0, "the file is empty, expected a trace");
     n = in->raw_filled < HEAD_SIZE ? in->raw_filled : HEAD_SIZE;
-    if (n >= in->native_length && !memcmp(in->raw, in->native, in->native_length))
+    if (in->native && in->native(in->raw, n))
         return MMU_OK;
     if (is_text(in->raw, n < 512 ? n : 512))
         return MMU_OK;
@@ -229,7 +229,7 @@ static int open_descriptor(struct input *in, const char *path, struct mmu_error 
     return MMU_OK;
 }
 
-int input_open(struct input **out, const char *path, const void *native, size_t native_length,
+int input_open(struct input **out, const char *path, bool (*native)(const unsigned char *head, size_t n),
                struct mmu_error *err)
 {
     struct input *in = calloc(1, sizeof *in);
@@ -240,7 +240,6 @@ int input_open(struct input **out, const char *path, const void *native, size_t 
         return err_at(err, MMU_ERR_NOMEM, path, 0, 0, "out of memory");
     }
     in->native = native;
-    in->native_length = native_length;
     code = open_descriptor(in, path, err);
     if (!code)
         code = start(in, err);
@@ -316,6 +315,10 @@ int64_t input_read(struct input *in, void *to, size_t n, struct mmu_error *err)
 void input_join(struct input *in)
 {
     in->joined = true;
+    if (in->several) { /* the first file was shorter than the head */
+        in->several = in->archive_end = false;
+        memset(&in->failed, 0, sizeof in->failed);
+    }
 }
 
 bool input_seekable(const struct input *in)

@@ -1,7 +1,7 @@
 /*
  * input.h: the bytes of a file or of standard input, decompressed on the way. Constant memory.
  *
- * What looks like plain text or like our binary form is read as it is and can be sought if it is a regular
+ * What looks like plain text or is native to the caller is read as it is and can be sought if it is a regular
  * file. Everything else goes through libarchive: every compression that it knows, and tar and zip archives
  * that hold one file.
  */
@@ -14,9 +14,10 @@ struct input;
 
 /*
  * Opens path ("-": standard input). An absent or unreadable file, a directory and an input without a byte are
- * errors. native: the first bytes of a format that is never to be taken for an archive.
+ * errors. native: whether these first bytes, at most 4096, are those of a format that is never to be taken
+ * for a compressed one or an archive; NULL: none are.
  */
-int input_open(struct input **out, const char *path, const void *native, size_t native_length,
+int input_open(struct input **out, const char *path, bool (*native)(const unsigned char *head, size_t n),
                struct mmu_error *err);
 void input_close(struct input *in); /* NULL is allowed */
 

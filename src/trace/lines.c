@@ -48,9 +48,9 @@ enum lines_state lines_complete(struct lines *l, struct mmu_error *err)
     struct mmu_error failed = {0};
 
     while (!memchr(l->buffer + l->at, '\n', l->end - l->at)) {
-        if (l->end - l->at >= LINES_LIMIT) {
-            err_at(err, MMU_ERR_FORMAT, input_name(l->input), line_number(l), LINES_LIMIT,
-                   "the line is too long, expected at most %d characters", LINES_LIMIT - 1);
+        if (l->end - l->at == LINES_BUFFER) {
+            err_at(err, MMU_ERR_FORMAT, input_name(l->input), line_number(l), LINES_BUFFER,
+                   "the line is too long, expected at most %d characters", LINES_BUFFER - 1);
             return LINES_FAILED;
         }
         if (!l->ended && refill(l, &failed))

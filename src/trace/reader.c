@@ -6,7 +6,6 @@
 
 #include "bits.h"
 #include "error.h"
-#include "format.h"
 #include "info.h"
 
 #include <stdlib.h>
@@ -24,22 +23,25 @@ static const struct reader_ops *const formats[MMU_TRACE_FORMATS] = {
     [MMU_TRACE_PINATRACE] = &pinatrace_reader_ops,
 };
 
-/* The format that is surest of the input's first bytes. AUTO: none. */
-static enum mmu_trace_format find_format(const struct mmu_trace_reader *r)
+/* The format that is surest of an input's first bytes. AUTO: none. */
+static enum mmu_trace_format find_format(const unsigned char *head, size_t n, const char *name)
 {
     enum mmu_trace_format best = MMU_TRACE_AUTO;
-    const unsigned char *head;
-    size_t n = input_head(r->input, &head);
     unsigned surest = SNIFF_NO;
 
     for (int f = 0; f < MMU_TRACE_FORMATS; f++) {
-        unsigned sure = formats[f] ? formats[f]->sniff(head, n, r->name) : SNIFF_NO;
+        unsigned sure = formats[f] ? formats[f]->sniff(head, n, name) : SNIFF_NO;
         if (sure > surest) {
             surest = sure;
             best = (enum mmu_trace_format)f;
         }
     }
     return best;
+}
+
+bool reader_is_native(const unsigned char *head, size_t n)
+{
+    return find_format(head, n, "") != MMU_TRACE_AUTO;
 }
 
 static int choose(struct mmu_trace_reader *r, enum mmu_trace_format format, struct mmu_error *err)
@@ -51,7 +53,7 @@ static int choose(struct mmu_trace_reader *r, enum mmu_trace_format format, stru
         return err_at(err, MMU_ERR_FORMAT, r->name, 0, 0,
                       "nothing in it after decompression, expected a trace");
     if (format == MMU_TRACE_AUTO)
-        format = find_format(r);
+        format = find_format(head, n, r->name);
     if (format == MMU_TRACE_AUTO)
         return err_offset(
             err, MMU_ERR_FORMAT, r->name, 0,
@@ -104,7 +106,7 @@ static int start(struct mmu_trace_reader *r, const char *path, const struct mmu_
     if (is_folder(path)) {
         code = choose_folder(r, format, err);
     } else {
-        code = input_open(&r->input, path, MMT_MAGIC, MMT_MAGIC_LENGTH, err);
+        code = input_open(&r->input, path, reader_is_native, err);
         if (!code)
             code = choose(r, format, err);
     }

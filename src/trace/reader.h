@@ -111,6 +111,10 @@ void reader_mark(struct mmu_trace_reader *r, uint64_t at, enum mmu_mark_kind kin
 /* The same for PROCESS, THREAD, CPU and TIME unless it says what was said already. */
 void reader_mark_change(struct mmu_trace_reader *r, uint64_t at, enum mmu_mark_kind kind, uint64_t value);
 
+/* Is this what a trace of some format begins with, as it is, neither compressed nor packed? For
+ * input_open(). */
+bool reader_is_native(const unsigned char *head, size_t n);
+
 /* Counts references in r->info. */
 void reader_count(struct mmu_trace_reader *r, const struct mmu_access *a, size_t n);
 
