@@ -176,8 +176,8 @@ static inline void write_trace(const char *path, enum mmu_trace_format format, c
  * Reads everything in steps of `step`. Returns the references, freed by the caller; *n how many; *code how it
  * ended. Opening may fail too: then *n is 0 and NULL is returned.
  */
-static inline struct mmu_access *read_trace(const char *path, size_t step, size_t *n, int *code,
-                                            struct mmu_error *err)
+static inline struct mmu_access *read_trace_as(const char *path, enum mmu_trace_format format, size_t step,
+                                               size_t *n, int *code, struct mmu_error *err)
 {
     struct mmu_trace_reader *r = NULL;
     struct mmu_access *a = NULL;
@@ -186,7 +186,7 @@ static inline struct mmu_access *read_trace(const char *path, size_t step, size_
 
     memset(err, 0, sizeof *err);
     *n = 0;
-    *code = mmu_trace_open(path, MMU_TRACE_AUTO, &r, err);
+    *code = mmu_trace_open(path, format, &r, err);
     if (*code)
         return NULL;
     do {
@@ -204,6 +204,12 @@ static inline struct mmu_access *read_trace(const char *path, size_t step, size_
         assert_int_equal(mmu_trace_read(r, a, 1, NULL), got);
     mmu_trace_close(r);
     return a;
+}
+
+static inline struct mmu_access *read_trace(const char *path, size_t step, size_t *n, int *code,
+                                            struct mmu_error *err)
+{
+    return read_trace_as(path, MMU_TRACE_AUTO, step, n, code, err);
 }
 
 static inline void assert_same(const struct mmu_access *a, const struct mmu_access *b, size_t n)
@@ -233,14 +239,15 @@ static inline void assert_trace(const char *path, size_t step, const struct mmu_
 
 /* The file delivers n references and then this error, formatted, or its begin. The file's path in it is cut
  * off. */
-static inline void assert_refused(const char *path, int64_t n, int code, const char *message)
+static inline void assert_refused_as(const char *path, enum mmu_trace_format format, int64_t n, int code,
+                                     const char *message)
 {
     struct mmu_error err;
     char line[1024], *text = line;
     size_t got;
     int actual;
 
-    free(read_trace(path, 100, &got, &actual, &err));
+    free(read_trace_as(path, format, 100, &got, &actual, &err));
     mmu_error_format(&err, line, sizeof line);
     if (!strncmp(line, path, strlen(path)))
         text += strlen(path);
@@ -250,6 +257,11 @@ static inline void assert_refused(const char *path, int64_t n, int code, const c
     assert_int_equal(err.code, code);
     if (n >= 0)
         assert_int_equal(got, n);
+}
+
+static inline void assert_refused(const char *path, int64_t n, int code, const char *message)
+{
+    assert_refused_as(path, MMU_TRACE_AUTO, n, code, message);
 }
 
 #endif

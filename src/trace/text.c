@@ -15,16 +15,18 @@
  * LINE_MAX_: a longer line can be no reference. BUFFER holds many lines; a guard of newlines behind it ends
  * every scan.
  */
-enum { BUFFER = 1 << 18, LINE_LIMIT = 1 << 12, GUARD = 32 };
+enum { BUFFER = 1 << 18, LINE_LIMIT = 1 << 12, GUARD = 32, OTHERS_MOST = 1000 };
 
 /* at <= end <= BUFFER; buffer[end..end+GUARD) are newlines. */
 struct text {
     struct input *input;
     uint64_t line; /* number of the line at `at`, from 1 */
     size_t at, end;
-    bool ended;       /* the input has no more bytes */
-    bool passing;     /* in the middle of a long line that is passed over */
-    bool has_pending; /* the second half of an M line, for which there was no room */
+    bool ended;             /* the input has no more bytes */
+    uint64_t others;        /* lines that are nothing, before the first reference or mark */
+    struct mmu_error other; /* the first of them */
+    bool passing;           /* in the middle of a long line that is passed over */
+    bool has_pending;       /* the second half of an M line, for which there was no room */
     struct mmu_access pending;
     char buffer[BUFFER + GUARD];
 };
@@ -143,12 +145,36 @@ static int take_mark(struct mmu_trace_reader *r, struct text *t, const char *lin
     return MMU_OK;
 }
 
+/* Has there been neither reference nor mark, but lines that are nothing? */
+static bool is_nothing(const struct mmu_trace_reader *r, const struct text *t)
+{
+    uint64_t sum = r->info.maps;
+
+    for (int k = 0; k < MMU_KINDS; k++)
+        sum += r->info.kinds[k];
+    for (int k = 0; k < MMU_MARK_KINDS; k++)
+        sum += r->info.marks[k];
+    return !sum && t->others;
+}
+
+/* A line that is nothing: passed over, but not too many of them before anything else. */
+static int pass_other(struct mmu_trace_reader *r, struct text *t, const struct mmu_error *why)
+{
+    if (!t->others++)
+        t->other = *why;
+    if (t->others <= OTHERS_MOST || !is_nothing(r, t))
+        return 0;
+    r->failure = t->other;
+    return t->other.code;
+}
+
 /* A line that the fast path did not take. Returns references written to to[2]; 0: passed over, or the end or
  * a failure (*stop). */
 static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_access to[2], uint64_t at,
                          bool *stop)
 {
     const char *line, *newline, *end;
+    struct mmu_error why;
     bool mark;
     int n;
 
@@ -160,14 +186,21 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
     /* A failure of the input comes after the complete lines; the last line, if it lacks its newline, may be
      * cut. */
     *stop = !newline && (r->failure.code || line == end);
-    if (*stop)
+    if (*stop) {
+        if (!r->failure.code && is_nothing(r, t))
+            r->failure = t->other;
         return 0;
+    }
     mark = text_is_mark(line, end);
     if (mark)
         n = take_mark(r, t, line, end, at);
     else
-        n = text_parse_line(line, end - line > LINE_LIMIT ? line + LINE_LIMIT : end, to, input_name(t->input),
-                            t->line, &r->failure);
+        n = text_parse_line(line, end - line > LINE_LIMIT ? line + LINE_LIMIT : end, to, r->name, t->line,
+                            &why);
+    if (n < 0 && !mark)
+        r->failure = why;
+    if (n == TEXT_OTHER)
+        n = pass_other(r, t, &why);
     if ((n > 0 || (mark && !n)) && end - line >= LINE_LIMIT)
         n = err_at(&r->failure, MMU_ERR_FORMAT, input_name(t->input), (unsigned)t->line, LINE_LIMIT,
                    "the line is too long, expected at most %d characters", LINE_LIMIT - 1);
@@ -257,6 +290,7 @@ static void start(struct mmu_trace_reader *r, struct text *t)
     t->input = r->input;
     t->line = 1;
     t->at = t->end = 0;
+    t->others = 0;
     t->ended = t->passing = t->has_pending = false;
     memset(t->buffer, '\n', GUARD);
     memset(r->info.kinds, 0, sizeof r->info.kinds);
@@ -268,7 +302,7 @@ static void start(struct mmu_trace_reader *r, struct text *t)
 static unsigned text_sniff(const unsigned char *head, size_t n, const char *name)
 {
     const char *p = (const char *)head, *end = p + n, *newline;
-    unsigned references = 0, wrong = 0;
+    unsigned references = 0, wrong = 0, others = 0;
     struct mmu_access to[2];
 
     for (size_t i = 0; i < n; i++)
@@ -276,10 +310,11 @@ static unsigned text_sniff(const unsigned char *head, size_t n, const char *name
             return SNIFF_NO;
     for (; (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
         int got = text_parse_line(p, newline, to, name, 1, NULL);
-        references += got > 0;
+        references += got == 1 || got == 2;
+        others += got == TEXT_OTHER;
         wrong += got < 0;
     }
-    return references && !wrong ? SNIFF_LIKELY : references > wrong ? SNIFF_POSSIBLE : SNIFF_LAST;
+    return !references || wrong ? SNIFF_LAST : others ? SNIFF_POSSIBLE : SNIFF_LIKELY;
 }
 
 static int text_open(struct mmu_trace_reader *r, struct mmu_error *err)

@@ -26,7 +26,11 @@
  *
  * Blanks and tabs before the kind, around the words and at the end of a line do not matter, nor do carriage
  * returns there. Blank lines, lines that begin with # and Valgrind's own lines (==PID==, --PID--, **PID**)
- * are passed over and counted. Anything else is an error.
+ * are passed over and counted, and so is any line that is not meant to be a reference: the program's own
+ * output. A line is meant to be one that begins as Lackey's do ("I  ", " L ", " S ", " M "), or with a kind, a blank
+ * and what begins with a digit, ends with a comma or is four hexadecimal digits or more, or with any one character, an
+ * address, a comma and a digit: that must be right. A file without references or marks, and one that begins with a
+ * thousand other lines, is no trace. A zero byte is an error in any line but a comment.
  */
 // clang-format on
 #ifndef TRACE_TEXT_H
@@ -44,8 +48,10 @@ static const char *const text_mark_words[] = {"process", "thread", "cpu", "time"
 
 /*
  * Parses one line, [line, end) without its newline. to[] has room for two. Returns the number of references
- * (0: a line to pass over) or a negative status with *err filled; file and number say where.
+ * (0: a line to pass over), or TEXT_OTHER: a line that is not meant to be a reference, or a negative status;
+ * both of the latter with *err filled. file and number say where.
  */
+enum { TEXT_OTHER = 3 };
 int text_parse_line(const char *line, const char *end, struct mmu_access to[2], const char *file,
                     uint64_t number, struct mmu_error *err);
 

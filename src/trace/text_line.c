@@ -95,6 +95,42 @@ static bool passed_over(const struct cursor *c)
     return c->end - p >= 3 && (*p == '=' || *p == '-' || *p == '*') && p[1] == *p && is_digit(p[2]);
 }
 
+/* A word of hexadecimal digits that reaches from p to its blank or comma; its length, 0: it is none. */
+static size_t hexadecimal(const char *p, const char *end)
+{
+    const char *start = p;
+
+    while (p < end && digit(*p) < 16)
+        p++;
+    return p == end || is_blank(*p) || *p == ',' ? (size_t)(p - start) : 0;
+}
+
+/*
+ * Is the line meant to be a reference? Then it must be one. It begins as Lackey's lines do; or with a kind
+ * and what may be an address; or with any one letter, an address, a comma and a digit. Any other line is the
+ * program's own output, or that of valgrind.
+ */
+static bool is_meant(const struct cursor *c)
+{
+    const char *p = c->at, *end = c->end, *comma;
+    size_t n, left = (size_t)(end - c->line);
+    char kind;
+
+    if (left >= 3 && c->line[2] == ' ' &&
+        (!memcmp(c->line, "I ", 2) || (c->line[0] == ' ' && memchr("LSM", c->line[1], 3))))
+        return true;
+    if (end - p < 2 || !is_blank(p[1]))
+        return false;
+    kind = *p++;
+    while (p < end && is_blank(*p))
+        p++;
+    n = hexadecimal(p, end);
+    comma = p + n < end && p[n] == ',' ? p + n : NULL;
+    if (memchr("ILSM", kind, 4))
+        return p < end && (is_digit(*p) || comma || n >= 4);
+    return n && comma && comma + 1 < end && is_digit(comma[1]);
+}
+
 /* The words behind the size: k, i, +, gN. */
 static int words(struct cursor *c, struct mmu_access *a)
 {
@@ -130,6 +166,9 @@ static int words(struct cursor *c, struct mmu_access *a)
     return MMU_OK;
 }
 
+static const char what_is_a_reference[] =
+    "a reference: I, L, S or M, an address in hexadecimal, a comma and a size";
+
 /* Kind, address and size. */
 static int reference(struct cursor *c, struct mmu_access *a, bool *modify)
 {
@@ -139,8 +178,7 @@ static int reference(struct cursor *c, struct mmu_access *a, bool *modify)
     int code;
 
     if (!kind)
-        return complain(c, MMU_ERR_FORMAT,
-                        "a reference: I, L, S or M, an address in hexadecimal, a comma and a size");
+        return complain(c, MMU_ERR_FORMAT, what_is_a_reference);
     *modify = *kind == 'M';
     a->kind = (uint8_t)(*modify ? MMU_LOAD : strchr(letters, *kind) - letters);
     c->at++;
@@ -178,6 +216,12 @@ int text_parse_line(const char *line, const char *end, struct mmu_access to[2], 
     skip_blanks(&c);
     if (passed_over(&c))
         return 0;
+    if (!is_meant(&c)) {
+        const char *zero = memchr(line, 0, (size_t)(end - line)); /* no text has it */
+        c.at = zero ? zero : c.at;
+        complain(&c, MMU_ERR_FORMAT, what_is_a_reference);
+        return zero ? MMU_ERR_FORMAT : TEXT_OTHER;
+    }
     memset(to, 0, 2 * sizeof *to);
     if ((code = reference(&c, to, &modify)) || (code = words(&c, to)))
         return code;
