@@ -69,7 +69,7 @@ static const struct refusal REFUSED_KEYS[] = {
     {"windwo: 1\n", MMU_ERR_FORMAT, "t.yaml:1:1: unknown key 'windwo'; did you mean 'window'?"},
     {"zzzzzzzz: 1\n", MMU_ERR_FORMAT,
      "t.yaml:1:1: unknown key 'zzzzzzzz'; expected one of name, inherit, title, seed, cores, cpi, window, "
-     "cpu, levels, tlb, psc, walk, memory, pager, barrier"},
+     "cpu, levels, tlb, psc, walk, memory, pager, barrier, os"},
     {"cpu: {maxphyadr: 46}\n", MMU_ERR_FORMAT,
      "t.yaml:1:7: cpu: unknown key 'maxphyadr'; did you mean 'maxphyaddr'?"},
     {"cpu: {qqqq: 1}\n", MMU_ERR_FORMAT,
@@ -88,10 +88,10 @@ static const struct refusal REFUSED_KEYS[] = {
     {"Cpi: 1\n", MMU_ERR_FORMAT, "t.yaml:1:1: unknown key 'Cpi'; did you mean 'cpi'?"},
     {"\"a\\nb\": 1\n", MMU_ERR_FORMAT,
      "t.yaml:1:1: unknown key 'a?b'; expected one of name, inherit, title, seed, cores, cpi, window, cpu, "
-     "levels, tlb, psc, walk, memory, pager, barrier"},
+     "levels, tlb, psc, walk, memory, pager, barrier, os"},
     {"1: 2\n", MMU_ERR_FORMAT,
      "t.yaml:1:1: unknown key '1'; expected one of name, inherit, title, seed, cores, cpi, window, cpu, "
-     "levels, tlb, psc, walk, memory, pager, barrier"},
+     "levels, tlb, psc, walk, memory, pager, barrier, os"},
     {"memory: {ram: {start: 0}}\n", MMU_ERR_FORMAT,
      "t.yaml:1:15: memory.ram: expected a list of mappings, got a mapping"},
 };
@@ -375,7 +375,7 @@ static const struct refusal REFUSED_SETS[] = {
     {"tlb..ways=3", MMU_ERR_INVALID, "--set tlb..ways=3: tlb: there is no ''; expected a name, or 0 to 1"},
     {".=1", MMU_ERR_FORMAT,
      "--set .=1: unknown key ''; expected one of name, inherit, title, seed, cores, cpi, window, cpu, "
-     "levels, tlb, psc, walk, memory, pager, barrier"},
+     "levels, tlb, psc, walk, memory, pager, barrier, os"},
     {"tlb.A.=1", MMU_ERR_FORMAT,
      "--set tlb.A.=1: tlb.A: unknown key ''; expected one of level, serves, pages, entries, ways, index, "
      "replacement, pcids, way-masks"},

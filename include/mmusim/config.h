@@ -257,8 +257,8 @@ struct mmu_os_config {
     uint64_t kernel_start;         /* physical address of the kernel's image; a multiple of 2 MiB */
     uint64_t kernel_text, kernel_rodata, kernel_data; /* its parts' sizes in bytes, in this order */
     uint32_t cpus;                                    /* online CPUs; 0: the machine's cores */
-    uint32_t nr_cpus;         /* NR_CPUS that it was built for; default 32, x86-64 8192 */
-    uint32_t fixed_addresses; /* __end_of_fixed_addresses */
+    uint32_t nr_cpus;         /* NR_CPUS that it was built for; 0: 32, x86-64 8192 */
+    uint32_t fixed_addresses; /* __end_of_fixed_addresses; 0: as nr_cpus asks */
     uint64_t vmalloc;         /* vmalloc=: bytes, 0: the default (i386) */
     bool highmem_given;       /* highmem=: bytes of RAM to leave to highmem (i386) */
     uint64_t highmem;

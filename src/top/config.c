@@ -1,9 +1,24 @@
 /*
  * A machine's values before anyone says anything.
  */
-#include <mmusim/config.h>
+#include "config_apply.h"
 
 #include <string.h>
+
+void config_os_init(struct mmu_os_config *os)
+{
+    static const uint32_t ratio[MMU_ZONES] = {
+        [MMU_ZONE_DMA] = 256, [MMU_ZONE_DMA32] = 256, [MMU_ZONE_NORMAL] = 32};
+    memset(os, 0, sizeof *os);
+    os->arch = MMU_OS_X86_64;
+    os->kernel_start = 16 << 20;
+    os->kernel_text = 8 << 20;
+    os->kernel_rodata = 2 << 20;
+    os->kernel_data = 2 << 20;
+    os->watermark_scale_factor = 10;
+    memcpy(os->lowmem_reserve_ratio, ratio, sizeof ratio);
+    os->thp = true;
+}
 
 void mmu_config_init(struct mmu_config *config)
 {
@@ -19,4 +34,5 @@ void mmu_config_init(struct mmu_config *config)
     config->walk.walkers = 1;
     config->pager.enabled = true;
     config->pager.mode = MMU_MODE_4L;
+    config_os_init(&config->os);
 }

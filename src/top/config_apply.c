@@ -72,10 +72,13 @@ static int check_gates(struct apply *a, const struct schema *rows, const struct 
     return MMU_OK;
 }
 
-/* The other face of the paging-structure caches: what the one before said is void. */
+/* A part that was not there; or the other face of the paging-structure caches: what the one before said is
+ * void. */
 static void open_gate(struct apply *a, const struct schema *row)
 {
     struct mmu_psc_config *psc = &a->config->psc;
+    a->config->os.enabled |= row->gate == SCHEMA_IF_OS;
+    a->config->os.aged |= row->gate == SCHEMA_IF_AGED;
     if (schema_applies(row, a->config))
         return;
     mark_drop(a, offset_of(a, (char *)psc), sizeof *psc);
@@ -243,6 +246,11 @@ static int apply_value(struct apply *a, const struct schema *row, char *base, co
         return apply_list(a, row, base, node);
     if (row->type != SCHEMA_MAP)
         return value_apply(a, row, base, key, node);
+    if (row->gate == SCHEMA_IF_OS && yaml_is_null(node)) {
+        mark_drop(a, offset_of(a, at), row->size);
+        config_os_init(&a->config->os);
+        return MMU_OK;
+    }
     if (row->flow && yaml_is_null(node)) {
         memset(at, 0, row->size);
         return MMU_OK;

@@ -32,6 +32,9 @@ struct apply {
 
 void apply_free(struct apply *a);
 
+/* No kernel; the values that it has when it is only named (config.c). */
+void config_os_init(struct mmu_os_config *os);
+
 /* Names the text that the next values come from: prefix and name. MMU_OK or MMU_ERR_NOMEM. */
 int apply_origin(struct apply *a, const char *prefix, const char *name);
 

@@ -119,6 +119,9 @@ static int check_field(void *ctx, const struct schema *row, const void *base)
     case SCHEMA_SIZE:
     case SCHEMA_WAYS:
         return !check_number(c, row, base);
+    case SCHEMA_AUTO:
+    case SCHEMA_AUTO_SIZE:
+        return !schema_left_auto(row, base) && !check_number(c, row, base);
     case SCHEMA_ENUM:
     case SCHEMA_SET:
     case SCHEMA_INDEX:
@@ -137,6 +140,7 @@ static int check_field(void *ctx, const struct schema *row, const void *base)
     case SCHEMA_FEATURES:
     case SCHEMA_MAP:
     case SCHEMA_INHERIT:
+    case SCHEMA_END:
         break;
     }
     return 0;
@@ -500,11 +504,27 @@ static bool check_pager(const struct check *c)
     return true;
 }
 
+/* --- the kernel --- */
+
+static bool check_os(const struct check *c)
+{
+    const struct mmu_config *config = c->config;
+    if (!config->os.enabled)
+        return true;
+    if (config->pager.enabled)
+        return bad(c, &config->pager.enabled, &config->os.enabled,
+                   "true beside os; expected one of them: a kernel maps pages itself");
+    if (config->memory.ram_ranges)
+        return bad(c, &config->memory.ram_ranges, &config->os.ram,
+                   "given beside os; expected RAM under os.ram or os.e820 only");
+    return true;
+}
+
 bool config_possible(const struct mmu_config *config, struct config_problem *problem)
 {
     struct check c = {config, problem};
     return !schema_each(config, check_field, &c) && check_cpu(&c) && check_levels(&c) && check_psc(&c) &&
-           check_memory(&c) && check_pager(&c);
+           check_memory(&c) && check_pager(&c) && check_os(&c);
 }
 
 int mmu_config_check(const struct mmu_config *config, struct mmu_error *err)

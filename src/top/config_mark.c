@@ -95,6 +95,12 @@ static const struct apply_mark *find_mark(const struct apply *a, size_t offset, 
     return NULL;
 }
 
+bool mark_said(const struct apply *a, size_t offset)
+{
+    unsigned outward;
+    return find_mark(a, offset, &outward) && outward == 0;
+}
+
 int mark_error(struct apply *a, const struct config_problem *problem)
 {
     char path[SCHEMA_PATH];

@@ -26,7 +26,12 @@ const char *schema_word(const struct schema_word *words, uint32_t value)
 
 bool schema_applies(const struct schema *row, const struct mmu_config *config)
 {
-    return row->gate == SCHEMA_ALWAYS || (row->gate == SCHEMA_IF_UNIFIED) == config->psc.unified;
+    const bool open[] = {[SCHEMA_ALWAYS] = true,
+                         [SCHEMA_IF_UNIFIED] = config->psc.unified,
+                         [SCHEMA_IF_SPLIT] = !config->psc.unified,
+                         [SCHEMA_IF_OS] = config->os.enabled,
+                         [SCHEMA_IF_AGED] = config->os.aged};
+    return open[row->gate];
 }
 
 const char *schema_size_text(uint64_t value, char buf[SCHEMA_NUMBER_TEXT])
@@ -70,9 +75,15 @@ const char *schema_expected(const struct schema *row, char *buf, size_t size)
     case SCHEMA_NUMBER:
         snprintf(buf, size, "a number from %" PRIu64 " to %" PRIu64, row->min, row->max);
         break;
+    case SCHEMA_AUTO:
+        snprintf(buf, size, "a number from %" PRIu64 " to %" PRIu64 ", or auto", row->min, row->max);
+        break;
     case SCHEMA_SIZE:
-        snprintf(buf, size, "a number from %s to %s (K, M, G, T are powers of 1024)",
-                 schema_size_text(row->min, low), schema_size_text(row->max, high));
+    case SCHEMA_END:
+    case SCHEMA_AUTO_SIZE:
+        snprintf(buf, size, "a number from %s to %s (K, M, G, T are powers of 1024)%s",
+                 schema_size_text(row->min, low), schema_size_text(row->max, high),
+                 row->type == SCHEMA_AUTO_SIZE ? ", or auto" : "");
         break;
     case SCHEMA_WAYS:
         snprintf(buf, size, "a number from %" PRIu64 " to %" PRIu64 ", or full", row->min, row->max);
@@ -121,6 +132,24 @@ void schema_set_number(const struct schema *row, void *base, uint64_t value)
 uint32_t *schema_count(const struct schema *row, void *base)
 {
     return (uint32_t *)(void *)((char *)base + row->count);
+}
+
+bool schema_is_auto(const struct schema *row)
+{
+    return row->type == SCHEMA_AUTO || row->type == SCHEMA_AUTO_SIZE;
+}
+
+bool *schema_given(const struct schema *row, void *base)
+{
+    return row->count ? (bool *)(void *)((char *)base + row->count - 1) : NULL;
+}
+
+bool schema_left_auto(const struct schema *row, const void *base)
+{
+    bool given = schema_number(row, base) != 0;
+    if (row->count)
+        memcpy(&given, (const char *)base + row->count - 1, sizeof given);
+    return schema_is_auto(row) && !given;
 }
 
 bool schema_is_list(const struct schema *row)

@@ -12,17 +12,20 @@
 
 enum schema_type {
     SCHEMA_BOOL,
-    SCHEMA_NOT,      /* a bool, stored inverted */
-    SCHEMA_NUMBER,   /* decimal or 0x..., 4 or 8 bytes */
-    SCHEMA_SIZE,     /* the same with K, M, G, T */
-    SCHEMA_STRING,   /* char array, terminated */
-    SCHEMA_ENUM,     /* one of words */
-    SCHEMA_SET,      /* list of words, stored as the union of their bits */
-    SCHEMA_WAYS,     /* number, or "full": as many as there are entries */
-    SCHEMA_INDEX,    /* linear, xor or xor-N */
-    SCHEMA_PCIDS,    /* number, or "unlimited"; covers pcid_bound and pcids */
-    SCHEMA_MASKS,    /* mapping page size -> ways */
-    SCHEMA_SERIAL,   /* mapping page size -> cycles, in the order of the probes */
+    SCHEMA_NOT,       /* a bool, stored inverted */
+    SCHEMA_NUMBER,    /* decimal or 0x..., 4 or 8 bytes */
+    SCHEMA_SIZE,      /* the same with K, M, G, T */
+    SCHEMA_AUTO,      /* SCHEMA_NUMBER, or "auto": the bool at count is false; without one, the number is 0 */
+    SCHEMA_AUTO_SIZE, /* SCHEMA_SIZE, or "auto" */
+    SCHEMA_END,       /* says an element's size by its end: the rows before it are start and size */
+    SCHEMA_STRING,    /* char array, terminated */
+    SCHEMA_ENUM,      /* one of words */
+    SCHEMA_SET,       /* list of words, stored as the union of their bits */
+    SCHEMA_WAYS,      /* number, or "full": as many as there are entries */
+    SCHEMA_INDEX,     /* linear, xor or xor-N */
+    SCHEMA_PCIDS,     /* number, or "unlimited"; covers pcid_bound and pcids */
+    SCHEMA_MASKS,     /* mapping page size -> ways */
+    SCHEMA_SERIAL,    /* mapping page size -> cycles, in the order of the probes */
     SCHEMA_FEATURES, /* list of the boolean keys of the same table: those listed are true, the others false */
     SCHEMA_MAP,      /* mapping, described by child */
     SCHEMA_NAMED,    /* mapping name -> element */
@@ -31,8 +34,9 @@ enum schema_type {
     SCHEMA_INHERIT,  /* the machine to start from; no field */
 };
 
-/* When a row applies: the two faces of struct mmu_psc_config. */
-enum schema_gate { SCHEMA_ALWAYS, SCHEMA_IF_UNIFIED, SCHEMA_IF_SPLIT };
+/* When a row applies: the two faces of struct mmu_psc_config; parts that a machine may lack, and has as soon
+ * as one of their keys is said. */
+enum schema_gate { SCHEMA_ALWAYS, SCHEMA_IF_UNIFIED, SCHEMA_IF_SPLIT, SCHEMA_IF_OS, SCHEMA_IF_AGED };
 
 struct schema_word {
     const char *text; /* NULL ends the table; of several words with one value the first is written */
@@ -47,7 +51,8 @@ struct schema {
     const struct schema_word *words;
     const struct schema *child; /* rows of a mapping or of an element */
     size_t element;             /* lists: bytes of an element */
-    size_t count;               /* lists: offset of the 32-bit number of elements, which is at most max */
+    size_t count; /* lists: offset of the 32-bit number of elements, which is at most max; autos: of the bool
+                     that says whether the number is given, + 1 */
     enum schema_gate gate;
     bool flow;       /* written on one line; null zeroes it */
     bool unwritten;  /* said by another row */
@@ -88,6 +93,10 @@ const char *schema_size_text(uint64_t value, char buf[SCHEMA_NUMBER_TEXT]);
 uint64_t schema_number(const struct schema *row, const void *base);
 void schema_set_number(const struct schema *row, void *base, uint64_t value);
 uint32_t *schema_count(const struct schema *row, void *base);
+/* A number that may be left to the simulator? Was it, and where that is noted (NULL: the number is 0). */
+bool schema_is_auto(const struct schema *row);
+bool schema_left_auto(const struct schema *row, const void *base);
+bool *schema_given(const struct schema *row, void *base);
 
 /* A step on the way from the root to a field: the row, and the offset in struct mmu_config of the field, or
  * of an element of a list. */

@@ -288,6 +288,176 @@ static const struct schema barrier[] = {
     END,
 };
 
+static const struct schema_word arches[] = {{"i386", MMU_OS_I386},
+                                            {"i386_pae", MMU_OS_I386_PAE},
+                                            {"x86_64", MMU_OS_X86_64},
+                                            {"x86_64_la57", MMU_OS_X86_64_LA57},
+                                            {NULL, 0}};
+
+static const struct schema_word layouts[] = {
+    {"linux-6.1", MMU_OS_LINUX_6_1}, {"classic", MMU_OS_CLASSIC}, {NULL, 0}};
+
+static const struct schema_word splits[] = {
+    {"3G/1G", MMU_OS_3G_1G}, {"2G/2G", MMU_OS_2G_2G}, {"1G/3G", MMU_OS_1G_3G}, {NULL, 0}};
+
+static const struct schema_word syncs[] = {{"eager", MMU_OS_EAGER}, {"lazy", MMU_OS_LAZY}, {NULL, 0}};
+
+static const struct schema_word e820_types[] = {
+    {"ram", MMU_E820_RAM}, {"reserved", MMU_E820_RESERVED}, {"acpi", MMU_E820_ACPI},
+    {"nvs", MMU_E820_NVS}, {"unusable", MMU_E820_UNUSABLE}, {NULL, 0}};
+
+static const struct schema e820[] = {
+    SIZE("start", mmu_e820_range, start, 0, UINT64_MAX, "first byte"),
+    SIZE("size", mmu_e820_range, size, 1, UINT64_MAX, "bytes; the kernel cuts to whole pages"),
+    {.key = "end",
+     .type = SCHEMA_END,
+     AT(mmu_e820_range, size),
+     .min = 1,
+     .max = UINT64_MAX,
+     .unwritten = true,
+     .doc = "instead of size, behind start: first byte behind it"},
+    ENUM("type", mmu_e820_range, type, e820_types, "what it is; only ram is used"),
+    END,
+};
+
+static const struct schema reserved[] = {
+    SIZE("start", mmu_os_reserved, start, 0, UINT64_MAX, "first byte"),
+    SIZE("size", mmu_os_reserved, size, 1, UINT64_MAX, "bytes; whole pages around them are kept back"),
+    END,
+};
+
+/* Rows of a mapping that covers a part of struct mmu_os_config, from `first` on. */
+#define FROM(first, m)                                                                                       \
+    .offset = offsetof(struct mmu_os_config, m) - offsetof(struct mmu_os_config, first),                     \
+    .size = sizeof(((struct mmu_os_config *)0)->m)
+#define GIVEN(first, m) (offsetof(struct mmu_os_config, m) - offsetof(struct mmu_os_config, first) + 1)
+#define PART(k, first, last, c, g, d)                                                                        \
+    {                                                                                                        \
+        .key = k, .type = SCHEMA_MAP, .offset = offsetof(struct mmu_os_config, first),                       \
+        .size = offsetof(struct mmu_os_config, last) + sizeof(((struct mmu_os_config *)0)->last) -           \
+                offsetof(struct mmu_os_config, first),                                                       \
+        .child = (c), .gate = (g), .flow = true, .doc = d                                                    \
+    }
+#define AUTO(k, t, m, lo, hi, d)                                                                             \
+    {                                                                                                        \
+        .key = k, .type = (t), AT(mmu_os_config, m), .min = (lo), .max = (hi), .doc = d                      \
+    }
+
+#define MANAGED(k, zone)                                                                                     \
+    {                                                                                                        \
+        .key = k, .type = SCHEMA_AUTO, FROM(managed_given, managed[zone]),                                   \
+        .count = GIVEN(managed_given, managed_given[zone]), .max = 1ull << 40,                               \
+        .doc = "pages of this zone that the kernel manages; auto: those that it does not need for itself"    \
+    }
+static const struct schema managed[] = {
+    MANAGED("dma", MMU_ZONE_DMA),         MANAGED("dma32", MMU_ZONE_DMA32),
+    MANAGED("normal", MMU_ZONE_NORMAL),   MANAGED("highmem", MMU_ZONE_HIGHMEM),
+    MANAGED("movable", MMU_ZONE_MOVABLE), END,
+};
+
+#define IMAGE(k, m, lo, hi, d)                                                                               \
+    {                                                                                                        \
+        .key = k, .type = SCHEMA_SIZE, FROM(kernel_start, m), .min = (lo), .max = (hi), .doc = d             \
+    }
+static const struct schema kernel[] = {
+    IMAGE("start", kernel_start, 1 << 21, 1ull << 40, "physical address, a multiple of 2M"),
+    IMAGE("text", kernel_text, 4096, 1 << 30, "bytes of code"),
+    IMAGE("rodata", kernel_rodata, 4096, 1 << 30, "bytes of constants"),
+    IMAGE("data", kernel_data, 4096, 1 << 30, "bytes of data and bss"),
+    END,
+};
+
+#define RATIO(k, zone)                                                                                       \
+    {                                                                                                        \
+        .key = k, .type = SCHEMA_NUMBER,                                                                     \
+        .offset = zone * sizeof(((struct mmu_os_config *)0)->lowmem_reserve_ratio[0]),                       \
+        .size = sizeof(((struct mmu_os_config *)0)->lowmem_reserve_ratio[0]), .max = INT32_MAX,              \
+        .doc = "pages of the zones above are divided by this to give the zone's protection; 0: none"         \
+    }
+static const struct schema ratios[] = {
+    RATIO("dma", MMU_ZONE_DMA),         RATIO("dma32", MMU_ZONE_DMA32),     RATIO("normal", MMU_ZONE_NORMAL),
+    RATIO("highmem", MMU_ZONE_HIGHMEM), RATIO("movable", MMU_ZONE_MOVABLE), END,
+};
+
+static const struct schema sysctls[] = {
+    {.key = "min-free-kbytes",
+     .type = SCHEMA_AUTO,
+     FROM(min_free_given, min_free_kbytes),
+     .count = GIVEN(min_free_given, min_free_given),
+     .max = INT32_MAX,
+     .doc = "KiB that the minimum watermarks divide; auto: computed at boot, raised for thp"},
+    {.key = "watermark-scale-factor",
+     .type = SCHEMA_NUMBER,
+     FROM(min_free_given, watermark_scale_factor),
+     .min = 1,
+     .max = 3000,
+     .doc = "distance of the watermarks, in ten-thousandths of the zone"},
+    {.key = "lowmem-reserve-ratio",
+     .type = SCHEMA_MAP,
+     FROM(min_free_given, lowmem_reserve_ratio),
+     .child = ratios,
+     .flow = true,
+     .doc = "by zone"},
+    END,
+};
+
+static const struct schema aged[] = {
+    {.key = "order",
+     .type = SCHEMA_NUMBER,
+     FROM(aged, aged_order),
+     .min = 1,
+     .max = MMU_OS_ORDERS - 1,
+     .doc = "order at which the target below is measured"},
+    {.key = "unusable",
+     .type = SCHEMA_NUMBER,
+     FROM(aged, aged_unusable),
+     .max = 1000,
+     .doc = "free memory in blocks below that order, in thousandths, at least"},
+    {.key = "seed", .type = SCHEMA_NUMBER, FROM(aged, aged_seed), .max = UINT64_MAX, .doc = "of the pattern"},
+    END,
+};
+
+static const struct schema os[] = {
+    ENUM("arch", mmu_os_config, arch, arches,
+         "architecture that the kernel was built for; the cpu must have it"),
+    ENUM("layout", mmu_os_config, layout, layouts,
+         "address space: as Linux 6.1 places its regions; or classic, as books draw it: highmem above 896 "
+         "MiB"),
+    ENUM("split", mmu_os_config, split, splits, "i386: user space / kernel space"),
+    BOOL("kpti", mmu_os_config, kpti, "page-table isolation: two roots; i386_pae and x86_64"),
+    ENUM(
+        "vmalloc-sync", mmu_os_config, vmalloc_sync, syncs,
+        "when a change in the vmalloc area reaches other page directories: at the call, or at a fault there"),
+    AUTO("ram", SCHEMA_AUTO_SIZE, ram, 1, UINT64_MAX, "bytes, laid out as QEMU's PC does; auto: e820"),
+    MANY("e820", SCHEMA_LIST, mmu_os_config, e820, e820s, MMU_MAX_E820, e820,
+         "the firmware's memory map, instead of ram; ranges must not overlap"),
+    MANY("reserved", SCHEMA_LIST, mmu_os_config, reserved, reserveds, MMU_MAX_RESERVED, reserved,
+         "areas of RAM kept back, beside the kernel's own"),
+    PART("managed", managed_given, managed, managed, SCHEMA_ALWAYS,
+         "managed pages by zone, as a recording gives them; all that the kernel needs is off them already"),
+    PART("kernel", kernel_start, kernel_data, kernel, SCHEMA_ALWAYS, "the kernel's image in physical memory"),
+    AUTO("cpus", SCHEMA_AUTO, cpus, 1, 8192, "online CPUs; auto: cores"),
+    AUTO("nr-cpus", SCHEMA_AUTO, nr_cpus, 1, 8192, "NR_CPUS of the build; auto: 32, x86_64 8192"),
+    AUTO("fixed-addresses", SCHEMA_AUTO, fixed_addresses, 1, 1 << 18,
+         "__end_of_fixed_addresses; auto: as nr-cpus asks"),
+    AUTO("vmalloc", SCHEMA_AUTO_SIZE, vmalloc, 4096, UINT64_MAX,
+         "i386: vmalloc=, bytes kept free above low memory; auto: 128M in all"),
+    {.key = "highmem",
+     .type = SCHEMA_AUTO_SIZE,
+     AT(mmu_os_config, highmem),
+     .count = offsetof(struct mmu_os_config, highmem_given) + 1,
+     .max = UINT64_MAX,
+     .doc = "i386: highmem=, bytes of RAM that shall be high; auto: what does not fit below"},
+    SIZE("kernelcore", mmu_os_config, kernelcore, 0, UINT64_MAX,
+         "bytes that are not in zone Movable; 0: no such zone by this"),
+    SIZE("movablecore", mmu_os_config, movablecore, 0, UINT64_MAX,
+         "bytes in zone Movable; 0: no such zone by this"),
+    PART("sysctls", min_free_given, lowmem_reserve_ratio, sysctls, SCHEMA_ALWAYS, "/proc/sys/vm"),
+    BOOL("thp", mmu_os_config, thp, "transparent huge pages are enabled"),
+    PART("aged", aged, aged_seed, aged, SCHEMA_IF_AGED, "start with fragmented memory; null: fresh"),
+    END,
+};
+
 static const struct schema root[] = {
     {.key = "name",
      .type = SCHEMA_STRING,
@@ -316,6 +486,12 @@ static const struct schema root[] = {
     MAP("memory", mmu_config, memory, memory, "what page-table reads and data cost"),
     MAP("pager", mmu_config, pager, pager, "the demand pager, for traces without a kernel"),
     MAP("barrier", mmu_config, barrier, barrier, "operations that wait for all before them"),
+    {.key = "os",
+     .type = SCHEMA_MAP,
+     AT(mmu_config, os),
+     .child = os,
+     .gate = SCHEMA_IF_OS,
+     .doc = "the machine has a kernel, instead of the pager; null: none"},
     END,
 };
 

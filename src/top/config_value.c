@@ -86,7 +86,8 @@ static int apply_number(struct apply *a, const struct schema *row, char *base, c
 {
     uint64_t value;
     (void)key;
-    if (node->kind != YAML_TEXT || !value_number(node->text, row->type == SCHEMA_SIZE, &value))
+    bool suffix = row->type == SCHEMA_SIZE || row->type == SCHEMA_AUTO_SIZE || row->type == SCHEMA_END;
+    if (node->kind != YAML_TEXT || !value_number(node->text, suffix, &value))
         return unexpected(a, row, node);
     if (value < row->min || value > row->max) {
         unexpected(a, row, node);
@@ -94,6 +95,35 @@ static int apply_number(struct apply *a, const struct schema *row, char *base, c
     }
     schema_set_number(row, base, value);
     return MMU_OK;
+}
+
+/* A number, or "auto". */
+static int apply_auto(struct apply *a, const struct schema *row, char *base, const struct yaml_node *key,
+                      const struct yaml_node *node)
+{
+    bool given = node->kind != YAML_TEXT || strcmp(node->text, "auto") != 0;
+    bool *flag = schema_given(row, base);
+    int status = given ? apply_number(a, row, base, key, node) : MMU_OK;
+    if (!given)
+        schema_set_number(row, base, 0);
+    if (flag && status == MMU_OK)
+        *flag = given;
+    return status;
+}
+
+/* The end of a range whose start was said before: stored as its size. */
+static int apply_end(struct apply *a, const struct schema *row, char *base, const struct yaml_node *key,
+                     const struct yaml_node *node)
+{
+    uint64_t start = schema_number(row - 2, base);
+    int status = apply_number(a, row, base, key, node);
+    uint64_t end = schema_number(row, base);
+    if (status == MMU_OK && end <= start)
+        return value_refuse(a, node, MMU_ERR_RANGE,
+                            "0x%llx; expected more than start (0x%llx), which is said before it",
+                            (unsigned long long)end, (unsigned long long)start);
+    schema_set_number(row, base, end - start);
+    return status;
 }
 
 static int apply_string(struct apply *a, const struct schema *row, char *base, const struct yaml_node *key,
@@ -315,7 +345,8 @@ int value_apply(struct apply *a, const struct schema *row, char *base, const str
         [SCHEMA_SIZE] = apply_number,       [SCHEMA_STRING] = apply_string,   [SCHEMA_ENUM] = apply_enum,
         [SCHEMA_SET] = apply_words,         [SCHEMA_WAYS] = apply_ways,       [SCHEMA_INDEX] = apply_index,
         [SCHEMA_PCIDS] = apply_pcids,       [SCHEMA_MASKS] = apply_masks,     [SCHEMA_SERIAL] = apply_serial,
-        [SCHEMA_FEATURES] = apply_features, [SCHEMA_INHERIT] = apply_inherit,
+        [SCHEMA_FEATURES] = apply_features, [SCHEMA_INHERIT] = apply_inherit, [SCHEMA_AUTO] = apply_auto,
+        [SCHEMA_AUTO_SIZE] = apply_auto,    [SCHEMA_END] = apply_end,
     };
     return functions[row->type](a, row, base, key, node);
 }
@@ -349,6 +380,8 @@ int apply_finish(struct apply *a)
     struct mmu_config *config = a->config;
     struct config_problem problem, xor_problem;
     bool ok = true;
+    if (config->os.enabled && !mark_said(a, (size_t)((char *)&config->pager.enabled - (char *)config)))
+        config->pager.enabled = false; /* a kernel pages; both can only be a mistake if both were asked for */
     if (config->tlbs && !config->levels)
         config->levels = 1; /* the first level costs nothing unless its latency is given */
     for (uint32_t i = 0; i < config->tlbs; i++)

@@ -24,6 +24,9 @@ int value_refuse(struct apply *a, const struct yaml_node *node, int code, const 
 /* The field of a row was said here. */
 int mark_add(struct apply *a, const struct schema *row, size_t offset, const struct yaml_node *key);
 
+/* Was the field that lies there ever said itself? */
+bool mark_said(const struct apply *a, size_t offset);
+
 /* Forgets the marks of [offset, offset + size). */
 void mark_drop(struct apply *a, size_t offset, size_t size);
 

@@ -119,9 +119,11 @@ static void write_value(const struct writer *w, const struct schema *row, const 
         fputs(flag != (row->type == SCHEMA_NOT) ? "true" : "false", w->out);
         break;
     case SCHEMA_NUMBER:
+    case SCHEMA_AUTO:
         fprintf(w->out, "%" PRIu64, schema_number(row, base));
         break;
     case SCHEMA_SIZE:
+    case SCHEMA_AUTO_SIZE:
         fputs(schema_size_text(schema_number(row, base), text), w->out);
         break;
     case SCHEMA_STRING:
@@ -189,6 +191,8 @@ static bool says_nothing(const struct schema *row, const char *base)
                 return false;
         return true;
     }
+    if (schema_is_auto(row))
+        return schema_left_auto(row, base);
     if (row->type == SCHEMA_SERIAL)
         return ((const struct mmu_level_config *)(const void *)base)->serial_count == 0;
     return false;
