@@ -212,10 +212,12 @@ MMU_API const char *mmu_os_note(const struct mmu_os *os, size_t n);
 /* ------------------------------------------------------------- the map of the address space (layout) --- */
 
 /* One region of the address space, from user space to the top; regions are in ascending order and cover the
- * whole space (non-canonical addresses and gaps included). Models arch/x86/include/asm/pgtable_*_types.h,
+ * whole space (non-canonical addresses and gaps included). One that is `inside` is a part of the latest before
+ * it that is not. Models arch/x86/include/asm/pgtable_*_types.h,
  * pgtable_32_areas.h and Documentation/x86/x86_64/mm.rst. */
 struct mmu_os_region {
-    mmu_va start, last; /* bytes, both inside; whole regions, so last + 1 may be 2^64 */
+    mmu_va start, last; /* first and last byte */
+    bool inside;        /* a part of another region */
     const char *name;   /* "user", "direct map", "vmalloc", "PKMAP", "fixmap", ... */
     const char *text;   /* what it is, one line */
 };

@@ -36,6 +36,7 @@ struct layout {
     mmu_va espfix, espfix_end;
     mmu_va text_base; /* __START_KERNEL_map on x86-64; i386: page_offset (the image lies in the direct map) */
     mmu_va image;     /* where the kernel's image is mapped: text_base + kernel_start */
+    uint32_t permanent_addresses; /* __end_of_permanent_fixed_addresses */
     uint32_t regions;
     struct mmu_os_region region[LAYOUT_REGIONS]; /* ascending, covering 0 to the top */
 };

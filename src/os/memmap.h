@@ -10,10 +10,8 @@
 #include "bits.h"
 #include <mmusim/os.h>
 
-struct zones;
-
 enum {
-    MEMMAP_RAM = MMU_MAX_E820 + 2, /* the BIOS area may cut one range in two */
+    MEMMAP_RAM = MMU_MAX_E820 + 4, /* cuts: the BIOS area, the limit, highmem= */
     MEMMAP_RANGES = 640            /* RAM cut by zones, reserved areas and the kernel's own */
 };
 
@@ -23,19 +21,28 @@ struct memmap_ram {
 };
 
 struct memmap {
-    struct memmap_ram ram[MEMMAP_RAM]; /* usable, sorted, no two touch, all below limit */
-    uint32_t rams;
-    mmu_pfn limit;    /* first frame that this kernel on this processor cannot reach */
-    mmu_pfn max_pfn;  /* end of the last RAM */
-    uint64_t ignored; /* RAM at or above limit, in pages */
-    mmu_pfn ignored_start, ignored_end;
-    struct mmu_os_memory range[MEMMAP_RANGES]; /* sorted; every frame of ram[] and of the ignored once */
+    struct memmap_ram ram[MEMMAP_RAM]; /* sorted, no two touch; first those below limit, then the ignored */
+    uint32_t rams, all;                /* rams are used, all - rams ignored */
+    mmu_pfn limit;                     /* first frame that this kernel cannot use */
+    mmu_pfn max_pfn;                   /* end of the last RAM that is used */
+    uint64_t ignored;                  /* RAM at or above limit, in pages */
+    /* Sorted; every frame of ram[] once, cut where the zone changes. FREE is what the buddy allocator gets.
+     */
+    struct mmu_os_memory range[MEMMAP_RANGES];
     uint32_t ranges;
-    mmu_pfn mem_map; /* first frame of the page descriptors (i386: all follow) */
-    uint64_t mem_map_pages;
-    mmu_pfn tables; /* the page tables made at boot: frames [tables, tables + table_count) */
+    uint64_t mem_map_pages; /* frames of the page descriptors: kind MEM_MAP */
+    mmu_pfn mem_map;        /* i386: the first; they are consecutive */
+    mmu_pfn tables;         /* the page tables made at boot: [tables, tables + table_count) */
     uint64_t table_count;
 };
+
+/* From the config: ram[], limit, max_pfn, ignored. */
+int memmap_ram(struct memmap *m, const struct mmu_config *config, struct mmu_error *err);
+/* Nothing at or above pfn is used. */
+void memmap_cut(struct memmap *m, mmu_pfn pfn);
+/* Gives the free part of [start, end) another kind; returns the pages that changed. */
+uint64_t memmap_carve(struct memmap *m, mmu_pfn start, mmu_pfn end, enum mmu_os_memory_kind kind);
+void memmap_check(const struct memmap *m);
 
 /* RAM pages in [start, end). */
 uint64_t memmap_present(const struct memmap *m, mmu_pfn start, mmu_pfn end);
