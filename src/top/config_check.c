@@ -515,7 +515,7 @@ static bool check_os(const struct check *c)
         return bad(c, &config->pager.enabled, &config->os.enabled,
                    "true beside os; expected one of them: a kernel maps pages itself");
     if (config->memory.ram_ranges)
-        return bad(c, &config->memory.ram_ranges, &config->os.ram,
+        return bad(c, &config->memory.ram_ranges, &config->memory.ram_ranges,
                    "given beside os; expected RAM under os.ram or os.e820 only");
     return true;
 }
