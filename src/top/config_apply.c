@@ -242,8 +242,10 @@ static int apply_value(struct apply *a, const struct schema *row, char *base, co
     if (status)
         return status;
     open_gate(a, row);
-    if (schema_is_list(row))
-        return apply_list(a, row, base, node);
+    if (schema_is_list(row)) {
+        status = apply_list(a, row, base, node);
+        return status ? status : mark_add(a, row, offset_of(a, at), key); /* clearing it dropped its mark */
+    }
     if (row->type != SCHEMA_MAP)
         return value_apply(a, row, base, key, node);
     if (row->gate == SCHEMA_IF_OS && yaml_is_null(node)) {
