@@ -32,15 +32,16 @@ enum mmu_trace_format trace_format_chosen(unsigned choice)
 static const struct {
     const char *name;
     int (*entry)(int argc, char **argv);
-} PARTS[] = {{"convert", trace_convert}, {"info", trace_info}};
+} PARTS[] = {{"convert", trace_convert}, {"info", trace_info}, {"record", trace_record}};
 enum { N = sizeof PARTS / sizeof PARTS[0] };
 
 static const struct cli_command OVERVIEW = {
     .name = "trace",
     .usage = "convert [OPTION...] IN OUT\n"
-             "info [OPTION...] TRACE",
-    .summary = "Converts and inspects address traces.",
-    .details = "'mmusim trace convert --help' and 'mmusim trace info --help' explain each.\n"
+             "info [OPTION...] TRACE\n"
+             "record [OPTION...] -- PROGRAM [ARGUMENT...]",
+    .summary = "Converts, inspects and records address traces.",
+    .details = "'mmusim trace convert --help' explains convert; so does each of the others.\n"
                "\n"
                "Traces are text as Valgrind's Lackey prints it, or mmusim's own binary form, packed in any\n"
                "way (gz, xz, zst, bz2, lz4, zip ...). A line of text is one reference:\n"
@@ -55,7 +56,7 @@ static const struct cli_command OVERVIEW = {
                "\n"
                "Blank lines, lines that begin with # and Valgrind's ==PID== lines are passed over.\n"
                "\n"
-               "Record one with: valgrind --tool=lackey --trace-mem=yes --log-file=TRACE PROGRAM ARGS",
+               "Record one with: mmusim trace record -o TRACE -- PROGRAM ARGS",
 };
 
 int cmd_trace(int argc, char **argv)
@@ -71,8 +72,9 @@ int cmd_trace(int argc, char **argv)
     struct cli_list words = {0};
     int status = cli_parse(&OVERVIEW, NULL, 0, argc, argv, &words);
     cli_list_free(&words);
-    return status != CLI_GO ? status
-                            : cli_error("trace: expected convert or info; 'mmusim trace --help' explains");
+    return status != CLI_GO
+               ? status
+               : cli_error("trace: expected convert, info or record; 'mmusim trace --help' explains");
 }
 
 /* The command line of convert. */

@@ -15,5 +15,6 @@ enum mmu_trace_format trace_format_chosen(unsigned choice);
 /* argv[0] is the part's name; the exit status is returned. */
 int trace_convert(int argc, char **argv);
 int trace_info(int argc, char **argv);
+int trace_record(int argc, char **argv);
 
 #endif

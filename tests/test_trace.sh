@@ -106,7 +106,7 @@ refused 2 "folder: is a directory, expected a trace file" info folder
 refused 2 "absent: cannot open: No such file or directory" info absent
 refused 2 "no/place: cannot be written: No such file or directory" convert a.mmt no/place
 refused 2 "folder: is a directory, expected a place for a file" convert a.mmt folder
-refused 2 "trace: expected convert or info; 'mmusim trace --help' explains"
+refused 2 "trace: expected convert, info or record; 'mmusim trace --help' explains"
 refused 2 "unknown trace command 'convrt'; did you mean 'convert'?" convrt a b
 refused 2 "trace convert: expected two files, IN and OUT" convert a.mmt
 refused 2 "trace info: expected one trace" info

@@ -1,0 +1,130 @@
+/*
+ * sim/record_lackey.c: records with Valgrind's tool Lackey, whose text comes through a pipe.
+ *
+ * Slow, but another opinion: it shares nothing with the other recorder. Children of fork() are not recorded,
+ * threads are not told apart, and system calls leave no marks: Lackey tells nothing of them.
+ */
+#define _GNU_SOURCE
+#include "record.h"
+#include "record_maps.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BLOCK = 4096, LOOKS = 64 };
+
+bool record_lackey_ready(struct record *r)
+{
+    char *path = record_find_command("valgrind");
+    bool ready = path;
+    if (!ready)
+        cli_error("valgrind is not installed (Debian: apt-get install valgrind)");
+    else if (r->program.is_i386 && !r->program.is_dynamic &&
+             access("/usr/libexec/valgrind/lackey-x86-linux", X_OK) &&
+             access("/usr/lib/valgrind/lackey-x86-linux", X_OK))
+        ready = false,
+        cli_error("valgrind has no support for i386 programs (Debian: apt-get install valgrind:i386)");
+    free(path);
+    return ready;
+}
+
+/* Looks at the mappings while the process lives: often at first, when the dynamic linker is at work. */
+static void look(struct record_maps *maps, pid_t pid, unsigned *looks, double *last)
+{
+    char path[64], part[4096];
+    double now = progress_seconds();
+    if (*looks >= LOOKS && now - *last < 0.2)
+        return;
+    ++*looks;
+    *last = now;
+    snprintf(path, sizeof path, "/proc/%ld/maps", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = read(fd, part, sizeof part);
+    for (bool first = true; n > 0; first = false) {
+        record_maps_text(maps, (uint32_t)pid, part, (size_t)n, first, false, 0);
+        n = read(fd, part, sizeof part);
+    }
+    record_maps_text(maps, (uint32_t)pid, part, 0, false, true, 0);
+    close(fd);
+}
+
+/* Copies what Lackey tells. A text that ends in the middle of a line is a program that was killed. */
+static void copy(struct record *r, struct mmu_trace_reader *reader, struct record_maps *maps, pid_t pid)
+{
+    struct mmu_access block[BLOCK];
+    struct mmu_error err;
+    unsigned looks = 0;
+    double last = 0;
+    for (int64_t n; (n = mmu_trace_read(reader, block, BLOCK, &err)) > 0;) {
+        r->started = true;
+        record_sink_write(&r->sink, block, (size_t)n);
+        if (!record_sink_full(&r->sink))
+            look(maps, pid, &looks, &last);
+        progress_update(&r->progress, r->sink.passed + r->sink.kept, -1);
+    }
+}
+
+/* Valgrind's command line; the words are fd's and the program's. */
+static char **make_words(const struct record_program *p, char *valgrind, char *log_fd)
+{
+    static char tool[] = "--tool=lackey", trace[] = "--trace-mem=yes", quiet[] = "--quiet",
+                no_vgdb[] = "--vgdb=no", no_children[] = "--child-silent-after-fork=yes";
+    char *front[] = {valgrind, tool, trace, quiet, no_vgdb, no_children, log_fd, p->path};
+    size_t n = sizeof front / sizeof *front;
+    char **argv = calloc(n + p->argc, sizeof *argv);
+    if (argv) {
+        memcpy(argv, front, sizeof front);
+        memcpy(argv + n, p->argv + 1, (p->argc - 1) * sizeof *argv);
+    }
+    return argv;
+}
+
+static int start(struct record *r, struct record_child *child, int fd)
+{
+    char log_fd[32], *valgrind = record_find_command("valgrind");
+    snprintf(log_fd, sizeof log_fd, "--log-fd=%d", fd);
+    char **argv = valgrind ? make_words(&r->program, valgrind, log_fd) : NULL;
+    int status = argv ? record_child_start(child, valgrind, argv, fd, NULL) : cli_error("out of memory");
+    free(argv);
+    free(valgrind);
+    return status;
+}
+
+static void read_all(struct record *r, const char *path, pid_t pid)
+{
+    struct record_maps *maps = record_maps_new(RECORD_UNDER_VALGRIND, r->program.is_i386);
+    struct mmu_trace_reader *reader = NULL;
+    struct mmu_error err;
+    r->sink.pid = r->sink.tid = (uint64_t)pid;
+    if (maps && !mmu_trace_open(path, MMU_TRACE_TEXT, &reader, &err)) {
+        copy(r, reader, maps, pid);
+        record_maps_write(maps, &r->sink);
+    }
+    mmu_trace_close(reader);
+    record_maps_free(maps);
+}
+
+int record_lackey(struct record *r)
+{
+    struct record_child child;
+    char path[64];
+    int pipe[2];
+    if (pipe2(pipe, O_CLOEXEC))
+        return cli_error("cannot make a pipe: %s", strerror(errno));
+    int status = start(r, &child, pipe[1]);
+    close(pipe[1]);
+    if (status == CLI_GO) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", pipe[0]);
+        read_all(r, path, child.pid);
+        progress_end(&r->progress);
+        status = record_child_finish(&child);
+        if (!r->started)
+            status = cli_error("valgrind could not run %s; what it printed says why", r->program.path);
+    }
+    close(pipe[0]);
+    return status;
+}

@@ -1,0 +1,65 @@
+/* sim/record_sink.c: the window of a recording that goes into the trace (see record.h). */
+#include "record.h"
+#include <stdarg.h>
+#include <string.h>
+
+static void note(struct record_sink *sink, int code)
+{
+    sink->failed = sink->failed || code;
+}
+
+static void tell(struct record_sink *sink, uint32_t kind, uint64_t value)
+{
+    struct mmu_trace_mark mark = {.kind = kind, .value = value};
+    note(sink, mmu_trace_mark(sink->writer, &mark, &sink->err));
+}
+
+/* The trace says whose references follow. */
+static void tell_thread(struct record_sink *sink)
+{
+    if (sink->pid != sink->told_pid)
+        tell(sink, MMU_MARK_PROCESS, sink->pid);
+    if (sink->tid != sink->told_tid && !sink->failed)
+        tell(sink, MMU_MARK_THREAD, sink->tid);
+    sink->told_pid = sink->pid;
+    sink->told_tid = sink->tid;
+}
+
+void record_sink_write(struct record_sink *sink, const struct mmu_access *from, size_t n)
+{
+    if (sink->passed < sink->skip) {
+        uint64_t left = sink->skip - sink->passed;
+        size_t some = n < left ? n : (size_t)left;
+        sink->passed += some;
+        from += some;
+        n -= some;
+    }
+    if (n > sink->max - sink->kept)
+        n = (size_t)(sink->max - sink->kept);
+    if (!n || sink->failed)
+        return;
+    tell_thread(sink);
+    if (!sink->failed)
+        note(sink, mmu_trace_write(sink->writer, from, n, &sink->err));
+    sink->kept += n;
+}
+
+void record_sink_event(struct record_sink *sink, const char *format, ...)
+{
+    if (sink->passed < sink->skip || record_sink_full(sink))
+        return;
+    struct mmu_trace_mark mark = {.kind = MMU_MARK_EVENT};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(mark.text, sizeof mark.text, format, args);
+    va_end(args);
+    tell_thread(sink);
+    if (!sink->failed)
+        note(sink, mmu_trace_mark(sink->writer, &mark, &sink->err));
+}
+
+void record_sink_maps(struct record_sink *sink, uint64_t pid, const char *text, size_t n)
+{
+    if (!sink->failed)
+        note(sink, mmu_trace_set_maps(sink->writer, pid, text, n, &sink->err));
+}
