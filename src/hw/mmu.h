@@ -81,6 +81,9 @@ struct mmu_ahead {
     const uint8_t *host;
 };
 
+/* What serialises, by what it is counted and charged as. */
+enum mmu_barrier { MMU_BARRIER_MOV_CR, MMU_BARRIER_INVLPG, MMU_BARRIER_INVPCID };
+
 struct mmu {
     /* state */
     struct regime regime;
@@ -111,6 +114,8 @@ struct mmu {
     struct mmu_observer observer;
     struct mmu_prefetcher_ops prefetcher;
     struct mmu_core *core; /* for observers; never looked into */
+    void (*barrier)(struct mmu_core *core, enum mmu_barrier what, bool pdptes_read); /* counts and charges
+                                                                what the port executes; NULL: nobody does */
     /* counters; first-level hits and accesses are derived from the batch's (mmu_stats_fill) */
     uint64_t lookups[MMU_KINDS * MMU_PRIVS]; /* translations that came here and looked in the first level */
     struct mmu_level_stats level_stats[MMU_MAX_LEVELS];

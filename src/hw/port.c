@@ -27,10 +27,22 @@ uint64_t port_get(const struct mmu *m, enum mmu_reg reg)
     return m->regime.reg[reg];
 }
 
+/* An operation that serialises was executed: whoever keeps the clock books it. */
+static enum mmu_outcome executed(struct mmu *m, enum mmu_outcome outcome, enum mmu_barrier what,
+                                 bool pdptes_read)
+{
+    if (outcome == MMU_DONE && m->barrier)
+        m->barrier(m->core, what, pdptes_read);
+    return outcome;
+}
+
 enum mmu_outcome port_set(struct mmu *m, enum mmu_reg reg, uint64_t value)
 {
     bool pdptes_read;
-    return mmu_set_register(m, reg, value, &pdptes_read);
+    enum mmu_outcome outcome = mmu_set_register(m, reg, value, &pdptes_read);
+    /* The others are ordinary instructions whose time is not modelled. */
+    bool control = reg == MMU_REG_CR0 || reg == MMU_REG_CR3 || reg == MMU_REG_CR4 || reg == MMU_REG_EFER;
+    return control ? executed(m, outcome, MMU_BARRIER_MOV_CR, pdptes_read) : outcome;
 }
 
 enum mmu_outcome port_load(struct mmu *m, const struct mmu_registers *registers)
@@ -40,10 +52,10 @@ enum mmu_outcome port_load(struct mmu *m, const struct mmu_registers *registers)
 
 enum mmu_outcome port_invlpg(struct mmu *m, mmu_va va)
 {
-    return mmu_invlpg(m, va);
+    return executed(m, mmu_invlpg(m, va), MMU_BARRIER_INVLPG, false);
 }
 
 enum mmu_outcome port_invpcid(struct mmu *m, uint64_t type, const struct mmu_invpcid *descriptor)
 {
-    return mmu_invpcid(m, type, descriptor);
+    return executed(m, mmu_invpcid(m, type, descriptor), MMU_BARRIER_INVPCID, false);
 }

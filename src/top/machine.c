@@ -2,7 +2,10 @@
  * <mmusim/machine.h>. */
 #include "machine.h"
 #include "error.h"
+#include "port.h"
 #include <string.h>
+
+static void barrier(struct mmu_core *c, enum mmu_barrier what, bool pdptes_read);
 
 static int init_core(struct mmu_machine *machine, struct mmu_core *c, uint32_t index,
                      const struct mmu_options *options)
@@ -11,6 +14,7 @@ static int init_core(struct mmu_machine *machine, struct mmu_core *c, uint32_t i
     c->index = index;
     int status = mmu_init(&c->mmu, &machine->config, &machine->phys, options, index);
     c->mmu.core = c;
+    c->mmu.barrier = barrier;
     if (status == MMU_OK)
         status = timeline_init(&c->real, machine->config.window, true, &c->mmu.ledger);
     if (status == MMU_OK)
@@ -154,12 +158,20 @@ enum mmu_mode mmu_core_mode(const struct mmu_core *core)
 }
 
 /*
- * A barrier operation: waits until everything has completed, takes `cycles`, and holds back everything after
- * it. In PAE mode a load of the PDPTE registers is one read of 32 bytes more.
+ * A barrier operation: waits until everything has completed, takes its cycles, and holds back everything
+ * after it. In PAE mode a load of the PDPTE registers is one read of 32 bytes more.
  */
-static void barrier(struct mmu_core *c, mmu_cycle cycles, bool pdptes_read)
+static void barrier(struct mmu_core *c, enum mmu_barrier what, bool pdptes_read)
 {
+    const struct mmu_barrier_config *config = &c->machine->config.barrier;
+    const struct {
+        uint64_t *count;
+        mmu_cycle cycles;
+    } of[] = {[MMU_BARRIER_MOV_CR] = {&c->run.mov_cr[0], config->mov_cr},
+              [MMU_BARRIER_INVLPG] = {&c->run.invlpg[0], config->invlpg},
+              [MMU_BARRIER_INVPCID] = {&c->run.invpcid[0], config->invpcid}};
     struct mmu *m = &c->mmu;
+    ++*of[what].count;
     timeline_drain(&c->real);
     timeline_drain(&c->ideal);
     struct request q = {.issued = timeline_issue(&c->real, 0)};
@@ -168,65 +180,41 @@ static void barrier(struct mmu_core *c, mmu_cycle cycles, bool pdptes_read)
     m->ledger.n = 0;
     if (pdptes_read)
         mmu_charge_read(m, &q, 3, m->regime.root);
-    mmu_charge(m, &q, MMU_PART_BARRIER, cycles);
+    mmu_charge(m, &q, MMU_PART_BARRIER, of[what].cycles);
     timeline_complete(&c->real, TIMELINE_BARRIER, q.now);
-    timeline_complete(&c->ideal, TIMELINE_BARRIER, ideal + cycles);
-}
-
-/* Does the load of this register serialise? The others are ordinary instructions whose time is not modelled.
- */
-static bool is_control(enum mmu_reg reg)
-{
-    return reg == MMU_REG_CR0 || reg == MMU_REG_CR3 || reg == MMU_REG_CR4 || reg == MMU_REG_EFER;
-}
-
-static enum mmu_outcome after_load(struct mmu_core *c, enum mmu_outcome outcome, bool pdptes_read)
-{
-    if (outcome != MMU_DONE)
-        return outcome;
-    c->run.mov_cr[0]++;
-    barrier(c, c->machine->config.barrier.mov_cr, pdptes_read);
-    return MMU_DONE;
+    timeline_complete(&c->ideal, TIMELINE_BARRIER, ideal + of[what].cycles);
 }
 
 enum mmu_outcome mmu_core_set(struct mmu_core *core, enum mmu_reg reg, uint64_t value)
 {
-    bool pdptes_read;
-    enum mmu_outcome outcome = mmu_set_register(&core->mmu, reg, value, &pdptes_read);
-    return is_control(reg) ? after_load(core, outcome, pdptes_read) : outcome;
+    return port_set(&core->mmu, reg, value);
 }
 
 enum mmu_outcome mmu_core_load(struct mmu_core *core, const struct mmu_registers *registers)
 {
     enum mmu_outcome outcome = mmu_load_registers(&core->mmu, registers);
-    return after_load(core, outcome, core->mmu.regime.mode == MMU_MODE_PAE);
+    if (outcome == MMU_DONE)
+        barrier(core, MMU_BARRIER_MOV_CR, core->mmu.regime.mode == MMU_MODE_PAE);
+    return outcome;
 }
 
 enum mmu_outcome mmu_core_task_switch(struct mmu_core *core, uint64_t cr3)
 {
     bool pdptes_read;
     enum mmu_outcome outcome = mmu_task_switch(&core->mmu, cr3, &pdptes_read);
-    return after_load(core, outcome, pdptes_read);
+    if (outcome == MMU_DONE)
+        barrier(core, MMU_BARRIER_MOV_CR, pdptes_read);
+    return outcome;
 }
 
 enum mmu_outcome mmu_core_invlpg(struct mmu_core *core, mmu_va va)
 {
-    enum mmu_outcome outcome = mmu_invlpg(&core->mmu, va);
-    if (outcome == MMU_DONE) {
-        core->run.invlpg[0]++;
-        barrier(core, core->machine->config.barrier.invlpg, false);
-    }
-    return outcome;
+    return port_invlpg(&core->mmu, va);
 }
 
 enum mmu_outcome mmu_core_invpcid(struct mmu_core *core, uint64_t type, const struct mmu_invpcid *descriptor)
 {
-    enum mmu_outcome outcome = mmu_invpcid(&core->mmu, type, descriptor);
-    if (outcome == MMU_DONE) {
-        core->run.invpcid[0]++;
-        barrier(core, core->machine->config.barrier.invpcid, false);
-    }
-    return outcome;
+    return port_invpcid(&core->mmu, type, descriptor);
 }
 
 /* The bytes that an access just reached. */

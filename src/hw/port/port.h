@@ -19,7 +19,8 @@ bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size);
 /* Drops the bytes of whole pages, which must be RAM: they read as zeros and cost the host nothing. */
 void port_discard(struct mmu *m, mmu_pfn pfn, uint64_t pages);
 
-/* Registers of this core; as mmu_core_set(), mmu_core_get() and mmu_core_load(). */
+/* Registers of this core; as mmu_core_set(), mmu_core_get() and mmu_core_load(). Loads and invalidations take
+ * the core's time and are counted, but for port_load(): what a boot starts from. */
 uint64_t port_get(const struct mmu *m, enum mmu_reg reg);
 enum mmu_outcome port_set(struct mmu *m, enum mmu_reg reg, uint64_t value);
 enum mmu_outcome port_load(struct mmu *m, const struct mmu_registers *registers);
