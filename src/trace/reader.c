@@ -21,6 +21,7 @@ static const struct reader_ops *const formats[MMU_TRACE_FORMATS] = {
     [MMU_TRACE_DRMEMTRACE] = &drmemtrace_reader_ops,
     [MMU_TRACE_DIN] = &din_reader_ops,
     [MMU_TRACE_PINATRACE] = &pinatrace_reader_ops,
+    [MMU_TRACE_COLUMNS] = &columns_reader_ops,
 };
 
 /* The format that is surest of an input's first bytes. AUTO: none. */

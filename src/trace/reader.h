@@ -129,5 +129,6 @@ extern const struct reader_ops cloudsuite_reader_ops;
 extern const struct reader_ops drmemtrace_reader_ops;
 extern const struct reader_ops din_reader_ops;
 extern const struct reader_ops pinatrace_reader_ops;
+extern const struct reader_ops columns_reader_ops;
 
 #endif
