@@ -9,23 +9,20 @@
 #include "record_maps.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BLOCK = 4096, LOOKS = 64 };
+enum { BLOCK = 4096, LOOKS = 64, PIPE_SHORT = 4096, PIPE_LONG = 65536 };
 
 bool record_lackey_ready(struct record *r)
 {
+    (void)r; /* Debian's package serves both widths */
     char *path = record_find_command("valgrind");
     bool ready = path;
     if (!ready)
         cli_error("valgrind is not installed (Debian: apt-get install valgrind)");
-    else if (r->program.is_i386 && !r->program.is_dynamic &&
-             access("/usr/libexec/valgrind/lackey-x86-linux", X_OK) &&
-             access("/usr/lib/valgrind/lackey-x86-linux", X_OK))
-        ready = false,
-        cli_error("valgrind has no support for i386 programs (Debian: apt-get install valgrind:i386)");
     free(path);
     return ready;
 }
@@ -52,16 +49,27 @@ static void look(struct record_maps *maps, pid_t pid, unsigned *looks, double *l
     close(fd);
 }
 
-/* Copies what Lackey tells. A text that ends in the middle of a line is a program that was killed. */
-static void copy(struct record *r, struct mmu_trace_reader *reader, struct record_maps *maps, pid_t pid)
+/* The stack is where the first store goes. */
+static void note_stack(struct record_maps *maps, pid_t pid, const struct mmu_access *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (a[i].kind == MMU_STORE) {
+            record_maps_stack(maps, (uint32_t)pid, a[i].va);
+            return;
+        }
+}
+
+/* Copies what Lackey tells; *err says why it ended, if it was not the text's end. */
+static void copy(struct record *r, struct mmu_trace_reader *reader, struct record_maps *maps, pid_t pid,
+                 struct mmu_error *err)
 {
     struct mmu_access block[BLOCK];
-    struct mmu_error err;
-    unsigned looks = 0;
+    unsigned looks = 1;
     double last = 0;
-    for (int64_t n; (n = mmu_trace_read(reader, block, BLOCK, &err)) > 0;) {
+    for (int64_t n; (n = mmu_trace_read(reader, block, BLOCK, err)) > 0;) {
         r->started = true;
         record_sink_write(&r->sink, block, (size_t)n);
+        note_stack(maps, pid, block, (size_t)n);
         if (!record_sink_full(&r->sink))
             look(maps, pid, &looks, &last);
         progress_update(&r->progress, r->sink.passed + r->sink.kept, -1);
@@ -94,14 +102,30 @@ static int start(struct record *r, struct record_child *child, int fd)
     return status;
 }
 
-static void read_all(struct record *r, const char *path, pid_t pid)
+/* Waits for the first line. The pipe is so short that a program, however small, cannot end before it was
+ * looked at. */
+static void first_look(struct record_maps *maps, int fd, pid_t pid)
 {
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    unsigned looks = 0;
+    double last = 0;
+    while (poll(&ready, 1, -1) < 0 && errno == EINTR)
+        ;
+    look(maps, pid, &looks, &last);
+    fcntl(fd, F_SETPIPE_SZ, PIPE_LONG);
+}
+
+static void read_all(struct record *r, int fd, pid_t pid, struct mmu_error *err)
+{
+    char path[64];
     struct record_maps *maps = record_maps_new(RECORD_UNDER_VALGRIND, r->program.is_i386);
     struct mmu_trace_reader *reader = NULL;
-    struct mmu_error err;
     r->sink.pid = r->sink.tid = (uint64_t)pid;
-    if (maps && !mmu_trace_open(path, MMU_TRACE_TEXT, &reader, &err)) {
-        copy(r, reader, maps, pid);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (maps)
+        first_look(maps, fd, pid);
+    if (maps && !mmu_trace_open(path, MMU_TRACE_TEXT, &reader, err)) {
+        copy(r, reader, maps, pid, err);
         record_maps_write(maps, &r->sink);
     }
     mmu_trace_close(reader);
@@ -111,20 +135,23 @@ static void read_all(struct record *r, const char *path, pid_t pid)
 int record_lackey(struct record *r)
 {
     struct record_child child;
-    char path[64];
+    struct mmu_error err = {0};
     int pipe[2];
     if (pipe2(pipe, O_CLOEXEC))
         return cli_error("cannot make a pipe: %s", strerror(errno));
+    fcntl(pipe[0], F_SETPIPE_SZ, PIPE_SHORT);
     int status = start(r, &child, pipe[1]);
     close(pipe[1]);
-    if (status == CLI_GO) {
-        snprintf(path, sizeof path, "/proc/self/fd/%d", pipe[0]);
-        read_all(r, path, child.pid);
-        progress_end(&r->progress);
-        status = record_child_finish(&child);
-        if (!r->started)
-            status = cli_error("valgrind could not run %s; what it printed says why", r->program.path);
-    }
-    close(pipe[0]);
+    if (status == CLI_GO)
+        read_all(r, pipe[0], child.pid, &err);
+    close(pipe[0]); /* whatever is still written there ends Valgrind, and no one waits for it */
+    if (status != CLI_GO)
+        return status;
+    progress_end(&r->progress);
+    status = record_child_finish(&child);
+    if (!r->started)
+        return cli_error("valgrind could not run %s; what it printed says why", r->program.path);
+    if (err.code && status < 128) /* of a program that was killed the last line may be half */
+        return cli_error_mmu(&err);
     return status;
 }
