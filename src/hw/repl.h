@@ -96,7 +96,7 @@ static inline uint32_t repl_group_victim(uint64_t word, uint32_t groups)
 {
     uint32_t group = (uint32_t)(word & 15) + 1 == groups ? 0 : (uint32_t)(word & 15) + 1;
     uint64_t tree = word >> (4 + REPL_GROUP_TREE * group);
-    return group * REPL_GROUP + 2 * (tree & 1) + (tree >> (1 + (tree & 1)) & 1);
+    return group * REPL_GROUP + (uint32_t)(2 * (tree & 1) + (tree >> (1 + (tree & 1)) & 1));
 }
 
 /* The same; the common cases in line. */
