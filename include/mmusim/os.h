@@ -212,9 +212,9 @@ MMU_API const char *mmu_os_note(const struct mmu_os *os, size_t n);
 /* ------------------------------------------------------------- the map of the address space (layout) --- */
 
 /* One region of the address space, from user space to the top; regions are in ascending order and cover the
- * whole space (non-canonical addresses and gaps included). One that is `inside` is a part of the latest before
- * it that is not. Models arch/x86/include/asm/pgtable_*_types.h,
- * pgtable_32_areas.h and Documentation/x86/x86_64/mm.rst. */
+ * whole space (non-canonical addresses and gaps included). One that is `inside` is a part of the latest
+ * before it that is not. Models arch/x86/include/asm/pgtable_*_types.h, pgtable_32_areas.h and
+ * Documentation/x86/x86_64/mm.rst. */
 struct mmu_os_region {
     mmu_va start, last; /* first and last byte */
     bool inside;        /* a part of another region */
@@ -294,8 +294,8 @@ MMU_API int mmu_os_page(const struct mmu_os *os, mmu_pfn pfn, struct mmu_page_in
 /* page_address() (mm/highmem.c): the kernel's address of a frame: in the direct map, or its kmap slot; 0 when
  * a highmem page is not mapped. */
 MMU_API mmu_va mmu_os_page_address(const struct mmu_os *os, mmu_pfn pfn);
-/* __va() and __pa(): pure arithmetic on the direct map (and, for __pa, the kernel's image). REFUSED outside.
- */
+/* __va() and __pa(): pure arithmetic on the direct map (and, for __pa on x86-64, on the kernel's image).
+ * REFUSED outside, without a report. */
 MMU_API int mmu_os_va(const struct mmu_os *os, mmu_pa pa, mmu_va *va);
 MMU_API int mmu_os_pa(const struct mmu_os *os, mmu_va va, mmu_pa *pa);
 
