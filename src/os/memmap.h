@@ -36,6 +36,9 @@ struct memmap {
     uint64_t table_count;
 };
 
+/* The firmware's map in order of addresses: the config's, or QEMU's for its size of RAM. Returns the number.
+ */
+uint32_t memmap_firmware(const struct mmu_os_config *os, struct mmu_e820_range to[MMU_MAX_E820]);
 /* From the config: ram[], limit, max_pfn, ignored. */
 int memmap_ram(struct memmap *m, const struct mmu_config *config, struct mmu_error *err);
 /* Nothing at or above pfn is used. */
