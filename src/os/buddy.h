@@ -25,8 +25,8 @@ enum {
     ALLOC_KSWAPD = 0x800
 };
 
-/* Classes of wild chunks: all free; or, on an aged machine, fragmented in a pageblock type. */
-enum { WILD_FREE, WILD_AGED, WILD_CLASSES = WILD_AGED + PCP_TYPES };
+/* Kinds of wild chunks: all free; or, on an aged machine, fragmented in a pageblock type. */
+enum { WILD_FREE, WILD_AGED, WILD_KINDS = WILD_AGED + PCP_TYPES };
 
 /* A run of a zone's wild chunks, by chunk number; rank: wild chunks of the zone before it. */
 struct wild_run {
@@ -54,18 +54,19 @@ struct buddy_zone {
     uint64_t highatomic; /* nr_reserved_highatomic: pages */
     struct wild_run *run;
     uint32_t runs;
-    uint64_t wild;                 /* chunks in runs, made or not */
-    uint64_t aged;                 /* of them fragmented at boot */
-    uint64_t left[WILD_CLASSES];   /* not made yet */
-    uint64_t cursor[WILD_CLASSES]; /* rank below which none of the class is left */
-    uint32_t aged_index;           /* unusable index that ageing reached */
-    struct pcp *pcp;               /* by CPU */
+    uint64_t wild;               /* chunks in runs, made or not */
+    uint64_t aged;               /* of them fragmented at boot */
+    uint64_t left[WILD_KINDS];   /* not made yet */
+    uint64_t cursor[WILD_KINDS]; /* rank below which none of the kind is left */
+    uint32_t aged_index;         /* unusable index that ageing reached */
+    struct pcp *pcp;             /* by CPU */
     uint64_t kswapd_wakes, direct_reclaims, failures, steals;
 };
 
 struct buddy {
     struct buddy_zone zone[MMU_ZONES];
     unsigned pageblock_order;
+    bool no_host_memory;          /* a take gave up for that reason; who finds it clears it */
     bool mobility_disabled;       /* page_group_by_mobility_disabled: too little memory for types */
     struct aged_pattern *pattern; /* age.h; NULL: the machine is not aged */
     uint64_t slab_pages;          /* use SLAB */
@@ -89,11 +90,23 @@ void buddy_each_free(const struct mmu_os *os,
                      void (*each)(void *ctx, mmu_pfn pfn, unsigned order, unsigned type, bool pcp),
                      void *ctx);
 
-/* Takes a block (__rmqueue()): its descriptor number, use FREE still but on no list; 0: none. */
+/* Takes a block (__rmqueue()): its descriptor number; its head says use FREE and the order still, but it is
+ * on no list and not counted as free. 0: none. */
 uint32_t buddy_take(struct mmu_os *os, unsigned zone, unsigned order, unsigned type, unsigned alloc_flags);
 /* ... from the lists of this type only (__rmqueue_smallest()). */
 uint32_t buddy_take_smallest(struct mmu_os *os, unsigned zone, unsigned order, unsigned type);
 /* Gives a block back, merging it (__free_one_page()). */
 void buddy_give(struct mmu_os *os, unsigned zone, uint32_t id, unsigned order, unsigned type);
+/* ... to the end of its list, as the boot does (FPI_TO_TAIL). */
+void buddy_give_last(struct mmu_os *os, unsigned zone, uint32_t id, unsigned order, unsigned type);
+/* Takes a free block off its list: neither free nor allocated until it is given back. */
+void buddy_take_off(struct mmu_os *os, unsigned zone, uint32_t id);
+/* Puts a block whose head is set on the explicit list of its order and type, last; counts stay. */
+void buddy_enlist(struct mmu_os *os, unsigned zone, uint32_t id);
+/* Moves a free block to the list of another type, last (move_to_free_list()). */
+void buddy_move(struct mmu_os *os, unsigned zone, uint32_t id, unsigned type);
+
+/* Does a frame lie in the zone? id: of its descriptor. */
+bool buddy_in_zone(const struct mmu_os *os, unsigned zone, uint32_t id);
 
 #endif
