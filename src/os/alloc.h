@@ -25,7 +25,7 @@ void free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order);
 /* Says what an allocated block is used for; strangers cannot free pages of use SLAB, TABLE, VMALLOC, USER. */
 void alloc_set_use(struct mmu_os *os, mmu_pfn pfn, enum mmu_page_use use);
 
-/* page_address() of highmem pages is kmap's affair: 0 when not mapped. Weak here, kmap.c has it. */
-mmu_va kmap_address(const struct mmu_os *os, mmu_pfn pfn);
+/* Frees a block that nobody refers to any more (free_unref_page(), __free_pages_ok()): id of its head. */
+void alloc_release(struct mmu_os *os, uint32_t id, unsigned order);
 
 #endif

@@ -1,0 +1,150 @@
+/* gfp.c: see gfp.h. */
+#include "gfp.h"
+#include "error.h"
+#include "plan.h"
+#include <errno.h>
+#include <string.h>
+
+int gfp_zone(const struct mmu_os *os, uint32_t gfp)
+{
+    const struct plan_zone *zone = os->plan->zones.zone;
+    /* The zones that the architecture has decide: what it lacks is Normal. */
+    int dma = zone[MMU_ZONE_DMA].exists ? MMU_ZONE_DMA : MMU_ZONE_NORMAL;
+    int dma32 = zone[MMU_ZONE_DMA32].exists ? MMU_ZONE_DMA32 : MMU_ZONE_NORMAL;
+    bool wide = os->plan->layout.wide; /* x86-64 has no highmem, whatever it shows */
+    int highmem = !wide && zone[MMU_ZONE_HIGHMEM].exists ? MMU_ZONE_HIGHMEM : MMU_ZONE_NORMAL;
+    switch (gfp & GFP_ZONE_MASK) {
+    case 0:
+    case MMU___GFP_MOVABLE:
+        return MMU_ZONE_NORMAL;
+    case MMU___GFP_DMA:
+    case MMU___GFP_DMA | MMU___GFP_MOVABLE:
+        return dma;
+    case MMU___GFP_DMA32:
+    case MMU___GFP_DMA32 | MMU___GFP_MOVABLE:
+        return dma32;
+    case MMU___GFP_HIGHMEM:
+        return highmem;
+    case MMU___GFP_HIGHMEM | MMU___GFP_MOVABLE:
+        return MMU_ZONE_MOVABLE;
+    default:
+        return -1; /* GFP_ZONE_BAD */
+    }
+}
+
+int gfp_type(uint32_t gfp)
+{
+    switch (gfp & GFP_MOBILITY) {
+    case 0:
+        return MMU_MIGRATE_UNMOVABLE;
+    case MMU___GFP_MOVABLE:
+        return MMU_MIGRATE_MOVABLE;
+    case MMU___GFP_RECLAIMABLE:
+        return MMU_MIGRATE_RECLAIMABLE;
+    default:
+        return -1;
+    }
+}
+
+int mmu_os_gfp_zone(const struct mmu_os *os, uint32_t gfp)
+{
+    return gfp_zone(os, gfp);
+}
+
+struct word {
+    const char *text;
+    uint32_t bits;
+};
+
+/* Masks first, those of most bits before others, so that a mask is told in few words. */
+static const struct word words[] = {{"GFP_TRANSHUGE", MMU_GFP_TRANSHUGE},
+                                    {"GFP_TRANSHUGE_LIGHT", MMU_GFP_TRANSHUGE_LIGHT},
+                                    {"GFP_HIGHUSER_MOVABLE", MMU_GFP_HIGHUSER_MOVABLE},
+                                    {"GFP_HIGHUSER", MMU_GFP_HIGHUSER},
+                                    {"GFP_USER", MMU_GFP_USER},
+                                    {"GFP_KERNEL_ACCOUNT", MMU_GFP_KERNEL_ACCOUNT},
+                                    {"GFP_KERNEL", MMU_GFP_KERNEL},
+                                    {"GFP_NOFS", MMU_GFP_NOFS},
+                                    {"GFP_ATOMIC", MMU_GFP_ATOMIC},
+                                    {"GFP_NOIO", MMU_GFP_NOIO},
+                                    {"GFP_NOWAIT", MMU_GFP_NOWAIT},
+                                    {"GFP_DMA", MMU_GFP_DMA},
+                                    {"GFP_DMA32", MMU_GFP_DMA32},
+                                    {"__GFP_RECLAIM", GFP_RECLAIM_BITS},
+#define MMU_X(name, bit) {"__GFP_" #name, bit},
+                                    MMU_GFP_BITS(MMU_X)
+#undef MMU_X
+};
+
+const char *mmu_os_gfp_text(uint32_t gfp, char *buf, size_t size)
+{
+    size_t used = 0;
+    uint32_t left = gfp;
+    if (size)
+        buf[0] = 0;
+    for (size_t i = 0; i < COUNT_OF(words) && left; i++) {
+        if ((left & words[i].bits) != words[i].bits)
+            continue;
+        left &= ~words[i].bits;
+        int n = snprintf(used < size ? buf + used : NULL, used < size ? size - used : 0, "%s%s",
+                         used ? "|" : "", words[i].text);
+        used += (size_t)n;
+    }
+    if (left || gfp == 0)
+        snprintf(used < size ? buf + used : NULL, used < size ? size - used : 0, "%s%#x", used ? "|" : "",
+                 left);
+    return buf;
+}
+
+/* One word of n characters. */
+static int parse_word(const char *word, size_t n, uint32_t *bits, struct mmu_error *err)
+{
+    char text[64];
+    const char *candidates[COUNT_OF(words)];
+    if (n == 0 || n >= sizeof text)
+        return err_set(err, MMU_ERR_INVALID,
+                       "a GFP mask is a number or words like GFP_KERNEL|__GFP_ZERO, and %s",
+                       n ? "no word is that long" : "a word is missing");
+    memcpy(text, word, n);
+    text[n] = 0;
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        candidates[i] = words[i].text;
+        if (strcmp(text, words[i].text) == 0) {
+            *bits = words[i].bits;
+            return MMU_OK;
+        }
+    }
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 0);
+    if (text[0] >= '0' && text[0] <= '9' && *end == 0) {
+        if (errno || value > GFP_ALL)
+            return err_set(err, MMU_ERR_INVALID, "GFP mask %s: bits above %#x do not exist", text, GFP_ALL);
+        *bits = (uint32_t)value;
+        return MMU_OK;
+    }
+    const char *near = err_suggest(text, candidates, COUNT_OF(words));
+    return err_set(err, MMU_ERR_INVALID, "unknown GFP flag '%s'%s%s%s", text, near ? ", did you mean " : "",
+                   near ? near : "", near ? "?" : "");
+}
+
+int mmu_os_gfp_parse(const char *text, uint32_t *gfp, struct mmu_error *err)
+{
+    uint32_t all = 0;
+    for (const char *at = text;; at++) {
+        at += strspn(at, " \t");
+        size_t n = strcspn(at, "|"), trimmed = n;
+        while (trimmed && (at[trimmed - 1] == ' ' || at[trimmed - 1] == '\t'))
+            trimmed--;
+        uint32_t bits;
+        int status = parse_word(at, trimmed, &bits, err);
+        if (status != MMU_OK)
+            return status;
+        all |= bits;
+        at += n;
+        if (!*at)
+            break;
+    }
+    *gfp = all;
+    return MMU_OK;
+}
