@@ -1,0 +1,145 @@
+/* user.c: pages of the user part mapped and unmapped. See user.h. */
+#include "user.h"
+#include "alloc.h"
+#include "kspace.h"
+#include "plan.h"
+#include <inttypes.h>
+
+enum { GFP_PGTABLE_USER = MMU_GFP_KERNEL_ACCOUNT | MMU___GFP_ZERO };
+
+struct user_table user_table_map(struct mmu_os *os, mmu_pfn pfn)
+{
+    struct user_table t = {0};
+    if (pfn >= os->plan->layout.max_low_pfn && mmu_os_kmap_local(os, pfn, &t.mapped) != MMU_OK)
+        t.mapped = 0;
+    return t;
+}
+
+void user_table_unmap(struct mmu_os *os, const struct user_table *t)
+{
+    if (t->mapped)
+        REQUIRE(mmu_os_kunmap_local(os, t->mapped) == MMU_OK);
+}
+
+/* The head of a block counts the mappings of all its pages: it cannot be freed while there are any. */
+void user_page_unmapped(struct mmu_os *os, mmu_pfn pfn)
+{
+    mmu_pfn head = page_head(os, pfn);
+    struct page *p = page_peek(os, head);
+    uint32_t n = page_mapcount(p) - 1;
+    page_set_mapcount(p, n);
+    if (n == 0)
+        alloc_set_use(os, head, MMU_PAGE_KERNEL);
+}
+
+/* Links a new table; at the top with KPTI in both halves, the kernel's copy of user code not executable
+ * (__pti_set_user_pgtbl()). */
+static void link_table(struct mmu_os *os, struct mmu_os_pgd *pgd, unsigned level, mmu_va va, mmu_pa at,
+                       mmu_pfn pfn)
+{
+    const struct kspace_traits *t = &os->kspace->traits;
+    const struct pgtable_form *f = t->form;
+    uint64_t entry = pfn << PAGE_SHIFT | (level == f->levels ? f->top_link : f->link);
+    if (level == f->levels && t->kpti) {
+        kspace_write(os, level, pgtable_at(f, level, pgd->user_root, va), entry);
+        entry |= t->nx;
+    }
+    kspace_write(os, level, at, entry);
+}
+
+/* The PTE table for va, made if need be: 0 with *at set, or as kspace_new_table(). */
+static int pte_table(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pa *table)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    *table = pgd->root;
+    for (unsigned level = f->levels; level > 1; level--) {
+        mmu_pa at = pgtable_at(f, level, *table, va);
+        uint64_t entry = pgtable_read(os, at);
+        if (!(entry & PTE_P)) {
+            bool high = level == 2 && f->levels < 4;
+            mmu_pfn pfn;
+            int status = kspace_new_table(os, high ? "pte_alloc_one" : "pmd_alloc_one",
+                                          GFP_PGTABLE_USER | (high ? MMU___GFP_HIGHMEM : 0), level - 1, &pfn);
+            if (status != MMU_OK)
+                return status;
+            link_table(os, pgd, level, va, at, pfn);
+            entry = pgtable_read(os, at);
+        }
+        *table = entry & f->address;
+    }
+    return MMU_OK;
+}
+
+static bool is_user_page(const struct mmu_os *os, mmu_va va)
+{
+    return (va & PAGE_MASK) == 0 && va < os->plan->layout.task_size;
+}
+
+/* set_pte_at() where nothing is mapped yet. */
+static int set_pte(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pfn pfn, unsigned rights)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    mmu_pa table;
+    int status = pte_table(os, pgd, va, &table);
+    if (status != MMU_OK)
+        return status;
+    struct user_table t = user_table_map(os, table >> PAGE_SHIFT);
+    mmu_pa at = pgtable_at(f, 1, table, va);
+    uint64_t before = pgtable_read(os, at);
+    unsigned prot = (rights & MMU_OS_WRITE ? PROT_WRITE : 0) | (rights & MMU_OS_EXEC ? PROT_EXEC : 0);
+    if (!before)
+        kspace_write(os, 1, at, pfn << PAGE_SHIFT | prot_user(os, prot));
+    user_table_unmap(os, &t);
+    if (before)
+        return os_outcome(os, MMU_OS_REFUSED, "set_pte_at",
+                          "0x%" PRIx64 " is mapped already (entry 0x%" PRIx64 ")", va, before);
+    return MMU_OK;
+}
+
+int mmu_os_map_user(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pfn pfn, unsigned rights)
+{
+    if (pgd == &os->kspace->init)
+        return os_outcome(os, MMU_OS_REFUSED, "set_pte_at", "init_mm has no user part");
+    if (!is_user_page(os, va) || rights & ~(unsigned)(MMU_OS_WRITE | MMU_OS_EXEC))
+        return os_outcome(os, MMU_OS_REFUSED, "set_pte_at",
+                          "0x%" PRIx64 " with rights 0x%x: expected a page below 0x%" PRIx64
+                          " and MMU_OS_WRITE, MMU_OS_EXEC",
+                          va, rights, os->plan->layout.task_size);
+    unsigned use = page_use_of(os, pfn);
+    if (use != MMU_PAGE_KERNEL && use != MMU_PAGE_USER)
+        return os_outcome(os, MMU_OS_REFUSED, "set_pte_at",
+                          "frame 0x%" PRIx64 " is not an allocated page that a process could have", pfn);
+    mmu_pfn head = page_head(os, pfn);
+    struct page *p = page_of(os, head);
+    if (!p)
+        return MMU_ERR_NOMEM;
+    int status = set_pte(os, pgd, va, pfn, rights);
+    if (status != MMU_OK)
+        return status;
+    page_set_mapcount(p, page_mapcount(p) + 1);
+    if (use != MMU_PAGE_USER)
+        alloc_set_use(os, head, MMU_PAGE_USER);
+    pgd->mapped++;
+    return MMU_OK;
+}
+
+int mmu_os_unmap_user(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pfn *pfn)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    struct mmu_os_lookup found = {0};
+    if (is_user_page(os, va) && pgd != &os->kspace->init)
+        pgtable_lookup(os, pgd->root, va, &found);
+    if (!found.mapped || found.level != 0)
+        return os_outcome(os, MMU_OS_REFUSED, "ptep_clear_flush", "no user page is mapped at 0x%" PRIx64, va);
+    mmu_pa at = found.entry[0].at;
+    struct user_table t = user_table_map(os, at >> PAGE_SHIFT);
+    mmu_pfn mapped = pgtable_leaf_pa(f, 1, pgtable_read(os, at)) >> PAGE_SHIFT;
+    kspace_write(os, 1, at, 0);
+    user_table_unmap(os, &t);
+    flush_mm_range(os, pgd, va, va + PAGE_SIZE, PAGE_SHIFT);
+    user_page_unmapped(os, mapped);
+    pgd->mapped--;
+    if (pfn)
+        *pfn = mapped;
+    return MMU_OK;
+}
