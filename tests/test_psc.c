@@ -61,7 +61,7 @@ static struct walk walk_of(enum mmu_mode mode, mmu_va va, unsigned from, unsigne
 static void fill(struct bed *b, enum mmu_mode mode, mmu_va va, unsigned leaf, uint16_t pcid)
 {
     struct walk w = walk_of(mode, va, geometry_of(mode)->levels, leaf);
-    psc_fill(&b->psc, geometry_of(mode), &w, pcid, 1000, b->stats, false);
+    psc_fill(&b->psc, geometry_of(mode), &w, pcid, 1000, b->stats);
 }
 
 /* The level that a walk for va would begin behind: 5 ... 2, or 0 for the root; checks that it is the right
@@ -256,7 +256,7 @@ static void compare(struct bed *b, enum mmu_mode mode, struct dice *dice)
         assert_int_equal(begins(b, mode, va, (uint16_t)pcid), expected);
         unsigned leaf = 1 + dice_below(dice, 3);
         struct walk w = walk_of(mode, va, from, leaf);
-        psc_fill(&b->psc, geometry_of(mode), &w, (uint16_t)pcid, 1000, b->stats, false);
+        psc_fill(&b->psc, geometry_of(mode), &w, (uint16_t)pcid, 1000, b->stats);
         for (unsigned l = 0; l < levels; l++)
             if (l + 2 <= from && l + 2 > leaf)
                 twin_fill(&t, b, l, key_of(mode, va, l), pcid);

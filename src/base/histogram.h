@@ -33,17 +33,23 @@ static inline uint64_t histogram_far_value(unsigned bin)
     return (UINT64_C(1) << octave) + within * width + (width - 1);
 }
 
-/* Counts one value. */
-static inline void histogram_add(struct mmu_histogram *h, uint64_t value)
+/* Counts n values, all the same; n > 0. */
+static inline void histogram_add_many(struct mmu_histogram *h, uint64_t value, uint64_t n)
 {
-    h->count++;
-    h->sum += value;
+    h->count += n;
+    h->sum += n * value;
     if (value > h->max)
         h->max = value;
     if (value < MMU_HISTOGRAM_EXACT)
-        h->bin[value]++;
+        h->bin[value] += n;
     else
-        h->far_bin[histogram_far_bin(value)]++;
+        h->far_bin[histogram_far_bin(value)] += n;
+}
+
+/* Counts one value. */
+static inline void histogram_add(struct mmu_histogram *h, uint64_t value)
+{
+    histogram_add_many(h, value, 1);
 }
 
 #endif

@@ -190,7 +190,7 @@ enum mmu_outcome mmu_walk_keep(struct mmu *m, struct request *q, const struct wa
         q->pa = w->missing;
         return q->outcome;
     }
-    psc_fill(&m->psc, m->regime.geometry, w, m->regime.pcid, ready_of(q), m->psc_stats, false);
+    psc_fill(&m->psc, m->regime.geometry, w, m->regime.pcid, ready_of(q), m->psc_stats);
     struct translation x = {
         .va = q->va,
         .pa = w->frame + (q->va & (BIT(page_shift(w->page)) - 1)),

@@ -18,21 +18,36 @@
 #include "mmu.h"
 #include "timeline.h"
 
-/* What plain misses have run up since plain_book(). */
+/* What plain misses have run up since plain_begin(). */
 struct plain_tally {
-    uint64_t second[CLASSES];      /* second-level hits */
-    uint64_t walks[CLASSES];       /* walks */
-    uint64_t stalled;              /* cycles that accesses waited for a second-level hit */
+    uint64_t second[CLASSES];                      /* second-level hits */
+    uint64_t walks[CLASSES];                       /* walks, and the same by where they began: */
+    uint64_t begun[MMU_KINDS][MMU_PSC_LEVELS + 1]; /* behind an entry of a paging-structure cache;
+                                                      [MMU_PSC_LEVELS]: at the root */
+    uint64_t stalled;                              /* cycles that accesses waited for a second-level hit */
     uint64_t unstalled[MMU_PARTS]; /* cycles of walks that no access waited for: stalled is what they cost
                                       less this */
     uint64_t roomy[2][MMU_KINDS];  /* fills of a level that found an invalid way: no eviction */
-    uint64_t reads[2][MMU_WALK_LEVELS][MMU_PLACES]; /* [1]: by fetches' walks */
+    uint64_t reads[2][MMU_WALK_LEVELS][MMU_PLACES]; /* [1]: by fetches' walks; fixed price: not yet */
+    /* the latest walk, for its ledger: where it began, and where its reads hit (by level - 1) */
+    uint8_t from, place[MMU_WALK_LEVELS];
+    /* prices: of all walks, what comes first and is paid for nothing but time; of a walk without its reads
+     * (fixed price: with them), by where it began */
+    uint32_t head, head_part;
+    mmu_cycle cost[MMU_PSC_LEVELS + 1];
 };
 
-/* A plain access, and what became of it. */
+/* Where a 4-KByte page stands in both levels. */
+struct plain_spot {
+    uint64_t tag;
+    uint32_t set[2];
+};
+
+/* A plain walk, and what became of it. */
 struct plain {
     mmu_va va; /* one page only */
     unsigned kind, class;
+    struct plain_spot spot;
     mmu_cycle now; /* in: the issue; out: the completion */
     mmu_pa pa;     /* out */
 };
@@ -48,23 +63,30 @@ bool plain_usable(const struct mmu *m);
  */
 void plain_calm(struct mmu *m);
 
-/* Of the walk whose ledger this is, nobody waited for the first `cycles` cycles. */
-static inline void plain_unstalled(struct plain_tally *tally, const struct mmu_ledger *ledger,
-                                   mmu_cycle cycles)
-{
-    for (uint32_t s = 0; s < ledger->n && cycles; s++) {
-        mmu_cycle part = ledger->segment[s].cycles < cycles ? ledger->segment[s].cycles : cycles;
-        tally->unstalled[ledger->segment[s].part] += part;
-        cycles -= part;
-    }
-}
+/* Begins a tally; the price of a walk stands until plain_book(). */
+void plain_begin(const struct mmu *m, struct plain_tally *tally);
 
-/* Books the tally and clears it. */
+/* Books the tally, and clears it. */
 void plain_book(struct mmu *m, struct timeline *real, struct plain_tally *tally);
 
+/* The ledger of the latest walk, written to mmu.ledger for whoever waits for it. */
+void plain_write_ledger(struct mmu *m, const struct plain_tally *tally);
+
+/* plain_unstalled() beyond the first part of the ledger, which it writes. */
+void plain_unstalled_far(struct mmu *m, struct plain_tally *tally, mmu_cycle cycles);
+
+/* Nobody waited for the first `cycles` cycles of the latest walk. */
+ALWAYS_INLINE void plain_unstalled(struct mmu *m, struct plain_tally *tally, mmu_cycle cycles)
+{
+    if (LIKELY(cycles <= tally->head))
+        tally->unstalled[tally->head_part] += cycles;
+    else
+        plain_unstalled_far(m, tally, cycles);
+}
+
 /*
- * A miss in both levels. False: nothing has changed. On success mmu.ledger is its ledger. The caller counts
- * the access among its first-level accesses, here and below: it is not in mmu.lookups.
+ * A miss in both levels. False: nothing has changed. The caller counts the access among its first-level
+ * accesses, here and below: it is not in mmu.lookups.
  */
 bool plain_walk(struct mmu *m, struct plain_tally *tally, struct plain *x);
 
@@ -87,10 +109,10 @@ ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, con
 
 /* The first level, and the hot entry: what mmu_hot_sync() would write for an entry that is current. */
 ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, mmu_va va, unsigned kind,
-                                    uint32_t set, uint64_t tag, const struct tlb_entry *entry)
+                                    const struct plain_spot *spot, const struct tlb_entry *entry)
 {
     struct tlb *t = m->plain[kind].first;
-    uint32_t index = t->hot + plain_fill(t, set, tag, entry, &tally->roomy[0][kind]);
+    uint32_t index = t->hot + plain_fill(t, spot->set[0], spot->tag, entry, &tally->roomy[0][kind]);
     struct hot_entry *h = &m->hot.entry[index];
     h->page = va >> PAGE_SHIFT;
     h->mask = ~UINT64_C(0);
@@ -105,22 +127,24 @@ enum plain_verdict { PLAIN_NOT, PLAIN_SECOND, PLAIN_WALK };
 
 /*
  * Decides; does second-level hits. PLAIN_SECOND: done, at the cost of the second level's latency, which is
- * not yet charged; *pa is the translation. PLAIN_WALK: it is for plain_walk(). PLAIN_NOT: nothing has
- * changed.
+ * not yet charged; *pa is the translation. PLAIN_WALK: it is for plain_walk(), with this spot. PLAIN_NOT:
+ * nothing has changed.
  */
 ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally *tally, mmu_va va,
-                                              unsigned kind, unsigned class, mmu_pa *pa)
+                                              unsigned kind, unsigned class, struct plain_spot *spot,
+                                              mmu_pa *pa)
 {
     struct tlb *t1 = m->plain[kind].first, *t2 = m->plain[kind].second;
     if (UNLIKELY(!m->plain[kind].calm || (va + m->regime.va_bias) >> m->regime.va_bits != 0))
         return PLAIN_NOT;
-    uint64_t tag = tlb_tag(va, MMU_4K, m->regime.pcid, false);
-    uint32_t set1 = tlb_set(t1, va, MMU_4K);
+    uint64_t tag = spot->tag = tlb_tag(va, MMU_4K, m->regime.pcid, false);
+    uint32_t set1 = spot->set[0] = tlb_set(t1, va, MMU_4K);
     if (UNLIKELY(match_ways(t1->tag + set1 * t1->ways, t1->ways, tag) != TLB_NONE))
         return PLAIN_NOT;
     if (!t2)
         return PLAIN_WALK;
-    uint32_t set2 = tlb_set(t2, va, MMU_4K), way = match_ways(t2->tag + set2 * t2->ways, t2->ways, tag);
+    uint32_t set2 = spot->set[1] = tlb_set(t2, va, MMU_4K);
+    uint32_t way = match_ways(t2->tag + set2 * t2->ways, t2->ways, tag);
     if (way == TLB_NONE)
         return PLAIN_WALK;
     const struct tlb_entry *e = &t2->entry[set2 * t2->ways + way];
@@ -129,7 +153,7 @@ ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally 
     tally->second[class]++;
     repl_touch(&t2->repl, set2, way);
     *pa = e->base | (va & PAGE_MASK);
-    plain_fill_first(m, tally, va, kind, set1, tag, e);
+    plain_fill_first(m, tally, va, kind, spot, e);
     return PLAIN_SECOND;
 }
 

@@ -1,9 +1,6 @@
 /* psc.c: paging-structure caches. See psc.h. */
 #include "psc.h"
 
-enum { PSC_KEY_BITS = 36, PSC_PCID_SHIFT = 40, PSC_LEVEL_SHIFT = 56 };
-#define PSC_VALID BIT(63)
-
 /* The paging level whose entries a cache level holds: PDE 2, PDPTE 3, ... */
 static unsigned table_level(unsigned psc_level)
 {
@@ -58,34 +55,22 @@ static uint64_t key_of(const struct geometry *g, mmu_va va, unsigned psc_level)
     return (va & BITS(g->va_bits - 1u, 0)) >> level_shift(g, table_level(psc_level));
 }
 
-static uint64_t tag_of(uint64_t key, unsigned psc_level, uint16_t pcid)
+ALWAYS_INLINE uint32_t find(const struct psc_array *a, const struct psc_spot *spot)
 {
-    return PSC_VALID | (uint64_t)psc_level << PSC_LEVEL_SHIFT | (uint64_t)pcid << PSC_PCID_SHIFT | key;
-}
-
-static uint32_t set_of(const struct psc_array *a, uint64_t key)
-{
-    return a->pow2 ? (uint32_t)key & (a->sets - 1) : (uint32_t)(key % a->sets);
-}
-
-ALWAYS_INLINE uint32_t find(const struct psc_array *a, uint64_t key, uint64_t tag)
-{
-    uint32_t first = set_of(a, key) * a->ways;
-    uint32_t way = match_ways(a->tag + first, a->ways, tag);
-    return way == MATCH_NONE ? UINT32_MAX : first + way;
+    uint32_t way = psc_way(a, spot);
+    return way == MATCH_NONE ? UINT32_MAX : spot->set * a->ways + way;
 }
 
 ALWAYS_INLINE uint32_t deepest(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,
                                unsigned *level)
 {
-    uint64_t owner = PSC_VALID | (uint64_t)pcid << PSC_PCID_SHIFT;
-    uint64_t number = (va & (BIT(g->va_bits) - 1)) >> level_shift(g, 2);
-    unsigned step = g->index_bits, levels = g->levels - 1u;
-    for (unsigned l = 0; l < levels; l++, number >>= step) {
+    uint64_t number = key_of(g, va, 0);
+    for (unsigned l = 0; l + 1u < g->levels; l++, number >>= g->index_bits) {
         const struct psc_array *a = p->of[l];
         if (!a)
             continue;
-        uint32_t i = find(a, number, owner | (uint64_t)l << PSC_LEVEL_SHIFT | number);
+        struct psc_spot spot = psc_spot(a, l, number, pcid);
+        uint32_t i = find(a, &spot);
         if (i != UINT32_MAX) {
             *level = l;
             return i;
@@ -112,47 +97,22 @@ const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, 
     return i == UINT32_MAX ? NULL : &p->of[*level]->entry[i];
 }
 
-void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *from, unsigned level,
-              struct mmu_psc_stats *stats)
+uint32_t psc_invalid_way(struct psc_array *a, uint32_t set)
 {
-    for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++)
-        stats[l].probes[0] += p->of[l] != NULL;
-    if (!from)
-        return;
-    struct psc_array *a = p->of[level];
-    uint32_t i = (uint32_t)(from - a->entry);
-    stats[level].hits[0]++;
-    repl_touch(&a->repl, i / a->ways, i % a->ways);
-}
-
-/* The way that a new key goes to: the lowest invalid one, else the victim, which is counted as evicted under
- * its own level. */
-static uint32_t make_room(struct psc_array *a, uint32_t set, struct mmu_psc_stats *stats)
-{
-    for (uint32_t w = 0; w < a->ways && a->free; w++) {
-        if (!a->tag[set * a->ways + w]) {
-            a->free--;
-            return w;
-        }
-    }
-    uint32_t way = repl_victim(&a->repl, set, ~UINT64_C(0));
-    stats[a->tag[set * a->ways + way] >> PSC_LEVEL_SHIFT & 3].evictions[0]++;
+    uint32_t way = match_ways(a->tag + (size_t)set * a->ways, a->ways, 0);
+    a->free -= way != MATCH_NONE;
     return way;
 }
 
 void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready,
-              struct mmu_psc_stats *stats, bool absent)
+              struct mmu_psc_stats *stats)
 {
     for (unsigned passed = w->passed >> 2, l = 0; passed; passed >>= 1, l++) {
         struct psc_array *a = p->of[l];
         if (!a || !(passed & 1))
             continue;
-        uint64_t key = key_of(g, w->va, l), tag = tag_of(key, l, pcid);
-        uint32_t set = set_of(a, key), i = absent ? UINT32_MAX : find(a, key, tag);
-        uint32_t way = i != UINT32_MAX ? i - set * a->ways : make_room(a, set, stats);
-        a->tag[set * a->ways + way] = tag;
-        a->entry[set * a->ways + way] = (struct psc_entry){w->below[table_level(l)], ready};
-        repl_fill(&a->repl, set, way);
+        struct psc_spot spot = psc_spot(a, l, key_of(g, w->va, l), pcid);
+        psc_put(a, &spot, psc_way(a, &spot), &w->below[table_level(l)], ready, stats);
         stats[l].fills[0]++;
     }
 }
@@ -171,8 +131,8 @@ uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, ui
     for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++) {
         if (!p->of[l])
             continue;
-        uint64_t key = key_of(g, va, l);
-        uint32_t i = find(p->of[l], key, tag_of(key, l, pcid));
+        struct psc_spot spot = psc_spot(p->of[l], l, key_of(g, va, l), pcid);
+        uint32_t i = find(p->of[l], &spot);
         if (i != UINT32_MAX) {
             drop(p->of[l], i, stats, cause);
             dropped++;

@@ -35,6 +35,51 @@ struct psc {
     bool any;
 };
 
+/* Where an array keeps one entry: a set, and the tag that stands in one of its ways. */
+struct psc_spot {
+    uint64_t tag;
+    uint32_t set;
+};
+
+enum { PSC_PCID_SHIFT = 40, PSC_LEVEL_SHIFT = 56 };
+#define PSC_VALID BIT(63)
+
+/* number: the address bits that select the entry, above those that it translates. */
+ALWAYS_INLINE struct psc_spot psc_spot(const struct psc_array *a, unsigned level, uint64_t number,
+                                       uint16_t pcid)
+{
+    uint32_t set = LIKELY(a->pow2) ? (uint32_t)number & (a->sets - 1) : (uint32_t)(number % a->sets);
+    return (struct psc_spot){
+        PSC_VALID | (uint64_t)level << PSC_LEVEL_SHIFT | (uint64_t)pcid << PSC_PCID_SHIFT | number, set};
+}
+
+/* The way of the set that holds it, or MATCH_NONE. */
+ALWAYS_INLINE uint32_t psc_way(const struct psc_array *a, const struct psc_spot *spot)
+{
+    return match_ways(a->tag + (size_t)spot->set * a->ways, a->ways, spot->tag);
+}
+
+/* The lowest invalid way of a set, which is no longer counted as such, or MATCH_NONE. */
+uint32_t psc_invalid_way(struct psc_array *a, uint32_t set);
+
+/* Writes an entry into the way that holds it, or MATCH_NONE: into an invalid way, or the victim's, which is
+ * counted as evicted under its own level. */
+ALWAYS_INLINE void psc_put(struct psc_array *a, const struct psc_spot *spot, uint32_t way,
+                           const struct walk_start *start, mmu_cycle ready, struct mmu_psc_stats *stats)
+{
+    if (way == MATCH_NONE && UNLIKELY(a->free))
+        way = psc_invalid_way(a, spot->set);
+    size_t first = (size_t)spot->set * a->ways;
+    if (way == MATCH_NONE) {
+        way = repl_victim(&a->repl, spot->set, ~UINT64_C(0));
+        stats[a->tag[first + way] >> PSC_LEVEL_SHIFT & 3].evictions[0]++;
+    }
+    a->tag[first + way] = spot->tag;
+    a->entry[first + way].start = *start;
+    a->entry[first + way].ready = ready;
+    repl_fill(&a->repl, spot->set, way);
+}
+
 int psc_init(struct psc *p, const struct mmu_psc_config *config, struct repl_context *context);
 void psc_destroy(struct psc *p);
 
@@ -46,14 +91,9 @@ const struct psc_entry *psc_probe(struct psc *p, const struct geometry *g, mmu_v
 const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,
                                  unsigned *level);
 
-/* Touches and counts what psc_peek() found (from may be NULL): both together are psc_probe(), counted. */
-void psc_take(struct psc *p, const struct geometry *g, const struct psc_entry *from, unsigned level,
-              struct mmu_psc_stats *stats);
-
-/* Keeps what a walk passed through. Adds to the counters of stats[], by level. absent: nothing has changed
- * since the probe that the walk began with, so that none of it is held. */
+/* Keeps what a walk passed through. Adds to the counters of stats[], by level. */
 void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready,
-              struct mmu_psc_stats *stats, bool absent);
+              struct mmu_psc_stats *stats);
 
 /* Invalidations; each adds to stats[level].flushed[cause] and returns the number dropped. */
 uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,

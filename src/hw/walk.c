@@ -27,10 +27,8 @@ bool walk_begin(const struct regime *r, struct walk *w, const struct walk_start 
     return true;
 }
 
-/* The walk for one geometry; g and dry are constant in each instance, so that they fold. True: it ended well.
- */
-ALWAYS_INLINE bool walk_with(const struct geometry *g, const struct regime *r, struct phys *p, struct walk *w,
-                             bool dry)
+/* The walk for one geometry; g is constant in each instance, so that it folds. */
+ALWAYS_INLINE void walk_with(const struct geometry *g, const struct regime *r, struct phys *p, struct walk *w)
 {
     unsigned retries = 0;
     for (;;) {
@@ -40,11 +38,9 @@ ALWAYS_INLINE bool walk_with(const struct geometry *g, const struct regime *r, s
         if (UNLIKELY(!phys_load(p, pa, g->entry_bytes, &e))) {
             w->outcome = MMU_FAULT_MEMORY;
             w->missing = pa;
-            return false;
+            return;
         }
         enum walk_verdict verdict = walk_entry(g, r, w, e, &update);
-        if (dry && update)
-            return false;
         if (update && UNLIKELY(!phys_exchange(p, pa, g->entry_bytes, e, e | update))) {
             REQUIRE(++retries < WALK_RETRIES); /* the caller's memory refuses every exchange */
             w->rights = rights;                /* the entry has changed: what it said does not count */
@@ -53,39 +49,29 @@ ALWAYS_INLINE bool walk_with(const struct geometry *g, const struct regime *r, s
         w->read[w->reads].pa = pa;
         w->read[w->reads++].level = w->level;
         if (UNLIKELY(verdict == WALK_FAULT))
-            return false;
+            return;
         walk_commit(g, r, w, verdict, e, update);
         if (verdict == WALK_LEAF)
-            return true;
+            return;
     }
 }
 
-#define INSTANCE(name, GEOMETRY, dry)                                                                        \
-    static bool name(const struct regime *r, struct phys *p, struct walk *w)                                 \
+#define INSTANCE(name, GEOMETRY)                                                                             \
+    static void name(const struct regime *r, struct phys *p, struct walk *w)                                 \
     {                                                                                                        \
         static const struct geometry g = GEOMETRY;                                                           \
-        return walk_with(&g, r, p, w, dry);                                                                  \
+        walk_with(&g, r, p, w);                                                                              \
     }
 
-INSTANCE(walk_i386, GEOMETRY_I386, false)
-INSTANCE(walk_pae, GEOMETRY_PAE, false)
-INSTANCE(walk_4l, GEOMETRY_4L, false)
-INSTANCE(walk_5l, GEOMETRY_5L, false)
-INSTANCE(dry_i386, GEOMETRY_I386, true)
-INSTANCE(dry_pae, GEOMETRY_PAE, true)
-INSTANCE(dry_4l, GEOMETRY_4L, true)
-INSTANCE(dry_5l, GEOMETRY_5L, true)
+INSTANCE(walk_i386, GEOMETRY_I386)
+INSTANCE(walk_pae, GEOMETRY_PAE)
+INSTANCE(walk_4l, GEOMETRY_4L)
+INSTANCE(walk_5l, GEOMETRY_5L)
 
-typedef bool walk_instance(const struct regime *, struct phys *, struct walk *);
+typedef void walk_instance(const struct regime *, struct phys *, struct walk *);
 
 void walk_run(const struct regime *r, struct phys *p, struct walk *w)
 {
     static walk_instance *const instance[MMU_MODES] = {NULL, walk_i386, walk_pae, walk_4l, walk_5l};
-    (void)instance[r->mode](r, p, w);
-}
-
-bool walk_dry(const struct regime *r, struct phys *p, struct walk *w)
-{
-    static walk_instance *const instance[MMU_MODES] = {NULL, dry_i386, dry_pae, dry_4l, dry_5l};
-    return instance[r->mode](r, p, w);
+    instance[r->mode](r, p, w);
 }

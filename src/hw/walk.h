@@ -147,8 +147,4 @@ bool walk_begin(const struct regime *r, struct walk *w, const struct walk_start 
 /* Walks to the end over simulated memory, from where walk_begin() put w. */
 void walk_run(const struct regime *r, struct phys *p, struct walk *w);
 
-/* The same without writing: false when an entry's accessed or dirty flag would have to be set, or the walk
- * faults. */
-bool walk_dry(const struct regime *r, struct phys *p, struct walk *w);
-
 #endif

@@ -64,7 +64,7 @@ static void settle(struct mmu_core *c, struct tab *tab)
     if (tab->pending == SECOND)
         write_second(c, tab);
     else if (tab->pending == WALK) /* whoever waits for it now, timeline_wait() books it */
-        plain_unstalled(&tab->plain, &c->mmu.ledger, UINT64_MAX);
+        plain_unstalled_far(&c->mmu, &tab->plain, UINT64_MAX);
     tab->pending = NOTHING;
     timeline_skip(&c->ideal, n, data, tab->gaps, tab->ideal_waited);
     timeline_skip(&c->real, n, data, tab->gaps, tab->waited);
@@ -88,7 +88,7 @@ ALWAYS_INLINE mmu_cycle wait_for_latest(struct mmu_core *c, struct tab *tab, mmu
         if (tab->pending == SECOND)
             tab->plain.stalled += rest;
         else
-            plain_unstalled(&tab->plain, &c->mmu.ledger, t - tab->issued);
+            plain_unstalled(&c->mmu, &tab->plain, t - tab->issued);
         tab->pending = NOTHING;
         tab->waited += rest;
         return rest;
@@ -127,21 +127,18 @@ ALWAYS_INLINE void take_hit(struct hot *hot, struct hot_entry *e, const struct m
 
 /* What a batch remembers of its latest walk, to tell whether it misses much. */
 struct walked {
-    uint64_t walks; /* that there were by then */
-    size_t left;    /* records left in the batch */
+    size_t left; /* records left in the batch */
 };
 
 /*
- * If the access that was just run walked: asks the host for what the walks to come will read. Only where
- * walks come one after another: most records ahead of a lonely one will hit.
+ * The access that was just run walked: asks the host for what the walks to come will read. Only where walks
+ * come one after another: most records ahead of a lonely one will hit.
  */
 static inline void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left,
                               struct walked *last)
 {
-    if (c->mmu.walk_latency.count == last->walks)
-        return;
     bool dense = last->left - left < AHEAD_PDE;
-    *last = (struct walked){c->mmu.walk_latency.count, left};
+    last->left = left;
     if (dense && left > AHEAD_PDE)
         mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, a[AHEAD_TABLE].va, a[AHEAD_PTE].va);
 }
@@ -154,8 +151,10 @@ static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, st
         *status = MMU_ERR_INVALID;
         return false;
     }
+    uint64_t walks = c->mmu.walk_latency.count;
     *status = core_step(c, a, result);
-    look_ahead(c, a, left, last);
+    if (c->mmu.walk_latency.count != walks)
+        look_ahead(c, a, left, last);
     return *status == MMU_OK;
 }
 
@@ -175,20 +174,21 @@ static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t le
 ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind,
                         unsigned class, struct tab *tab, struct mmu_result *result)
 {
+    struct plain_spot spot;
     mmu_pa pa = 0;
     mmu_cycle done;
     if ((a->va & PAGE_MASK) + (uint64_t)a->size - 1 >= PAGE_SIZE)
         return false;
     if (UNLIKELY(tab->pending == WALK)) { /* nobody waited for it, and its ledger is about to be replaced */
-        plain_unstalled(&tab->plain, &c->mmu.ledger, UINT64_MAX);
+        plain_unstalled_far(&c->mmu, &tab->plain, UINT64_MAX);
         tab->pending = NOTHING;
     }
     c->mmu.clock = tab->clock;
-    enum plain_verdict verdict = plain_second(&c->mmu, &tab->plain, a->va, kind, class, &pa);
+    enum plain_verdict verdict = plain_second(&c->mmu, &tab->plain, a->va, kind, class, &spot, &pa);
     if (LIKELY(verdict == PLAIN_SECOND)) {
         done = t + c->machine->config.level[1].latency;
     } else {
-        struct plain x = {.va = a->va, .kind = kind, .class = class, .now = t};
+        struct plain x = {.va = a->va, .kind = kind, .class = class, .spot = spot, .now = t};
         if (verdict == PLAIN_NOT || !plain_walk(&c->mmu, &tab->plain, &x))
             return false;
         done = x.now;
@@ -248,12 +248,13 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
                           struct mmu_result *results, bool want)
 {
     struct hot *hot = &c->mmu.hot;
-    struct tab tab = {0};
+    struct tab tab;
     plain_calm(&c->mmu);
+    plain_begin(&c->mmu, &tab.plain);
     int status = MMU_OK;
     open_tab(c, &tab);
     mmu_cycle busy = c->real.busy;
-    struct walked last = {c->mmu.walk_latency.count, n};
+    struct walked last = {n};
     bool blocking = c->real.window == 1, plain = blocking && plain_usable(&c->mmu);
     bool hits = true; /* the record before was one */
     for (size_t i = 0; i < n; i++) {
@@ -285,7 +286,8 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
             take_hit(hot, e, x, kind, t, ++tab.clock, want ? &results[i] : NULL);
         } else if (plain && miss(c, x, t, kind, class, &tab, want ? &results[i] : NULL)) {
             busy = c->real.busy;
-            look_ahead(c, x, n - i, &last);
+            if (tab.pending == WALK)
+                look_ahead(c, x, n - i, &last);
         } else {
             bool more = step_aside(c, x, n - i, &tab, &last, want ? &results[i] : NULL, &status);
             busy = c->real.busy;
@@ -307,7 +309,7 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
 static int run_steps(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results)
 {
     int status = MMU_OK;
-    struct walked last = {c->mmu.walk_latency.count, n};
+    struct walked last = {n};
     for (size_t i = 0; i < n; i++)
         if (!step(c, &a[i], n - i, &last, results ? &results[i] : NULL, &status))
             break;
