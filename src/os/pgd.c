@@ -142,8 +142,24 @@ int mmu_os_pgd_alloc(struct mmu_os *os, struct mmu_os_pgd **out)
 
 /* ----- pgd_free() ----- */
 
-/* Frees a table of `level` that nothing links any more, with what is below it; init_mm's tables below stay.
- */
+static void free_tree(struct mmu_os *os, unsigned level, mmu_pfn pfn);
+
+/* Clears an entry of a table that goes; the table that it linked goes as well if nobody else links it. */
+static void drop_entry(struct mmu_os *os, unsigned level, mmu_pa at)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    const uint64_t entry = pgtable_read(os, at);
+    if (!(entry & PTE_P))
+        return;
+    kspace_write(os, level, at, 0);
+    if (pgtable_is_leaf(f, level, entry))
+        return;
+    const mmu_pfn below = (entry & f->address) >> PAGE_SHIFT;
+    if (tables_find(&os->kspace->tables, below)->uses == 0)
+        free_tree(os, level - 1, below);
+}
+
+/* Frees a table of `level` that nothing links any more, with what is below it; init_mm's tables stay. */
 static void free_tree(struct mmu_os *os, unsigned level, mmu_pfn pfn)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
@@ -151,18 +167,9 @@ static void free_tree(struct mmu_os *os, unsigned level, mmu_pfn pfn)
     for (unsigned i = 0; i < 1u << f->index_bits; i++) {
         mmu_pa at = (pfn << PAGE_SHIFT) + i * f->entry_bytes;
         uint64_t entry = pgtable_read(os, at);
-        if (!(entry & PTE_P))
-            continue;
-        if (level == 1) {
+        if (level == 1 && (entry & PTE_P))
             user_page_unmapped(os, pgtable_leaf_pa(f, 1, entry) >> PAGE_SHIFT);
-            continue;
-        }
-        mmu_pfn below = (entry & f->address) >> PAGE_SHIFT;
-        kspace_write(os, level, at, 0);
-        struct table *found =
-            pgtable_is_leaf(f, level, entry) ? NULL : tables_find(&os->kspace->tables, below);
-        if (found && found->uses == 0)
-            free_tree(os, level - 1, below);
+        drop_entry(os, level, at);
     }
     user_table_unmap(os, &t);
     kspace_free_table(os, pfn);
@@ -170,16 +177,8 @@ static void free_tree(struct mmu_os *os, unsigned level, mmu_pfn pfn)
 
 static void clear_top(struct mmu_os *os, mmu_pa root)
 {
-    const struct pgtable_form *f = os->kspace->traits.form;
-    for (unsigned i = 0; i < top_entries(os); i++) {
-        uint64_t entry = pgtable_read(os, top_at(os, root, i));
-        if (!(entry & PTE_P))
-            continue;
-        mmu_pfn below = (entry & f->address) >> PAGE_SHIFT;
-        kspace_write(os, f->levels, top_at(os, root, i), 0);
-        if (tables_find(&os->kspace->tables, below)->uses == 0)
-            free_tree(os, f->levels - 1u, below);
-    }
+    for (unsigned i = 0; i < top_entries(os); i++)
+        drop_entry(os, os->kspace->traits.form->levels, top_at(os, root, i));
 }
 
 static void release(struct mmu_os *os, struct mmu_os_pgd *p)
