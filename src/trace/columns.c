@@ -18,6 +18,7 @@ enum { DATA_SIZE = 8, FETCH_SIZE = 4, BASE_HEAD = 4096, MODIFY = MMU_KINDS };
 struct columns {
     struct lines lines;
     struct column_list list;
+    bool has_size, has_gap, has_marks; /* are there such columns? */
     uint64_t values[COLUMN_ROLES], said[COLUMN_ROLES];
     bool begun;         /* said is valid */
     uint64_t time_base; /* the first time */
@@ -122,36 +123,34 @@ ALWAYS_INLINE const char *separator(const char *p)
 /* ---- lines ---- */
 
 /* Makes the references of a line from its fields. */
-ALWAYS_INLINE bool make(const struct columns *c, unsigned roles, unsigned kind, struct mmu_access *a,
-                        unsigned *n)
+ALWAYS_INLINE bool make(const struct columns *c, unsigned kind, struct mmu_access *a, unsigned *n)
 {
-    const uint64_t *v = c->values;
-    uint64_t va = v[COLUMN_ADDRESS],
-             size = roles >> COLUMN_SIZE & 1
-                        ? v[COLUMN_SIZE]
-                        : line_usual_size(va, kind == MMU_FETCH ? FETCH_SIZE : DATA_SIZE);
+    uint64_t va = c->values[COLUMN_ADDRESS], size = c->values[COLUMN_SIZE];
 
+    if (!c->has_size)
+        size = line_usual_size(va, kind == MMU_FETCH ? FETCH_SIZE : DATA_SIZE);
     if (UNLIKELY(!line_fits(va, size)))
         return false;
     a[0] = (struct mmu_access){
         .va = va, .size = (uint16_t)size, .kind = kind == MODIFY ? MMU_LOAD : (uint8_t)kind};
-    if (kind == MODIFY) {
+    if (UNLIKELY(kind == MODIFY)) {
         a[1] =
             (struct mmu_access){.va = va, .size = (uint16_t)size, .kind = MMU_STORE, .flags = MMU_AF_FOLLOWS};
         *n = 2;
     }
-    if (roles >> COLUMN_GAP & 1) {
-        a[0].gap = (uint32_t)v[COLUMN_GAP];
+    if (UNLIKELY(c->has_gap)) {
+        a[0].gap = (uint32_t)c->values[COLUMN_GAP];
         a[0].flags = MMU_AF_GAP;
     }
     return true;
 }
 
-static const char *fields(struct columns *c, const char *p, unsigned *kind, unsigned *roles,
-                          const char **address, struct line_bad *bad)
+/* The fields of a line into values. Returns the byte behind the last one. */
+ALWAYS_INLINE const char *fields(const struct column_list *list, const char *p, uint64_t *values,
+                                 unsigned *kind, const char **address, struct line_bad *bad)
 {
-    for (unsigned i = 0; i < c->list.n; i++) {
-        enum column_role role = c->list.roles[i];
+    for (unsigned i = 0; i < list->n; i++) {
+        enum column_role role = list->roles[i];
         const char *start = p;
 
         if (role == COLUMN_NONE) {
@@ -162,16 +161,15 @@ static const char *fields(struct columns *c, const char *p, unsigned *kind, unsi
         } else if (role == COLUMN_TYPE) {
             p = type(p, kind, bad);
         } else {
-            bool hex = c->list.hex >> (role - 1) & 1;
-            p = number(p, role, hex, &c->values[role], bad);
-            if (p && UNLIKELY((role == COLUMN_GAP && c->values[role] > UINT32_MAX) ||
-                              (role == COLUMN_SIZE && c->values[role] - 1 > 4095)))
+            bool hex = list->hex >> (role - 1) & 1;
+            p = number(p, role, hex, &values[role], bad);
+            if (p && UNLIKELY((role == COLUMN_GAP && values[role] > UINT32_MAX) ||
+                              (role == COLUMN_SIZE && values[role] - 1 > 4095)))
                 return line_refuse(bad, start, MMU_ERR_RANGE, expected_number(role, hex));
             *address = role == COLUMN_ADDRESS ? start : *address;
         }
-        if (!p)
+        if (UNLIKELY(!p))
             return NULL;
-        *roles |= 1u << role;
         p = separator(p);
     }
     return p;
@@ -180,7 +178,7 @@ static const char *fields(struct columns *c, const char *p, unsigned *kind, unsi
 static inline LINE_PARSER(parse)
 {
     struct columns *c = r->state;
-    unsigned kind = MMU_LOAD, roles = 0;
+    unsigned kind = MMU_LOAD;
     const char *address = line;
 
     line = line_skip_blanks(line);
@@ -188,14 +186,19 @@ static inline LINE_PARSER(parse)
         *n = 0;
         return line_rest(line);
     }
-    if (!(line = fields(c, line, &kind, &roles, &address, bad)))
+    if (!(line = fields(&c->list, line, c->values, &kind, &address, bad)))
         return NULL;
     if (UNLIKELY(!line_ends(line)))
         return line_refuse(bad, line, MMU_ERR_FORMAT,
                            "the end of the line behind the last column (name those to pass over -)");
-    if (UNLIKELY(!make(c, roles, kind, a, n)))
+    if (UNLIKELY(!make(c, kind, a, n)))
         return line_refuse(bad, address, MMU_ERR_RANGE, "a reference that ends below 2^64");
     return line + (*line == '\r');
+}
+
+static bool has(const struct column_list *list, enum column_role role)
+{
+    return memchr(list->roles, (int)role, list->n) != NULL;
 }
 
 /* The marks of the line parsed last: what has changed. */
@@ -212,7 +215,7 @@ static void accept(struct mmu_trace_reader *r, uint64_t at)
     for (size_t i = 0; i < COUNT_OF(marks); i++) {
         enum column_role role = marks[i].role;
         uint64_t value = c->values[role], base = role == COLUMN_TIME ? c->time_base : 0;
-        if ((c->begun && value == c->said[role]) || !memchr(c->list.roles, (int)role, c->list.n))
+        if ((c->begun && value == c->said[role]) || !has(&c->list, role))
             continue;
         c->said[role] = value;
         reader_mark_change(r, at, marks[i].kind, value > base ? value - base : 0);
@@ -222,20 +225,23 @@ static void accept(struct mmu_trace_reader *r, uint64_t at)
 
 static size_t columns_read(struct mmu_trace_reader *r, struct mmu_access *to, size_t max)
 {
-    return lines_read(r, r->state, to, max, parse, accept);
+    struct columns *c = r->state;
+
+    return c->has_marks ? lines_read(r, r->state, to, max, parse, accept)
+                        : lines_read(r, r->state, to, max, parse, NULL);
 }
 
 /* ---- beginning ---- */
 
-/* Addresses without 0x that look hexadecimal, among the first bytes? */
-static void find_base(struct columns *c)
+/* Are there addresses without 0x that look hexadecimal, in the whole lines of at[0..n)? */
+static void find_base(struct column_list *list, const char *at, size_t n)
 {
-    const struct lines *l = &c->lines;
-    const char *at = l->buffer + l->at, *end = l->buffer + l->end, *start, *stop;
+    const char *end = at + n, *start, *stop;
     unsigned column = 0;
 
-    end = end - at > BASE_HEAD ? at + BASE_HEAD : end;
-    while (c->list.roles[column] != COLUMN_ADDRESS)
+    if (list->address_base || !list->n)
+        return;
+    while (list->roles[column] != COLUMN_ADDRESS)
         column++;
     for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) {
         const char *p = at;
@@ -246,7 +252,7 @@ static void find_base(struct columns *c)
             continue;
         for (p = start; p < stop; p++)
             if (start[0] == '0' || ((*p | 32) >= 'a' && (*p | 32) <= 'f'))
-                c->list.hex |= 1u << (COLUMN_ADDRESS - 1);
+                list->hex |= 1u << (COLUMN_ADDRESS - 1);
     }
 }
 
@@ -284,8 +290,7 @@ static int begin(struct mmu_trace_reader *r, struct columns *c, struct mmu_error
         l->number++;
         r->info.skipped++;
     }
-    if (!c->list.address_base)
-        find_base(c);
+    find_base(&c->list, l->buffer + l->at, l->end - l->at < BASE_HEAD ? l->end - l->at : BASE_HEAD);
     return MMU_OK;
 }
 
@@ -300,6 +305,11 @@ static int start(struct mmu_trace_reader *r, struct mmu_error *err)
     lines_start(&c->lines, r->input);
     if ((code = begin(r, c, err)))
         return code;
+    c->has_size = has(&c->list, COLUMN_SIZE);
+    c->has_gap = has(&c->list, COLUMN_GAP);
+    c->has_marks = false;
+    for (size_t i = 0; i < COUNT_OF(marks); i++)
+        c->has_marks |= has(&c->list, marks[i].role);
     memcpy(r->info.source, "columns ", 9);
     columns_text(&c->list, r->info.source + 8, sizeof r->info.source - 8);
     return MMU_OK;
@@ -323,19 +333,36 @@ static int columns_rewind(struct mmu_trace_reader *r, struct mmu_error *err)
     return start(r, err);
 }
 
-/* A line of names comes before all that is no comment. */
+/* Is every whole line in p[0..n) one of these columns? */
+static bool all_lines(struct column_list *list, const char *p, size_t n)
+{
+    const char *end = p + n;
+    uint64_t values[COLUMN_ROLES];
+
+    find_base(list, p, n);
+    for (const char *newline; (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
+        unsigned kind = 0;
+        const char *address = p, *behind;
+        struct line_bad bad;
+        if (lines_blank(p, (size_t)(newline - p)))
+            continue;
+        behind = fields(list, line_skip_blanks(p), values, &kind, &address, &bad);
+        if (!behind || !line_ends(behind))
+            return false;
+    }
+    return true;
+}
+
+/* A line of names comes before all that is no comment, and the lines behind it fit. */
 static unsigned columns_sniff(const unsigned char *head, size_t n, const char *name)
 {
     const char *p = (const char *)head, *end = p + n, *newline;
     struct column_list list;
 
     (void)name;
-    for (; p < end; p = newline + 1) {
-        newline = memchr(p, '\n', (size_t)(end - p));
-        if (!newline)
-            newline = end;
+    for (; (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
         if (columns_named(&list, p, newline))
-            return SNIFF_LIKELY;
+            return all_lines(&list, newline + 1, (size_t)(end - newline - 1)) ? SNIFF_LIKELY : SNIFF_LAST + 1;
         if (!lines_blank(p, (size_t)(newline - p)))
             break;
     }

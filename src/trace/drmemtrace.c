@@ -189,7 +189,7 @@ static void give_event(struct mmu_trace_reader *r, struct drm_stream *s, uint64_
              : e->form      ? "%s %" PRIu64
                             : "%s",
              e->name, value);
-    reader_mark(r, at, MMU_MARK_EVENT, e->form ? value : 0, text);
+    reader_mark(r, at, MMU_MARK_EVENT, 0, text);
     s->kernel = (s->kernel | e->enter) & ~(unsigned)e->leave;
 }
 

@@ -36,6 +36,8 @@ struct input {
     size_t raw_pos, raw_filled; /* raw_pos <= raw_filled <= RAW_SIZE */
     struct archive *archive;    /* NULL: the raw bytes are the input */
     bool archive_end;
+    const unsigned char *block; /* of decompressed bytes, libarchive's; block_left are left of it */
+    size_t block_left;
     bool joined;                  /* an archive's files are one stream */
     bool several;                 /* stopped before a second file, which can still be joined */
     struct mmu_error failed;      /* what libarchive said, kept until what came before it is delivered */
@@ -134,21 +136,74 @@ static bool archive_next(struct input *in, bool first)
     }
 }
 
+/* Has libarchive give its next block. Not archive_read_data(): that forgets what it copied when an error
+ * comes behind it. */
+static void archive_block(struct input *in)
+{
+    const void *block;
+    int64_t offset;
+    int code = archive_read_data_block(in->archive, &block, &in->block_left, &offset);
+
+    in->block = block;
+    if (code < ARCHIVE_WARN || (code < ARCHIVE_OK && !in->block_left)) {
+        in->block_left = 0;
+        archive_failed(in);
+    } else if (code == ARCHIVE_EOF) {
+        in->block_left = 0;
+        archive_next(in, false);
+    }
+}
+
 /* Decompressed bytes; 0: the end, or an error in in->failed. */
 static size_t archive_bytes(struct input *in, unsigned char *to, size_t n)
 {
     size_t got = 0;
 
-    while (got < n && !in->archive_end) {
-        la_ssize_t now = archive_read_data(in->archive, to + got, n - got);
-        if (now > 0)
-            got += (size_t)now;
-        else if (now < 0)
-            archive_failed(in);
-        else
-            archive_next(in, false);
+    while (got < n) {
+        size_t now = in->block_left < n - got ? in->block_left : n - got;
+        if (!now) {
+            if (in->archive_end)
+                break;
+            archive_block(in);
+            continue;
+        }
+        memcpy(to + got, in->block, now);
+        in->block += now;
+        in->block_left -= now;
+        got += now;
     }
     return got;
+}
+
+/*
+ * Only the compression whose first bytes these are is switched on: libarchive looks for all that it knows at
+ * each stage, and takes the head of many a plain trace for a second compression below the first.
+ */
+static void support_filter(struct archive *a, const unsigned char *head, size_t n)
+{
+    static const struct {
+        const char *magic;
+        size_t length;
+        int (*support)(struct archive *);
+    } filters[] = {{"\x1f\x8b", 2, archive_read_support_filter_gzip},
+                   {"\xfd"
+                    "7zXZ",
+                    5, archive_read_support_filter_xz},
+                   {"\x28\xb5\x2f\xfd", 4, archive_read_support_filter_zstd},
+                   {"BZh", 3, archive_read_support_filter_bzip2},
+                   {"\x04\x22\x4d\x18", 4, archive_read_support_filter_lz4},
+                   {"\x02\x21\x4c\x18", 4, archive_read_support_filter_lz4}, /* of its beginnings */
+                   {"LZIP", 4, archive_read_support_filter_lzip},
+                   {"\x1f\x9d", 2, archive_read_support_filter_compress},
+                   {"\x5d\0\0", 3, archive_read_support_filter_lzma}};
+
+    for (size_t i = 0; i < COUNT_OF(filters); i++)
+        if (n >= filters[i].length && !memcmp(head, filters[i].magic, filters[i].length))
+            filters[i].support(a);
+    if (n >= 4 && (head[0] & 0xf0) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3)) {
+        archive_read_support_filter_zstd(a); /* a frame to skip, which both have */
+        archive_read_support_filter_lz4(a);
+    }
 }
 
 static int archive_start(struct input *in, struct mmu_error *err)
@@ -157,7 +212,9 @@ static int archive_start(struct input *in, struct mmu_error *err)
 
     if (!a)
         return err_at(err, MMU_ERR_NOMEM, in->name, 0, 0, "out of memory");
-    archive_read_support_filter_all(a);
+    while (in->raw_filled < HEAD_SIZE && raw_fill(in))
+        ;
+    support_filter(a, in->raw, in->raw_filled);
     archive_read_support_format_raw(a);
     archive_read_support_format_tar(a);
     archive_read_support_format_zip(a);
@@ -366,6 +423,7 @@ int input_rewind(struct input *in, struct mmu_error *err)
     archive_read_free(in->archive);
     in->archive = NULL;
     in->archive_end = false;
+    in->block_left = 0;
     in->head_pos = in->head_filled = 0;
     memset(&in->failed, 0, sizeof in->failed);
     return archive_start(in, err);
