@@ -165,6 +165,7 @@ static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t le
     settle(c, tab);
     bool more = step(c, a, left, last, result, status);
     plain_calm(&c->mmu);
+    c->recent.stale = true;
     open_tab(c, tab);
     return more;
 }
@@ -243,67 +244,167 @@ ALWAYS_INLINE size_t run_hits(struct mmu_core *c, const struct mmu_access *a, si
     return i;
 }
 
+/* What members and heads have counted, at the end of a stretch of them. */
+static void book_members(struct mmu_core *c, struct tab *tab, const uint64_t counted[MMU_KINDS],
+                         uint64_t heads)
+{
+    struct recent *recent = &c->recent;
+    uint64_t gaps = 0, n = 0;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        recent_count(recent, &c->mmu.hot, kind, counted[kind], recent->slot[kind]);
+        recent->since[kind] = 0;
+        tab->kinds[kind] += counted[kind];
+        gaps += counted[kind] * c->gap[0][kind];
+        n += counted[kind];
+    }
+    tab->clock += heads;
+    tab->gaps += gaps;
+    tab->t += gaps;
+    recent->heads += heads;
+    recent->members += n - heads;
+}
+
+/*
+ * The same where runs pay, once nothing is unfinished: only heads are looked up. Members are counted, and
+ * their time follows from their number.
+ */
+static size_t run_members(struct mmu_core *c, const struct mmu_access *a, size_t i, size_t end,
+                          struct tab *tab)
+{
+    static const uint64_t one[MMU_KINDS] = {1, UINT64_C(1) << 21, UINT64_C(1) << 42};
+    struct hot *hot = &c->mmu.hot;
+    struct recent *recent = &c->recent;
+    const struct mmu_access *x = a + i, *last = a + end;
+    uint64_t counted = 0, heads = 0;
+    if (UNLIKELY(recent->stale))
+        recent_forget(recent, &c->mmu);
+    for (; x != last; x++) {
+        size_t kind = x->kind | (size_t)x->flags << 8;
+        if (UNLIKELY(kind >= MMU_KINDS))
+            break;
+        bool inside = (x->va & PAGE_MASK) + (x->size - 1u) < PAGE_SIZE;
+        if (LIKELY(inside && recent_has(recent, kind, x->va))) {
+            counted += one[kind];
+            continue;
+        }
+        struct hot_entry *e = hot_find(hot, x->va, x->size, (unsigned)kind, (unsigned)kind);
+        if (!e)
+            break;
+        hot_touch(e, tab->clock + ++heads);
+        if (UNLIKELY(e->slot != recent->slot[kind]))
+            recent_count(recent, hot, (unsigned)kind, counted >> 21 * kind & 0x1fffff, e->slot);
+        recent_hit(recent, (unsigned)kind, x->va, e, true);
+        counted += one[kind];
+    }
+    uint64_t counts[MMU_KINDS] = {counted & 0x1fffff, counted >> 21 & 0x1fffff, counted >> 42};
+    book_members(c, tab, counts, heads);
+    return (size_t)(x - a);
+}
+
+/* A batch on its way. */
+struct pass {
+    struct mmu_core *core;
+    struct tab tab;
+    struct walked last;
+    mmu_cycle busy;       /* the latest completion */
+    bool blocking, plain; /* W = 1; and misses may be plain */
+    bool hits;            /* the record before was a hit, and nothing is unfinished */
+    int status;
+};
+
+ALWAYS_INLINE void pass_begin(struct pass *p, struct mmu_core *c, size_t n)
+{
+    *p = (struct pass){.core = c, .busy = c->real.busy, .status = MMU_OK};
+    plain_calm(&c->mmu);
+    plain_begin(&c->mmu, &p->tab.plain);
+    open_tab(c, &p->tab);
+    p->last = (struct walked){n};
+    p->blocking = c->real.window == 1;
+    p->plain = p->blocking && plain_usable(&c->mmu);
+    p->hits = p->tab.t >= p->busy;
+}
+
+ALWAYS_INLINE int pass_end(struct pass *p)
+{
+    settle(p->core, &p->tab);
+    plain_book(&p->core->mmu, &p->core->real, &p->tab.plain);
+    return p->status;
+}
+
+/* Any record; `left` of them (this one too) stand one behind the other. collapse: the core's recent pages are
+ * kept. False: stop. */
+ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, size_t left, struct mmu_result *result,
+                           bool collapse)
+{
+    struct mmu_core *c = p->core;
+    unsigned kind = x->kind, class = x->kind;
+    uint64_t g;
+    bool special = UNLIKELY(x->kind >= MMU_KINDS || x->flags);
+    if (special) {
+        if (!core_accepts(c, x)) {
+            p->status = MMU_ERR_INVALID;
+            return false;
+        }
+        kind = MMU_KIND_OF(x->kind);
+        class = CLASS(kind, MMU_PRIV_OF(x->kind));
+        g = core_gap(c, x);
+    } else {
+        g = c->gap[0][kind];
+    }
+    struct hot_entry *e = hot_find(&c->mmu.hot, x->va, x->size, kind, class);
+    mmu_cycle t = p->tab.t + g;
+    if (UNLIKELY(t < p->busy && p->blocking)) {
+        p->tab.t += wait_for_latest(c, &p->tab, t, g);
+        t = p->tab.t + g;
+    }
+    p->hits = e && t >= p->busy;
+    if (p->hits) {
+        take_hit(&c->mmu.hot, e, x, kind, t, ++p->tab.clock, result);
+        if (collapse)
+            recent_hit(&c->recent, kind, x->va, e, class == kind);
+    } else if (p->plain && miss(c, x, t, kind, class, &p->tab, result)) {
+        p->busy = c->real.busy;
+        if (collapse)
+            recent_filled(&c->recent, kind, x->va);
+        if (p->tab.pending == WALK)
+            look_ahead(c, x, left, &p->last);
+    } else {
+        bool more = step_aside(c, x, left, &p->tab, &p->last, result, &p->status);
+        p->busy = c->real.busy;
+        return more;
+    }
+    p->tab.gaps += g;
+    p->tab.t = t;
+    p->tab.kinds[kind]++;
+    if (special)
+        count_special(c, x, kind);
+    return true;
+}
+
 /* The loop, stamped out with and without results. */
 ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n,
                           struct mmu_result *results, bool want)
 {
-    struct hot *hot = &c->mmu.hot;
-    struct tab tab;
-    plain_calm(&c->mmu);
-    plain_begin(&c->mmu, &tab.plain);
-    int status = MMU_OK;
-    open_tab(c, &tab);
-    mmu_cycle busy = c->real.busy;
-    struct walked last = {n};
-    bool blocking = c->real.window == 1, plain = blocking && plain_usable(&c->mmu);
-    bool hits = true; /* the record before was one */
+    struct pass p;
+    pass_begin(&p, c, n);
+    size_t judged = want ? n : recent_begin(&c->recent, &c->mmu);
     for (size_t i = 0; i < n; i++) {
-        if (hits && (i = run_hits(c, a, i, n, &tab, busy, results, want)) == n)
-            break;
-        const struct mmu_access *x = &a[i];
-        unsigned kind = x->kind, class = x->kind;
-        uint64_t g;
-        bool special = UNLIKELY(x->kind >= MMU_KINDS || x->flags);
-        if (special) {
-            if (!core_accepts(c, x)) {
-                status = MMU_ERR_INVALID;
+        if (UNLIKELY(i >= judged))
+            judged = i + recent_judge(&c->recent);
+        bool collapse = !want && c->recent.on;
+        if (p.hits) {
+            size_t end = n < judged ? n : judged;
+            i = collapse ? run_members(c, a, i, end, &p.tab)
+                         : run_hits(c, a, i, end, &p.tab, p.busy, results, want);
+            if (i == n)
                 break;
-            }
-            kind = MMU_KIND_OF(x->kind);
-            class = CLASS(kind, MMU_PRIV_OF(x->kind));
-            g = core_gap(c, x);
-        } else {
-            g = c->gap[0][kind];
         }
-        struct hot_entry *e = hot_find(hot, x->va, x->size, kind, class);
-        mmu_cycle t = tab.t + g;
-        if (UNLIKELY(t < busy && blocking)) {
-            tab.t += wait_for_latest(c, &tab, t, g);
-            t = tab.t + g;
-        }
-        hits = e && t >= busy;
-        if (hits) {
-            take_hit(hot, e, x, kind, t, ++tab.clock, want ? &results[i] : NULL);
-        } else if (plain && miss(c, x, t, kind, class, &tab, want ? &results[i] : NULL)) {
-            busy = c->real.busy;
-            if (tab.pending == WALK)
-                look_ahead(c, x, n - i, &last);
-        } else {
-            bool more = step_aside(c, x, n - i, &tab, &last, want ? &results[i] : NULL, &status);
-            busy = c->real.busy;
-            if (more)
-                continue;
+        if (!run_one(&p, &a[i], n - i, want ? &results[i] : NULL, collapse))
             break;
-        }
-        tab.gaps += g;
-        tab.t = t;
-        tab.kinds[kind]++;
-        if (special)
-            count_special(c, x, kind);
     }
-    settle(c, &tab);
-    plain_book(&c->mmu, &c->real, &tab.plain);
-    return status;
+    if (!want)
+        c->recent.left = judged > n ? (uint32_t)(judged - n) : 1;
+    return pass_end(&p);
 }
 
 static int run_steps(struct mmu_core *c, const struct mmu_access *a, size_t n, struct mmu_result *results)

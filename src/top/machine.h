@@ -6,6 +6,7 @@
 
 #include "mmu.h"
 #include "pager.h"
+#include "recent.h"
 #include "timeline.h"
 
 struct split_state; /* split.c */
@@ -25,6 +26,7 @@ struct mmu_core {
     uint64_t slow[CLASSES]; /* accesses that came through mmu_translate(); the rest of run.accesses are
                                first-level hits */
     struct split_state *split;
+    struct recent recent;
 };
 
 struct mmu_machine {
