@@ -144,6 +144,23 @@ static void null_removes_a_kernel(void **state)
     assert_true(c.os.enabled && c.os.ram == 512 << 20 && c.os.e820s == 0 && c.os.arch == MMU_OS_X86_64);
 }
 
+/* The pager and the RAM of a machine that a kernel is put on give way; one asked for with it, or later, is a
+ * mistake. */
+static void what_was_there_gives_way_to_a_later_kernel(void **state)
+{
+    static const char *const sets[] = {"os.ram=1G"};
+    struct mmu_config c;
+    (void)state;
+    parse_sets(&c, "pager: {enabled: true, page: 2M}\nmemory: {ram: [{start: 0, size: 1G}]}\n", sets, 1);
+    assert_true(c.os.enabled && !c.pager.enabled && c.pager.page == MMU_2M && c.memory.ram_ranges == 0);
+    free(round_trip(&c));
+    static const struct refusal later = {
+        "pager.enabled=true", MMU_ERR_INVALID,
+        "--set pager.enabled=true: pager.enabled: true beside os; expected one of them: a kernel maps pages "
+        "itself"};
+    check_refusal("os: {ram: 1G}\n", later.text, &later);
+}
+
 static const struct refusal REFUSED[] = {
     {"os: {arhc: i386}\n", MMU_ERR_FORMAT, "t.yaml:1:6: os: unknown key 'arhc'; did you mean 'arch'?"},
     {"os: {arch: i386-pae}\n", MMU_ERR_FORMAT,
@@ -162,6 +179,55 @@ static const struct refusal REFUSED[] = {
      "t.yaml:1:30: os.e820.0.end: 0x1000; expected more than start (0x1000), which is said before it"},
     {"os: {aged: {order: 11}}\n", MMU_ERR_RANGE,
      "t.yaml:1:20: os.aged.order: expected a number from 1 to 10, got '11'"},
+    {"os: {}\n", MMU_ERR_INVALID,
+     "t.yaml:1:1: os.ram: not given; expected the size of the RAM, or os.e820, the firmware's map"},
+    {"os:\n  ram: 1G\n  e820: [{start: 0, size: 1G}]\n", MMU_ERR_INVALID,
+     "t.yaml:2:3: os.ram: given beside os.e820; expected one of them"},
+    {"os:\n  e820:\n    - {start: 0, end: 640K}\n    - {start: 1M, size: 1G}\n    - {start: 512M, size: 4K, "
+     "type: "
+     "nvs}\n",
+     MMU_ERR_INVALID,
+     "t.yaml:5:8: os.e820.2.start: 0x20000000 to 0x20000fff overlaps os.e820.1, 0x100000 to 0x400fffff; "
+     "expected "
+     "ranges that do not"},
+    {"os: {e820: [{start: 1M, size: 0xfffffffffff00000}]}\n", MMU_ERR_INVALID,
+     "t.yaml:1:25: os.e820.0.size: 0xfffffffffff00000 bytes from 0x100000 reach beyond 2^64; expected at "
+     "most "
+     "0xffffffffffefffff"},
+    {"os: {ram: 0xffffffffffffffff}\n", MMU_ERR_INVALID,
+     "t.yaml:1:6: os.ram: 0xffffffffffffffff bytes reach beyond 2^64"},
+    {"cpu: {features: [wp, invlpg]}\nos: {ram: 1G, arch: x86_64}\n", MMU_ERR_INVALID,
+     "t.yaml:2:15: os.arch: the processor lacks what this kernel needs; expected cpu.long-mode"},
+    {"cpu: {la57: false}\nos: {ram: 1G, arch: x86_64_la57}\n", MMU_ERR_INVALID,
+     "t.yaml:2:15: os.arch: the processor lacks what this kernel needs; expected cpu.la57"},
+    {"os: {ram: 1G, arch: i386, kpti: true}\n", MMU_ERR_INVALID,
+     "t.yaml:1:27: os.kpti: page-table isolation needs i386_pae or x86_64; this kernel is i386"},
+    {"os: {ram: 1G, split: 2G/2G}\n", MMU_ERR_INVALID,
+     "t.yaml:1:15: os.split: only i386 kernels divide their 4 GiB; expected 3G/1G"},
+    {"os: {ram: 1G, kernelcore: 256M, movablecore: 256M}\n", MMU_ERR_INVALID,
+     "t.yaml:1:33: os.movablecore: given beside os.kernelcore; expected one of them"},
+    {"os: {ram: 1G, cpus: 4, nr-cpus: 2}\n", MMU_ERR_INVALID,
+     "t.yaml:1:15: os.cpus: 4 CPUs, but the kernel was built for 2 (os.nr-cpus); expected at most as many"},
+    {"cores: 4\nos: {ram: 1G, cpus: 2}\n", MMU_ERR_INVALID,
+     "t.yaml:2:15: os.cpus: 2 online, but the machine has 4 cores; expected at least as many"},
+    {"os: {ram: 1G, kernel: {start: 17M}}\n", MMU_ERR_INVALID,
+     "t.yaml:1:24: os.kernel.start: 0x1100000 is not aligned; expected a multiple of 2M"},
+    {"os: {ram: 1G, arch: i386, vmalloc: 1G}\n", MMU_ERR_INVALID,
+     "t.yaml:1:27: os.vmalloc: 0x40000000 bytes leave no room for the direct map and the kernel in "
+     "0xc0000000 to "
+     "0xfebfe000"},
+    {"os: {ram: 1G, arch: i386, nr-cpus: 8192}\n", MMU_ERR_INVALID,
+     "t.yaml:1:27: os.nr-cpus: fixed addresses and entry areas of 8192 CPUs do not fit into the kernel's "
+     "part of 4 "
+     "GiB"},
+    {"os: {ram: 64G, arch: i386_pae}\n", MMU_ERR_INVALID,
+     "t.yaml:1:6: os.ram: 64511 MiB of RAM need 640 MiB of page descriptors (mem_map, 40 bytes a page) in "
+     "879 MiB "
+     "of low memory, which leaves 226 MiB: this kernel does not boot; expected less RAM, os.split with more "
+     "kernel "
+     "space, or an x86_64 kernel"},
+    {"os: {ram: 1G, managed: {normal: 4, dma32: 300000}}\n", MMU_ERR_INVALID,
+     "t.yaml:1:36: os.managed.dma32: 300000 pages, but the zone has 258016 pages of RAM"},
     {"os: {ram: 1G}\npager: {enabled: true}\n", MMU_ERR_INVALID,
      "t.yaml:2:9: pager.enabled: true beside os; expected one of them: a kernel maps pages itself"},
     {"os: {ram: 1G}\nmemory: {ram: [{start: 0, size: 1G}]}\n", MMU_ERR_INVALID,
@@ -182,6 +248,7 @@ int main(void)
         cmocka_unit_test(what_is_not_said_is_left_to_the_simulator),
         cmocka_unit_test(autos_take_back_what_was_said),
         cmocka_unit_test(null_removes_a_kernel),
+        cmocka_unit_test(what_was_there_gives_way_to_a_later_kernel),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "config_check.h"
 #include "config_schema.h"
 #include "error.h"
+#include "os.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -509,6 +510,7 @@ static bool check_pager(const struct check *c)
 static bool check_os(const struct check *c)
 {
     const struct mmu_config *config = c->config;
+    struct mmu_error err;
     if (!config->os.enabled)
         return true;
     if (config->pager.enabled)
@@ -517,7 +519,10 @@ static bool check_os(const struct check *c)
     if (config->memory.ram_ranges)
         return bad(c, &config->memory.ram_ranges, &config->memory.ram_ranges,
                    "given beside os; expected RAM under os.ram or os.e820 only");
-    return true;
+    if (os_check_config(config, &err) == MMU_OK)
+        return true;
+    const char *field = (const char *)config + err.offset;
+    return bad(c, field, field, "%s", err.message);
 }
 
 bool config_possible(const struct mmu_config *config, struct config_problem *problem)

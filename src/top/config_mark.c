@@ -95,10 +95,14 @@ static const struct apply_mark *find_mark(const struct apply *a, size_t offset, 
     return NULL;
 }
 
-bool mark_said(const struct apply *a, size_t offset)
+unsigned mark_latest(const struct apply *a, size_t offset, size_t size)
 {
-    unsigned outward;
-    return find_mark(a, offset, &outward) && outward == 0;
+    unsigned latest = 0;
+    for (size_t i = 0; i < a->marks; i++)
+        if (a->mark[i].offset - offset < size && a->mark[i].row->type != SCHEMA_MAP &&
+            a->mark[i].origin + 1 > latest)
+            latest = a->mark[i].origin + 1;
+    return latest;
 }
 
 int mark_error(struct apply *a, const struct config_problem *problem)

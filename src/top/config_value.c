@@ -375,13 +375,31 @@ static bool finish_tlb(struct apply *a, struct mmu_tlb_config *t, struct config_
     return false;
 }
 
+/* A kernel does the pager's work, and has its own RAM. That both were asked for is a mistake unless the
+ * kernel came later: then the machine that it was put on had been made for traces without one. */
+static void give_way_to_os(struct apply *a)
+{
+    struct mmu_config *config = a->config;
+    struct mmu_memory_config *memory = &config->memory;
+    unsigned pager = mark_latest(a, offsetof(struct mmu_config, pager.enabled), sizeof config->pager.enabled);
+    unsigned ram = mark_latest(a, offsetof(struct mmu_config, memory.ram), sizeof memory->ram);
+    unsigned os = mark_latest(a, offsetof(struct mmu_config, os), sizeof config->os);
+    if (!config->os.enabled)
+        return;
+    if (pager == 0 || pager < os)
+        config->pager.enabled = false;
+    if (ram < os) {
+        memory->ram_ranges = 0;
+        memset(memory->ram, 0, sizeof memory->ram);
+    }
+}
+
 int apply_finish(struct apply *a)
 {
     struct mmu_config *config = a->config;
     struct config_problem problem, xor_problem;
     bool ok = true;
-    if (config->os.enabled && !mark_said(a, (size_t)((char *)&config->pager.enabled - (char *)config)))
-        config->pager.enabled = false; /* a kernel pages; both can only be a mistake if both were asked for */
+    give_way_to_os(a);
     if (config->tlbs && !config->levels)
         config->levels = 1; /* the first level costs nothing unless its latency is given */
     for (uint32_t i = 0; i < config->tlbs; i++)

@@ -24,8 +24,9 @@ int value_refuse(struct apply *a, const struct yaml_node *node, int code, const 
 /* The field of a row was said here. */
 int mark_add(struct apply *a, const struct schema *row, size_t offset, const struct yaml_node *key);
 
-/* Was the field that lies there ever said itself? */
-bool mark_said(const struct apply *a, size_t offset);
+/* The number, from 1, of the latest text that said something in [offset, offset + size); 0: none did. Mappings
+ * that were only opened do not count. */
+unsigned mark_latest(const struct apply *a, size_t offset, size_t size);
 
 /* Forgets the marks of [offset, offset + size). */
 void mark_drop(struct apply *a, size_t offset, size_t size);

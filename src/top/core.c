@@ -60,8 +60,11 @@ static bool resolve(struct step *s)
 {
     struct mmu_core *c = s->core;
     struct pager *pager = &c->machine->pager;
-    if (!pager->root || s->faults == RETRIES)
+    struct mmu_os *os = c->machine->os;
+    if ((!pager->root && !os) || s->faults == RETRIES)
         return false;
+    if (os && os_fault(os, c->index, s->q.va, s->q.error_code, s->q.priv))
+        return true;
     if (s->q.error_code & MMU_PF_P) { /* the tables may permit it by now: a stale entry */
         struct mmu_walk now;
         struct mmu_access byte = *s->access;
@@ -70,6 +73,8 @@ static bool resolve(struct step *s)
         c->run.faults_spurious[0] += now.outcome == MMU_DONE;
         return now.outcome == MMU_DONE;
     }
+    if (!pager->root)
+        return false;
     s->status = pager_map(pager, &c->mmu, s->q.va);
     return s->status == MMU_OK;
 }
@@ -95,7 +100,8 @@ static enum mmu_outcome translate(struct step *s)
             return MMU_DONE;
         core_raise(c, &s->q);
         bool again = s->q.outcome == MMU_FAULT_PF && resolve(s);
-        charge_fault(s, (mmu_cycle)config->barrier.fault + (again ? config->pager.fault_cycles : 0));
+        mmu_cycle handler = again && config->pager.enabled ? config->pager.fault_cycles : 0;
+        charge_fault(s, (mmu_cycle)config->barrier.fault + handler);
         if (!again)
             return s->q.outcome;
         c->run.faults_resolved[0]++;

@@ -23,19 +23,31 @@ static int init_core(struct mmu_machine *machine, struct mmu_core *c, uint32_t i
     return status;
 }
 
-static int set_up_memory(struct mmu_machine *m, const struct mmu_options *options)
+/* What answers: what the config says, or, below a kernel, what its firmware reports. */
+static int set_up_memory(struct mmu_machine *m, const struct mmu_options *options, struct mmu_error *err)
 {
+    struct mmu_ram_range ram[MMU_MAX_E820 + 8];
+    struct phys_range range[MMU_MAX_E820 + 8];
+    size_t n = m->config.memory.ram_ranges;
     int status = phys_init(&m->phys, m->config.cpu.maxphyaddr);
     if (options->memory)
         m->phys.ops = *options->memory;
-    if (status != MMU_OK || m->config.memory.ram_ranges == 0)
+    memcpy(ram, m->config.memory.ram, n * sizeof *ram);
+    if (status == MMU_OK && m->config.os.enabled)
+        status = os_ram(&m->config, ram, COUNT_OF(ram), &n, err);
+    if (status != MMU_OK || n == 0)
         return status;
-    struct phys_range range[MMU_MAX_RAM_RANGES];
-    for (uint32_t i = 0; i < m->config.memory.ram_ranges; i++) {
-        mmu_pa start = m->config.memory.ram[i].start;
-        range[i] = (struct phys_range){start, start + m->config.memory.ram[i].size};
-    }
-    return phys_set_ram(&m->phys, range, m->config.memory.ram_ranges);
+    for (size_t i = 0; i < n; i++)
+        range[i] = (struct phys_range){ram[i].start, ram[i].start + ram[i].size};
+    return phys_set_ram(&m->phys, range, n);
+}
+
+static int start_os(struct mmu_machine *m, struct mmu_error *err)
+{
+    struct mmu *hw[MMU_MAX_CORES];
+    for (uint32_t i = 0; i < m->cores; i++)
+        hw[i] = &m->core[i].mmu;
+    return os_create(&m->config, hw, m->cores, &m->os, err);
 }
 
 static int start_pager(struct mmu_machine *m)
@@ -70,6 +82,9 @@ int mmu_machine_create(const struct mmu_config *config, const struct mmu_options
     if (config->pager.enabled && options->memory)
         return err_set(err, MMU_ERR_INVALID,
                        "the demand pager cannot write the caller's own memory: disable the pager");
+    if (config->os.enabled && options->memory)
+        return err_set(err, MMU_ERR_INVALID,
+                       "a kernel cannot write the caller's own memory: expected a machine without os");
     struct mmu_machine *m = calloc(1, sizeof *m);
     struct mmu_core *core = calloc(config->cores, sizeof *core);
     if (!m || !core) {
@@ -80,9 +95,13 @@ int mmu_machine_create(const struct mmu_config *config, const struct mmu_options
     m->config = *config;
     m->core = core;
     m->cores = config->cores;
-    status = set_up_memory(m, options);
+    status = set_up_memory(m, options, err);
     for (uint32_t i = 0; i < m->cores && status == MMU_OK; i++)
         status = init_core(m, &m->core[i], i, options);
+    if (status == MMU_OK && config->os.enabled && (status = start_os(m, err)) != MMU_OK) {
+        mmu_machine_free(m);
+        return status; /* it has said why */
+    }
     if (status == MMU_OK && config->pager.enabled)
         status = start_pager(m);
     if (status != MMU_OK) {
@@ -99,6 +118,7 @@ void mmu_machine_free(struct mmu_machine *machine)
 {
     if (!machine)
         return;
+    os_free(machine->os);
     for (uint32_t i = 0; i < machine->cores; i++) {
         mmu_destroy(&machine->core[i].mmu);
         timeline_destroy(&machine->core[i].real);
@@ -108,6 +128,11 @@ void mmu_machine_free(struct mmu_machine *machine)
     phys_destroy(&machine->phys);
     free(machine->core);
     free(machine);
+}
+
+struct mmu_os *mmu_machine_os(struct mmu_machine *machine)
+{
+    return machine->os;
 }
 
 const struct mmu_config *mmu_machine_config(const struct mmu_machine *machine)

@@ -5,6 +5,7 @@
 #define TOP_MACHINE_H
 
 #include "mmu.h"
+#include "os.h"
 #include "pager.h"
 #include "recent.h"
 #include "timeline.h"
@@ -33,6 +34,7 @@ struct mmu_machine {
     struct mmu_config config;
     struct phys phys;
     struct pager pager;
+    struct mmu_os *os; /* NULL: no kernel */
     uint32_t cores;
     struct mmu_core *core;
 };
