@@ -5,7 +5,7 @@
 #include "plan.h"
 #include <stdarg.h>
 
-enum { ALLOC_RESERVES = ALLOC_NON_BLOCK | ALLOC_MIN_RESERVE, COSTLY_ORDER = 3 };
+enum { ALLOC_RESERVES = ALLOC_NON_BLOCK | ALLOC_MIN_RESERVE };
 
 /* One allocation as it was asked for. */
 struct wish {
@@ -156,7 +156,7 @@ static unsigned second_flags(const struct wish *w)
 static bool last_resort(struct mmu_os *os, const struct wish *w, unsigned flags, mmu_pfn *pfn)
 {
     bool retries =
-        !(w->gfp & MMU___GFP_NORETRY) && (w->order <= COSTLY_ORDER || (w->gfp & MMU___GFP_RETRY_MAYFAIL));
+        !(w->gfp & MMU___GFP_NORETRY) && (w->order <= PCP_COSTLY_ORDER || (w->gfp & MMU___GFP_RETRY_MAYFAIL));
     os->buddy->zone[w->zone].direct_reclaims++;
     signal_pressure(os, w, MMU_PRESSURE_DIRECT, w->zone);
     while (retries && migrate_unreserve(os, w->zone, w->type, true))
@@ -166,7 +166,7 @@ static bool last_resort(struct mmu_os *os, const struct wish *w, unsigned flags,
 }
 
 /* __alloc_pages_slowpath() */
-static bool slow_path(struct mmu_os *os, const struct wish *w, mmu_pfn *pfn)
+COLD static bool slow_path(struct mmu_os *os, const struct wish *w, mmu_pfn *pfn)
 {
     unsigned flags = second_flags(w);
     if (flags & ALLOC_KSWAPD) {
@@ -198,7 +198,7 @@ static void append(char *to, size_t size, const char *format, ...)
 }
 
 /* Says of each zone of the list why it gave nothing. */
-static int exhausted(struct mmu_os *os, const struct wish *w)
+COLD static int exhausted(struct mmu_os *os, const struct wish *w)
 {
     const struct zones *zones = &os->plan->zones;
     char mask[128], why[256] = "";
@@ -229,7 +229,7 @@ static int exhausted(struct mmu_os *os, const struct wish *w)
     return outcome;
 }
 
-static int refused(struct mmu_os *os, const struct wish *w, const char *why)
+COLD static int refused(struct mmu_os *os, const struct wish *w, const char *why)
 {
     char mask[160];
     int outcome = os_outcome(os, MMU_OS_REFUSED, w->call, "order %u, %s (%#x): %s", w->order,

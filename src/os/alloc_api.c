@@ -27,8 +27,17 @@ static bool exists(const struct mmu_os *os, mmu_pfn pfn)
     return pfn < os->plan->memmap.max_pfn;
 }
 
+/* Is a page of the block kmapped? Its slot would name a free frame. */
+static bool is_kmapped(const struct mmu_os *os, mmu_pfn pfn, unsigned order)
+{
+    for (mmu_pfn at = pfn; is_highmem(os, pfn) && os->kmaps && at < pfn + BIT(order); at++)
+        if (kmap_users(os, at))
+            return true;
+    return false;
+}
+
 /* A BUG about a frame; use and order of what it lies in are part of the text. */
-static int bug(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned order, const char *why)
+COLD static int bug(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned order, const char *why)
 {
     char where[96] = "";
     struct mmu_page_info info;
@@ -73,15 +82,6 @@ static struct page *owned(struct mmu_os *os, const char *call, mmu_pfn pfn, unsi
     return NULL;
 }
 
-/* Is a page of the block kmapped? Its slot would name a free frame. */
-static bool is_kmapped(const struct mmu_os *os, mmu_pfn pfn, unsigned order)
-{
-    for (mmu_pfn at = pfn; os->kmaps && is_highmem(os, pfn) && at < pfn + BIT(order); at++)
-        if (kmap_users(os, at))
-            return true;
-    return false;
-}
-
 /* __free_pages() of a block that is no compound page while somebody holds a reference to its first page: the
  * others are freed, it stays. */
 static void free_all_but_first(struct mmu_os *os, struct page *page, uint32_t id, unsigned order)
@@ -97,8 +97,25 @@ static void free_all_but_first(struct mmu_os *os, struct page *page, uint32_t id
     }
 }
 
+/* The ordinary free: an allocated block that is not kmapped, its last reference. 0: it is not that, else its
+ * id. */
+static uint32_t plain_block(const struct mmu_os *os, mmu_pfn pfn, unsigned order)
+{
+    const uint32_t mask = 0xff000000, want = (MMU_PAGE_KERNEL + 1u) << 28 | order << 24;
+    uint32_t id = page_id(os->pages, pfn);
+    if (UNLIKELY(!id || order >= MMU_OS_ORDERS))
+        return 0;
+    const struct page *page = page_at(os->pages, id);
+    return (page->word & mask) == want && page->refcount == 1 && !is_kmapped(os, pfn, order) ? id : 0;
+}
+
 static int free_as(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned order)
 {
+    uint32_t id = plain_block(os, pfn, order);
+    if (LIKELY(id)) {
+        alloc_release(os, id, order);
+        return MMU_OS_DONE;
+    }
     int outcome = MMU_OS_DONE;
     struct page *page = owned(os, call, pfn, order, &outcome);
     if (!page)

@@ -109,4 +109,10 @@ void buddy_move(struct mmu_os *os, unsigned zone, uint32_t id, unsigned type);
 /* Does a frame lie in the zone? id: of its descriptor. */
 bool buddy_in_zone(const struct mmu_os *os, unsigned zone, uint32_t id);
 
+/* May blocks of this order be kept on per-CPU lists (pcp_allowed_order())? */
+static inline bool pcp_allows(const struct mmu_os *os, unsigned order)
+{
+    return order <= PCP_COSTLY_ORDER || (os->config->os.thp && order == os->buddy->pageblock_order);
+}
+
 #endif

@@ -1,50 +1,8 @@
 /* gfp.c: see gfp.h. */
 #include "gfp.h"
 #include "error.h"
-#include "plan.h"
 #include <errno.h>
 #include <string.h>
-
-int gfp_zone(const struct mmu_os *os, uint32_t gfp)
-{
-    const struct plan_zone *zone = os->plan->zones.zone;
-    /* The zones that the architecture has decide: what it lacks is Normal. */
-    int dma = zone[MMU_ZONE_DMA].exists ? MMU_ZONE_DMA : MMU_ZONE_NORMAL;
-    int dma32 = zone[MMU_ZONE_DMA32].exists ? MMU_ZONE_DMA32 : MMU_ZONE_NORMAL;
-    bool wide = os->plan->layout.wide; /* x86-64 has no highmem, whatever it shows */
-    int highmem = !wide && zone[MMU_ZONE_HIGHMEM].exists ? MMU_ZONE_HIGHMEM : MMU_ZONE_NORMAL;
-    switch (gfp & GFP_ZONE_MASK) {
-    case 0:
-    case MMU___GFP_MOVABLE:
-        return MMU_ZONE_NORMAL;
-    case MMU___GFP_DMA:
-    case MMU___GFP_DMA | MMU___GFP_MOVABLE:
-        return dma;
-    case MMU___GFP_DMA32:
-    case MMU___GFP_DMA32 | MMU___GFP_MOVABLE:
-        return dma32;
-    case MMU___GFP_HIGHMEM:
-        return highmem;
-    case MMU___GFP_HIGHMEM | MMU___GFP_MOVABLE:
-        return MMU_ZONE_MOVABLE;
-    default:
-        return -1; /* GFP_ZONE_BAD */
-    }
-}
-
-int gfp_type(uint32_t gfp)
-{
-    switch (gfp & GFP_MOBILITY) {
-    case 0:
-        return MMU_MIGRATE_UNMOVABLE;
-    case MMU___GFP_MOVABLE:
-        return MMU_MIGRATE_MOVABLE;
-    case MMU___GFP_RECLAIMABLE:
-        return MMU_MIGRATE_RECLAIMABLE;
-    default:
-        return -1;
-    }
-}
 
 int mmu_os_gfp_zone(const struct mmu_os *os, uint32_t gfp)
 {

@@ -25,7 +25,7 @@ int pages_init(struct mmu_os *os)
     p->leaf = calloc(p->leaves + 1, sizeof(uint32_t *));
     p->chunks = 1;
     p->room = 16;
-    p->chunk = calloc(p->room, sizeof *p->chunk);
+    p->chunk = calloc(p->room, sizeof *p->chunk); /* only [0] is looked at before it is set */
     p->host_bytes = sizeof *p + p->leaves * sizeof(uint32_t *) + p->room * sizeof *p->chunk;
     return p->leaf && p->chunk ? MMU_OK : MMU_ERR_NOMEM;
 }
@@ -82,13 +82,13 @@ static bool make_room(struct pages *p, uint64_t chunk)
     }
     if (p->chunks == p->room) {
         REQUIRE(p->room < 1u << (32 - CHUNK_ORDER - 1));
-        struct page_chunk *more = realloc(p->chunk, 2 * (size_t)p->room * sizeof *more);
+        uint32_t room = p->room + p->room / 4;
+        struct page_chunk *more = realloc(p->chunk, room * sizeof *more);
         if (!more)
             return false;
-        memset(more + p->room, 0, p->room * sizeof *more);
-        p->host_bytes += p->room * sizeof *more;
+        p->host_bytes += (room - p->room) * sizeof *more;
         p->chunk = more;
-        p->room *= 2;
+        p->room = room;
     }
     return true;
 }

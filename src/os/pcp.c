@@ -4,17 +4,10 @@
 #include "migrate.h"
 #include "plan.h"
 
-enum { COSTLY_ORDER = 3 /* PAGE_ALLOC_COSTLY_ORDER */ };
-
-bool pcp_allows(const struct mmu_os *os, unsigned order)
-{
-    return order <= COSTLY_ORDER || (os->config->os.thp && order == os->buddy->pageblock_order);
-}
-
 /* order_to_pindex() */
 static unsigned list_of(unsigned order, unsigned type)
 {
-    return (order <= COSTLY_ORDER ? order : COSTLY_ORDER + 1) * PCP_TYPES + type;
+    return (order <= PCP_COSTLY_ORDER ? order : PCP_COSTLY_ORDER + 1) * PCP_TYPES + type;
 }
 
 static void push(const struct pages *p, struct pcp_list *list, uint32_t id, bool last)
@@ -58,8 +51,8 @@ static uint32_t pop_last(const struct pages *p, struct pcp_list *list)
 }
 
 /* rmqueue_bulk(): fills a list from the zone. */
-static void refill(struct mmu_os *os, unsigned zone, struct pcp *pcp, struct pcp_list *list, unsigned order,
-                   unsigned type, unsigned alloc_flags)
+COLD static void refill(struct mmu_os *os, unsigned zone, struct pcp *pcp, struct pcp_list *list,
+                        unsigned order, unsigned type, unsigned alloc_flags)
 {
     uint32_t batch = os->plan->zones.zone[zone].pcp_batch;
     if (batch > 1)
@@ -93,7 +86,7 @@ uint32_t pcp_take(struct mmu_os *os, unsigned zone, unsigned order, unsigned typ
 
 /* free_pcppages_bulk(): gives pages back to the zone, round-robin over the lists from the wanted one on, each
  * from its tail. */
-static void give_back(struct mmu_os *os, unsigned zone, struct pcp *pcp, uint32_t pages, unsigned wanted)
+COLD static void give_back(struct mmu_os *os, unsigned zone, struct pcp *pcp, uint32_t pages, unsigned wanted)
 {
     int32_t count = (int32_t)(pages < pcp->count ? pages : pcp->count);
     for (unsigned at = wanted; count > 0; at = (at + 1) % PCP_LISTS) {
@@ -134,7 +127,7 @@ void pcp_give(struct mmu_os *os, unsigned zone, uint32_t id, unsigned order, uns
     page_set_head(page_at(os->pages, id), MMU_PAGE_PCP, order, type);
     push(os->pages, &pcp->list[at], id, false);
     pcp->count += 1u << order;
-    bool free_high = pcp->free_factor && order && order <= COSTLY_ORDER;
+    bool free_high = pcp->free_factor && order && order <= PCP_COSTLY_ORDER;
     uint32_t high = free_high ? 0 : figures->pcp_high; /* nr_pcp_high(): reclaim is never active */
     if (UNLIKELY(pcp->count >= high))
         give_back(os, zone, pcp, excess(pcp, high, figures->pcp_batch, free_high), at);

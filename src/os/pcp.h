@@ -11,6 +11,7 @@
 
 #include "page.h"
 
+enum { PCP_COSTLY_ORDER = 3 /* PAGE_ALLOC_COSTLY_ORDER */ };
 enum { PCP_ORDERS = 5 /* 0 to 3, huge */, PCP_TYPES = 3, PCP_LISTS = PCP_ORDERS * PCP_TYPES };
 
 /* Invariants: count is the sum of the pages on all lists; a list's pages have use PCP, its order and its
@@ -25,8 +26,6 @@ struct pcp {
 
 struct buddy_zone;
 
-/* May blocks of this order be kept on per-CPU lists (pcp_allowed_order())? */
-bool pcp_allows(const struct mmu_os *os, unsigned order);
 /* Takes a block for an allocation of this type: its descriptor number, 0: nothing left. */
 uint32_t pcp_take(struct mmu_os *os, unsigned zone, unsigned order, unsigned type, unsigned alloc_flags);
 /* Gives a block back to the current CPU's list, and what is too much to the zone. */
