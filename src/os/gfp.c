@@ -14,24 +14,51 @@ struct word {
     uint32_t bits;
 };
 
-/* Masks first, those of most bits before others, so that a mask is told in few words. */
-static const struct word words[] = {{"GFP_TRANSHUGE", MMU_GFP_TRANSHUGE},
-                                    {"GFP_TRANSHUGE_LIGHT", MMU_GFP_TRANSHUGE_LIGHT},
-                                    {"GFP_HIGHUSER_MOVABLE", MMU_GFP_HIGHUSER_MOVABLE},
-                                    {"GFP_HIGHUSER", MMU_GFP_HIGHUSER},
-                                    {"GFP_USER", MMU_GFP_USER},
-                                    {"GFP_KERNEL_ACCOUNT", MMU_GFP_KERNEL_ACCOUNT},
-                                    {"GFP_KERNEL", MMU_GFP_KERNEL},
-                                    {"GFP_NOFS", MMU_GFP_NOFS},
-                                    {"GFP_ATOMIC", MMU_GFP_ATOMIC},
-                                    {"GFP_NOIO", MMU_GFP_NOIO},
-                                    {"GFP_NOWAIT", MMU_GFP_NOWAIT},
-                                    {"GFP_DMA", MMU_GFP_DMA},
-                                    {"GFP_DMA32", MMU_GFP_DMA32},
-                                    {"__GFP_RECLAIM", GFP_RECLAIM_BITS},
-#define MMU_X(name, bit) {"__GFP_" #name, bit},
-                                    MMU_GFP_BITS(MMU_X)
+/* In the kernel's order: masks of most bits first, so that a mask is told in few words. */
+#define WORDS(X)                                                                                             \
+    X(GFP_TRANSHUGE)                                                                                         \
+    X(GFP_TRANSHUGE_LIGHT)                                                                                   \
+    X(GFP_HIGHUSER_MOVABLE)                                                                                  \
+    X(GFP_HIGHUSER)                                                                                          \
+    X(GFP_USER)                                                                                              \
+    X(GFP_KERNEL_ACCOUNT)                                                                                    \
+    X(GFP_KERNEL)                                                                                            \
+    X(GFP_NOFS)                                                                                              \
+    X(GFP_ATOMIC)                                                                                            \
+    X(GFP_NOIO)                                                                                              \
+    X(GFP_NOWAIT)                                                                                            \
+    X(GFP_DMA)                                                                                               \
+    X(__GFP_HIGHMEM)                                                                                         \
+    X(GFP_DMA32)                                                                                             \
+    X(__GFP_HIGH)                                                                                            \
+    X(__GFP_ATOMIC)                                                                                          \
+    X(__GFP_IO)                                                                                              \
+    X(__GFP_FS)                                                                                              \
+    X(__GFP_NOWARN)                                                                                          \
+    X(__GFP_RETRY_MAYFAIL)                                                                                   \
+    X(__GFP_NOFAIL)                                                                                          \
+    X(__GFP_NORETRY)                                                                                         \
+    X(__GFP_COMP)                                                                                            \
+    X(__GFP_ZERO)                                                                                            \
+    X(__GFP_NOMEMALLOC)                                                                                      \
+    X(__GFP_MEMALLOC)                                                                                        \
+    X(__GFP_HARDWALL)                                                                                        \
+    X(__GFP_THISNODE)                                                                                        \
+    X(__GFP_RECLAIMABLE)                                                                                     \
+    X(__GFP_MOVABLE)                                                                                         \
+    X(__GFP_ACCOUNT)                                                                                         \
+    X(__GFP_WRITE)
+
+static const struct word words[] = {
+#define MMU_X(name) {#name, MMU_##name},
+    WORDS(MMU_X)
 #undef MMU_X
+        {"__GFP_RECLAIM", GFP_RECLAIM_BITS},
+    {"__GFP_DIRECT_RECLAIM", MMU___GFP_DIRECT_RECLAIM},
+    {"__GFP_KSWAPD_RECLAIM", MMU___GFP_KSWAPD_RECLAIM},
+    {"__GFP_ZEROTAGS", MMU___GFP_ZEROTAGS},
+    {"__GFP_DMA", MMU___GFP_DMA}, /* these two are only read: GFP_DMA is the same bit */
+    {"__GFP_DMA32", MMU___GFP_DMA32},
 };
 
 const char *mmu_os_gfp_text(uint32_t gfp, char *buf, size_t size)
