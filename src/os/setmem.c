@@ -14,13 +14,48 @@
 
 #define CACHE_BITS (PTE_PAT | PTE_PCD | PTE_PWT)
 
-/* One change: bits to set and to clear, as a PTE has them. */
+/* One change: bits to set and to clear, as a PTE has them; and the entries as they were, for a change that
+ * cannot be completed. */
 struct change {
     struct mmu_os *os;
     uint64_t set, clear;
     bool changed, force_all;
-    int status;
+    struct undo {
+        mmu_va va;
+        mmu_pa at;
+        uint64_t entry;
+        unsigned level;
+    } * undo;
+    size_t undos, room;
 };
+
+/* Writes a leaf that can be written back. MMU_OK or MMU_ERR_NOMEM. */
+static int set_leaf(struct change *c, unsigned level, mmu_va va, const struct mmu_os_entry *e, uint64_t entry)
+{
+    if (c->undos == c->room) {
+        size_t room = c->room ? c->room * 2 : 16;
+        struct undo *more = realloc(c->undo, room * sizeof *more);
+        if (!more)
+            return MMU_ERR_NOMEM;
+        c->undo = more;
+        c->room = room;
+    }
+    c->undo[c->undos++] = (struct undo){va, e->at, e->value, level};
+    kspace_set_entry(c->os, level, va, e->at, entry, false);
+    c->changed = true;
+    return MMU_OK;
+}
+
+static void take_back(struct change *c)
+{
+    while (c->undos) {
+        const struct undo *u = &c->undo[--c->undos];
+        /* A large page that was split since then (a range that holds a frame twice) stays a table. */
+        uint64_t now = pgtable_read(c->os, u->at);
+        if (u->level == 1 || !(now & PTE_P) || (now & PTE_PS))
+            kspace_set_entry(c->os, u->level, u->va, u->at, u->entry, false);
+    }
+}
 
 static const char *const call_name[] = {
     [MMU_SET_MEMORY_RO] = "set_memory_ro", [MMU_SET_MEMORY_RW] = "set_memory_rw",
@@ -123,10 +158,10 @@ static int split(struct change *c, mmu_va va, unsigned level, const struct mmu_o
     return MMU_OK;
 }
 
-/* __should_split_large_page(): true when the page was changed as a whole, or needs no change: then *pages
- * are done. */
-static bool preserve(struct change *c, mmu_va va, uint64_t *pages, unsigned level,
-                     const struct mmu_os_entry *e)
+/* __should_split_large_page(): 1 when the page must be split; else it was changed as a whole, or needs no
+ * change, and *pages are done; or MMU_ERR_NOMEM. */
+static int preserve(struct change *c, mmu_va va, uint64_t *pages, unsigned level,
+                    const struct mmu_os_entry *e)
 {
     struct mmu_os *os = c->os;
     const struct pgtable_form *f = os->kspace->traits.form;
@@ -136,12 +171,10 @@ static bool preserve(struct change *c, mmu_va va, uint64_t *pages, unsigned leve
     const mmu_pa pa = pgtable_leaf_pa(f, level, e->value);
     *pages = *pages < left ? *pages : left;
     if (now == bits)
-        return true;
+        return MMU_OK;
     if (*pages != all || permitted(os, va, pa >> PAGE_SHIFT, all, now) != now)
-        return false;
-    kspace_set_entry(os, level, va, e->at, pgtable_leaf(f, level, pa, now), false);
-    c->changed = true;
-    return true;
+        return 1;
+    return set_leaf(c, level, va, e, pgtable_leaf(f, level, pa, now));
 }
 
 static int change_range(struct change *c, mmu_va va, uint64_t pages, bool alias);
@@ -190,15 +223,13 @@ static int change_entry(struct change *c, mmu_va va, uint64_t *pages, mmu_pfn *p
         if (level == 1) {
             uint64_t bits = pgtable_attributes(f, 1, e.value);
             uint64_t now = permitted(os, va, *pfn, 1, changed_bits(c, bits));
-            if (now != bits)
-                kspace_set_entry(os, 1, va, e.at, *pfn << PAGE_SHIFT | now, false);
-            c->changed |= now != bits;
             *pages = 1;
-            return MMU_OK;
+            return now == bits ? MMU_OK : set_leaf(c, 1, va, &e, *pfn << PAGE_SHIFT | now);
         }
-        if (preserve(c, va, pages, level, &e))
-            return MMU_OK;
-        int status = split(c, va, level, &e);
+        int status = preserve(c, va, pages, level, &e);
+        if (status != 1)
+            return status;
+        status = split(c, va, level, &e);
         if (status != MMU_OK)
             return status;
     }
@@ -262,6 +293,9 @@ int mmu_os_set_memory(struct mmu_os *os, mmu_va va, uint64_t pages, enum mmu_os_
     bool only_nx =
         (c.set | c.clear) == os->kspace->traits.nx; /* no alias then, and nothing at all without NX */
     int status = c.set | c.clear ? change_range(&c, va, pages, !only_nx) : MMU_OK;
+    if (status != MMU_OK)
+        take_back(&c);
+    free(c.undo);
     if (c.changed && (c.force_all || pages > FLUSH_CEILING))
         flush_all(os);
     else if (c.changed)
