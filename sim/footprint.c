@@ -48,7 +48,7 @@ static bool touch(struct footprint *f, uint64_t number, unsigned touched)
     return true;
 }
 
-bool footprint_add(struct footprint *f, const struct mmu_access *a, size_t n)
+bool footprint_add(struct footprint *f, uint64_t space, const struct mmu_access *a, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         unsigned kind = MMU_KIND_OF(a[i].kind);
@@ -58,7 +58,8 @@ bool footprint_add(struct footprint *f, const struct mmu_access *a, size_t n)
             f->lowest = a[i].va;
         if (!f->used || last > f->highest)
             f->highest = last;
-        for (uint64_t number = a[i].va >> 12; number <= last >> 12; number++) {
+        for (uint64_t page = a[i].va >> 12; page <= last >> 12; page++) {
+            uint64_t number = page | space << 52;
             if (recent->touched && recent->number == number)
                 continue;
             if (!touch(f, number, 1u << kind))

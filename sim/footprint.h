@@ -13,7 +13,7 @@ extern const unsigned footprint_shifts[FOOTPRINT_SIZES];
 
 /* A page, and by what it was touched. */
 struct footprint_page {
-    uint64_t number; /* of the 4-KiB page */
+    uint64_t number; /* of the 4-KiB page; bits 63:52 are the address space */
     uint8_t touched; /* bit k: by enum mmu_kind k; 0: a free place */
 };
 
@@ -31,8 +31,9 @@ struct footprint_count {
     uint64_t code, data, all;
 };
 
-/* Both return false when the host is out of memory. */
-bool footprint_add(struct footprint *f, const struct mmu_access *a, size_t n);
+/* Both return false when the host is out of memory. space: number of the address space, of which 4096 are
+ * told apart: the same page of two spaces is two pages. */
+bool footprint_add(struct footprint *f, uint64_t space, const struct mmu_access *a, size_t n);
 bool footprint_count(const struct footprint *f, struct footprint_count counts[FOOTPRINT_SIZES]);
 void footprint_free(struct footprint *f);
 

@@ -13,8 +13,12 @@ struct cli_option trace_format_option(unsigned *choice);
 enum mmu_trace_format trace_format_chosen(unsigned choice);
 
 /* argv[0] is the part's name; the exit status is returned. */
-int trace_convert(int argc, char **argv);
 int trace_info(int argc, char **argv);
+int trace_convert(int argc, char **argv);
+int trace_cut(int argc, char **argv);
+int trace_merge(int argc, char **argv);
+int trace_stats(int argc, char **argv);
+int trace_verify(int argc, char **argv);
 int trace_record(int argc, char **argv);
 
 #endif

@@ -1,0 +1,228 @@
+#!/bin/bash
+# mmusim trace cut, merge, stats, verify; marks and maps through the program; inputs that end too early.
+#
+# Environment: MMUSIM, the program; DATA, tests/data; SRC, the source tree.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+failures=0
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+# refused STATUS MESSAGE ARGUMENT...: this exit status, this and only this line on standard error, nothing on standard output
+refused() {
+    local status=$1 message=$2
+    shift 2
+    "$MMUSIM" trace "$@" >out 2>err </dev/null
+    [[ $? == "$status" ]] || fail "trace $*: exit status is not $status"
+    [[ $(cat err) == "mmusim: $message" ]] || fail "trace $*: said '$(cat err)', expected '$message'"
+    [[ ! -s out ]] || fail "trace $*: wrote to standard output"
+}
+
+text() {
+    "$MMUSIM" trace "$1" --text --source x "${@:2}" -
+}
+
+# ---- marks and maps: text, binary, text ----
+cat >marks.txt <<END
+# x
+# mmusim: process 10
+# mmusim: thread 11
+# mmusim: cpu 0
+# mmusim: time 0
+I  00001000,4
+ L 00002000,8
+# mmusim: event syscall 9 0x0 4096
+ S 00002000,8 +
+# mmusim: time 1000
+# mmusim: cpu 1
+ M 00003000,4
+# mmusim: process 20
+# mmusim: time 2500
+I  00001004,2
+ L 7ffffffff000,16 g12
+# mmusim: event exit
+# mmusim: maps 10
+# mmusim: map 10 00001000-00003000 r-xp 00000000 fe:01 12    /bin/some thing
+# mmusim: map 10 00003000-00004000 rw-p 00000000 00:00 0
+# mmusim: maps 20
+# mmusim: map 20 7fffffffe000-7ffffffff000 rw-p 00000000 00:00 0          [stack]
+END
+"$MMUSIM" trace convert --source x marks.txt marks.mmt || fail "marks to binary"
+text convert marks.mmt | cmp - marks.txt || fail "marks are changed by the binary form"
+text convert marks.txt | cmp - marks.txt || fail "marks are changed by the text form"
+"$MMUSIM" trace convert --source x marks.txt - | "$MMUSIM" trace convert --source x --text - - | cmp - marks.txt ||
+    fail "marks are changed by a pipe"
+"$MMUSIM" trace info marks.mmt >info
+for line in 'processes *2: 10 20' 'threads *1: 11' 'cpus *2: 0 1' 'times *3: 0.000000000 s to 0.000002500 s' 'events *2' \
+    'maps *2 processes' 'references *7'; do
+    grep -q "^$line\$" info || fail "info does not say '$line'"
+done
+awk '$1 == "4K" && $2 == 5 { ok = 1 } END { exit !ok }' info || fail "pages of two processes are one"
+"$MMUSIM" trace info --format json marks.mmt >info.json
+tr -d ' \n' <info.json | grep -q '"processes":\[10,20\],"threads":\[11\],"cpus":\[0,1\],"times":3,"events":2,' || fail "info as JSON"
+"$MMUSIM" trace info --format csv marks.mmt >info.csv
+grep -q '^marks.processes\[1\],20$' info.csv || fail "info as CSV"
+"$MMUSIM" trace verify marks.mmt marks.txt >verified || fail "verify: exit status $?"
+grep -q '^marks.mmt: good: binary, 7 references, 10 marks, maps of 2, checksum ' verified || fail "verify binary: $(cat verified)"
+grep -q '^marks.txt: good: text, 7 references, 10 marks, maps of 2, 1 other lines, checksum ' verified || fail "verify text"
+
+# ---- cut ----
+cut_gives() {
+    local expected=$1
+    shift
+    text cut "$@" marks.mmt | grep -v '^# mmusim: map\|^# x' >got
+    printf '%b' "$expected" | cmp -s - got || fail "cut $*: $(cat got)"
+    text cut "$@" marks.txt | grep -v '^# mmusim: map\|^# x' | cmp -s - got || fail "cut $* of text is another"
+}
+head='# mmusim: process 10\n# mmusim: thread 11\n# mmusim: cpu 0\n# mmusim: time 0\n'
+cut_gives "$head L 00002000,8\n# mmusim: event syscall 9 0x0 4096\n S 00002000,8 +\n" --records 1:3
+cut_gives "# mmusim: process 10\n# mmusim: thread 11\n# mmusim: cpu 1\n# mmusim: time 1000\n M 00003000,4\n" --time 1us:2us
+cut_gives "# mmusim: process 10\n# mmusim: thread 11\n# mmusim: cpu 1\n# mmusim: time 1000\n S 00003000,4 +\n" --records 4:6 --pid 10
+cut_gives "# mmusim: process 20\n# mmusim: thread 11\n# mmusim: cpu 1\n# mmusim: time 2500\nI  00001004,2\n L 7ffffffff000,16 g12\n# mmusim: event exit\n" --pid 20
+cut_gives "${head}I  00001000,4\n L 00002000,8\n# mmusim: event syscall 9 0x0 4096\n S 00002000,8 +\n" --cpu 0
+cut_gives "$head# mmusim: event syscall 9 0x0 4096\n# mmusim: cpu 1\n# mmusim: time 1000\n M 00003000,4\n# mmusim: process 20\n# mmusim: time 2500\n L 7ffffffff000,16 g12\n# mmusim: event exit\n" --address 0x3000:
+cut_gives "${head}I  00001000,4\n# mmusim: event syscall 9 0x0 4096\n" --address :0x1001 --thread 11 --cpu 0 --cpu 7
+text cut --pid 10 marks.mmt | grep -q '^# mmusim: map 20 ' || fail "cut drops maps"
+refused 2 "marks.mmt: no reference of it is what the options ask for" cut --pid 30 marks.mmt o.mmt
+refused 2 "$DATA/trace/true.lackey.gz: --cpu: the trace does not tell it of any reference" cut --cpu 0 "$DATA/trace/true.lackey.gz" o.mmt
+refused 2 "$DATA/trace/true.lackey.gz: --time: the trace tells no times" cut --time 0:1s "$DATA/trace/true.lackey.gz" o.mmt
+refused 2 "--records: '5:5' is empty: it ends where it begins, or before" cut --records 5:5 marks.mmt o.mmt
+refused 2 "--records: '5' is no range: expected A:B, A: or :B" cut --records 5 marks.mmt o.mmt
+refused 2 "--time: '1x:2' is not a time: a number, and ns (the default), us, ms or s" cut --time 1x:2 marks.mmt o.mmt
+refused 2 "--pid: 'x' is not a number" cut --pid x marks.mmt o.mmt
+refused 2 "marks.mmt: cannot go to reference 99: the trace has 7" cut --records 99: marks.mmt o.mmt
+[[ ! -e o.mmt ]] || fail "a refused cut leaves a file"
+
+# ---- merge ----
+printf '# mmusim: time 0\nI  00001000,1\nI  00001001,1\n# mmusim: time 50\nI  00001002,1\n' >a.txt
+printf '# mmusim: time 10\n# mmusim: thread 5\nI  00002000,1\n# mmusim: event e\n# mmusim: time 60\nI  00002001,1\n' >b.txt
+merge_gives() {
+    local expected=$1
+    shift
+    text merge "$@" | grep -v '^# x' >got
+    printf '%b' "$expected" | cmp -s - got || fail "merge $*: $(cat got)"
+}
+merge_gives '# mmusim: process 1\n# mmusim: time 0\nI  00001000,1\nI  00001001,1\n# mmusim: process 2\n# mmusim: thread 5\n# mmusim: time 10\nI  00002000,1\n# mmusim: event e\n# mmusim: process 1\n# mmusim: thread 0\n# mmusim: time 50\nI  00001002,1\n# mmusim: process 2\n# mmusim: thread 5\n# mmusim: time 60\nI  00002001,1\n' \
+    --by time a.txt b.txt
+merge_gives '# mmusim: cpu 0\nI  00001000,1\n# mmusim: thread 5\n# mmusim: cpu 1\nI  00002000,1\n# mmusim: thread 0\n# mmusim: cpu 0\nI  00001001,1\n# mmusim: thread 5\n# mmusim: cpu 1\n# mmusim: event e\nI  00002001,1\n# mmusim: thread 0\n# mmusim: cpu 0\nI  00001002,1\n' \
+    --by round-robin:1 --as cpus a.txt b.txt
+merge_gives '# mmusim: thread 1\nI  00001000,1\nI  00001001,1\nI  00001002,1\n# mmusim: thread 2\nI  00002000,1\n# mmusim: event e\nI  00002001,1\n' \
+    --as threads a.txt b.txt
+# What was merged can be cut apart again.
+traces=("$SRC/traces/cc1.mmt" "$SRC/traces/gzip32.mmt" "$DATA/trace/true.lackey.gz")
+"$MMUSIM" trace merge --by round-robin:12345 "${traces[@]}" all.mmt || fail "merge: exit status $?"
+for i in 1 2 3; do
+    "$MMUSIM" trace cut --pid $i all.mmt one.mmt
+    cmp <("$MMUSIM" trace info one.mmt | grep '^checksum') <("$MMUSIM" trace info "${traces[i - 1]}" | grep '^checksum') ||
+        fail "process $i is not trace $i"
+done
+refused 2 "$DATA/trace/true.lackey.gz: --by time: reference 0 stands before any time" merge --by time a.txt "$DATA/trace/true.lackey.gz" o.mmt
+refused 2 "marks.mmt: it has several processes, 10 and 20 among them; 'mmusim trace cut --pid' takes one" merge a.txt marks.mmt o.mmt
+refused 2 "trace merge: expected two traces or more, IN, and OUT" merge a.txt o.mmt
+refused 2 "unknown value of --by: 'tim'; did you mean 'time'?" merge --by tim a.txt b.txt o.mmt
+refused 2 "--by: '0' is no turn: expected 1 reference or more" merge --by round-robin:0 a.txt b.txt o.mmt
+refused 2 "absent: cannot open: No such file or directory" merge a.txt absent o.mmt
+[[ ! -e o.mmt ]] || fail "a refused merge leaves a file"
+
+# ---- stats: reuse distances against brute force, pages and strides as awk counts them ----
+"$MMUSIM" trace convert --limit 30000 "$DATA/trace/true.lackey.gz" some.mmt
+text convert some.mmt | grep -v '^#' | tr ',' ' ' | awk '
+    function hex(s,   i, v) { v = 0; for (i = 1; i <= length(s); i++) v = v * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1; return v }
+    { va = hex($2); printf "%s %.0f %d\n", $1, va, $3; if ($1 == "M") printf "S %.0f %d\n", va, $3 }' >references
+awk '
+    function bin(d,   low) { if (d < 2) return d; for (low = 2; low * 2 <= d; low *= 2); return low "-" 2 * low - 1 }
+    function touch(p,   d, i, before) {
+        d = -1; before = stack[0]
+        for (i = 0; i < n; i++) { if (stack[i] == p) { d = i; break } }
+        for (i = d < 0 ? n++ : d; i > 0; i--) stack[i] = stack[i - 1]
+        stack[0] = p; touches++
+        if (d < 0) first++; else bins[bin(d)]++
+    }
+    { a = int($2 / 4096); b = int(($2 + $3 - 1) / 4096); touch(a); if (b != a) touch(b) }
+    END { for (b in bins) print "reuse.distances[" b "].touches," bins[b]; print "reuse.first_touches," first; print "reuse.touches," touches }' references |
+    sort >expected
+"$MMUSIM" trace stats --format csv some.mmt >stats.csv || fail "stats: exit status $?"
+grep '^reuse.*touches,' stats.csv | grep -v ',0$' | sort | cmp - expected || fail "reuse distances"
+[[ $(wc -l <expected) -gt 6 ]] || fail "the reuse distances of this trace show nothing"
+awk '$1 == "L" { if (n++ && $2 - last >= 8 && $2 - last < 16) up++; if (n > 1 && $2 - last <= -64 && $2 - last > -128) down++; last = $2 }
+     END { print "strides[+8-15].loads," up + 0; print "strides[-64-127].loads," down + 0 }' <(sed 's/^M/L/' references) >expected
+grep -e '^strides\[+8-15\].loads' -e '^strides\[-64-127\].loads' stats.csv | sort | cmp - expected || fail "strides"
+awk '{ for (p = int($2 / 4096); p <= int(($2 + $3 - 1) / 4096); p++) n[p]++ }
+     END { for (p in n) if (n[p] > most) most = n[p]; print "hottest_pages[0].touches," most }' references >expected
+grep '^hottest_pages\[0\].touches' stats.csv | cmp - expected || fail "the hottest page"
+# Sums: every touch is in a bin, every stride too.
+"$MMUSIM" trace stats --format csv "$SRC/traces/cc1.mmt" >stats.csv
+awk -F, '/^reuse.distances.*touches,/ { sum += $2 } /^reuse.first_touches/ { sum += $2 } /^reuse.touches/ { all = $2 } END { exit sum != all }' stats.csv ||
+    fail "reuse distances do not add up"
+awk -F, '/^strides.*loads,/ { sum += $2 } /^kinds.loads/ { all = $2 } END { exit sum != all - 1 }' stats.csv || fail "strides do not add up"
+# Regions: of the trace's own maps, and of a file.
+"$MMUSIM" trace stats marks.mmt >regions
+grep -q '0x1000-0x3000 */bin/some thing *10 *r-xp *2 *2 *3 ' regions || fail "regions of the trace's maps"
+grep -q '^ *- *(no region) *- *- *- *2 *2 ' regions || fail "what no region holds"
+printf '00001000-00003000 r-xp 00000000 fe:01 12    /bin/x\n00003000-7ffffffff000 rw-p 00000000 00:00 0\n7ffffffff000-800000000000 ---p 0 0 0' >maps
+"$MMUSIM" trace stats --maps maps marks.mmt >regions || fail "stats --maps"
+grep -q '0x1000-0x3000 */bin/x *- *r-xp *2 *3 *4 ' regions || fail "regions of a file"
+printf 'hello\n' >bad.maps
+refused 2 "bad.maps:1: 'hello' is no line of /proc/PID/maps, expected START-END RIGHTS OFFSET DEVICE INODE NAME" stats --maps bad.maps marks.mmt
+refused 2 "trace stats: expected one trace" stats
+refused 2 "--top: 0 is out of range, expected 1 to 1000000" stats --top 0 marks.mmt
+
+# ---- verify: damage is named, all files are looked at ----
+cp some.mmt broken.mmt
+printf '\xff' | dd of=broken.mmt bs=1 seek=1000 conv=notrunc status=none
+"$MMUSIM" trace verify broken.mmt some.mmt >out 2>err
+[[ $? == 2 ]] || fail "verify: exit status is not 2"
+grep -q '^mmusim: broken.mmt: byte [0-9]*: block 0: its checksum is wrong: the file is damaged (0 references before it)$' err ||
+    fail "verify says $(cat err)"
+grep -q '^some.mmt: good: ' out || fail "verify stops at the first broken trace"
+refused 2 "trace verify: expected a trace or more" verify
+
+# ---- a writer that is killed: all complete blocks can be read, and kept ----
+mkfifo pipe
+"$MMUSIM" trace convert --level 1 pipe killed.mmt &
+writer=$!
+for _ in 1 2 3; do "$MMUSIM" trace convert --text "$SRC/traces/sqlite.mmt" -; done >pipe &
+feeder=$!
+while [[ $(stat -c %s killed.mmt.tmp.$writer 2>/dev/null || echo 0) -lt 300000 ]]; do
+    kill -0 $writer 2>/dev/null || break
+    sleep 0.02
+done
+kill -9 $writer
+wait $writer $feeder 2>/dev/null
+[[ ! -e killed.mmt ]] || fail "a killed writer leaves the file in its place"
+"$MMUSIM" trace verify killed.mmt.tmp.$writer 2>err
+[[ $? == 2 ]] || fail "verify of an unfinished file"
+grep -q 'the trace was never finished: [0-9]* references in [0-9]* complete blocks\|block [0-9]*: the file ends inside it' err || fail "unfinished: $(cat err)"
+"$MMUSIM" trace convert --salvage killed.mmt.tmp.$writer kept.mmt 2>err
+[[ $? == 1 ]] || fail "--salvage of an unfinished file: $(cat err)"
+"$MMUSIM" trace verify kept.mmt >out || fail "what was salvaged is not good"
+kept=$(awk '{ print $4 }' out)
+[[ $kept -gt 262144 ]] || fail "only $kept references were kept"
+cmp <(text convert kept.mmt) <(text convert --limit "$kept" "$SRC/traces/sqlite.mmt") || fail "what was salvaged is not what was written"
+
+# ---- an input that ends too early: what was read is reported, and the exit status is not 0 ----
+"$MMUSIM" trace convert --text "$SRC/traces/gzip32.mmt" - | head -200000 | gzip -1 >long.txt.gz
+head -c $(($(stat -c %s long.txt.gz) / 2)) long.txt.gz >cut.txt.gz
+"$MMUSIM" trace info cut.txt.gz >out 2>err
+[[ $? == 2 ]] || fail "a cut input: exit status is not 2"
+grep -q '^incomplete ' out || fail "a cut input is reported as complete"
+n=$(awk '$1 == "references" { print $2 }' out)
+[[ $n -gt 1000 ]] || fail "a cut input: $n references"
+grep -q "after decompression: .*runcated.* ($n references before it)\$" err || fail "a cut input: $(cat err)"
+refused 2 "$(sed 's/^mmusim: //; s/ ([0-9]* references before it)$//' err)" convert cut.txt.gz o.mmt
+"$MMUSIM" trace convert --salvage cut.txt.gz o.mmt 2>/dev/null
+[[ $? == 1 ]] || fail "--salvage of a cut input"
+"$MMUSIM" trace info o.mmt | grep -q "^references *$n\$" || fail "--salvage of a cut input keeps another number"
+
+for part in cut merge stats verify; do
+    "$MMUSIM" trace $part --help | grep -q '^Examples:' || fail "trace $part --help"
+done
+[[ -z $(find . -name '*.tmp.*' ! -name 'killed.*') ]] || fail "temporary files are left"
+
+[[ $failures == 0 ]] && echo "all is well"
+exit $((failures > 0))
