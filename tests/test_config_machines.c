@@ -3,7 +3,7 @@
  * miss that hits the second level costs, and "+Walk", what a walk costs beyond that when its entries are
  * cached, come out of each by running it. And each reads back from what is written.
  */
-#include <mmusim/machine.h>
+#include <mmusim/os.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +29,20 @@ static const struct figures {
     {"zen4", 5, 0, MMU_MODE_4L},
 };
 enum { N = sizeof SHIPPED / sizeof SHIPPED[0], COSTS = 4096 };
+
+/* The same processors below a kernel. */
+static const struct kernel {
+    const char *name, *processor;
+    enum mmu_os_arch arch;
+    enum mmu_mode mode;
+    uint64_t high_pages; /* present in HighMem */
+} KERNELS[] = {
+    {"pentium3-i386", "pentium3", MMU_OS_I386, MMU_MODE_I386, 0x5ffe0 - 224254},
+    {"pentium4-pae", "pentium4", MMU_OS_I386_PAE, MMU_MODE_PAE, 0xbffe0 - 225278 + (1 << 18)},
+    {"skylake-sp-linux", "skylake-sp", MMU_OS_X86_64, MMU_MODE_4L, 0},
+    {"ice-lake-la57", "ice-lake", MMU_OS_X86_64_LA57, MMU_MODE_5L, 0},
+};
+enum { KERNEL_COUNT = sizeof KERNELS / sizeof KERNELS[0] };
 
 static void load(struct mmu_config *config, const char *name)
 {
@@ -68,9 +82,9 @@ static void count(void *ctx, const char *name, const char *title, const char *pa
     size_t i = 0;
     if (strncmp(path, MMUSIM_CONFIGS, strlen(MMUSIM_CONFIGS)) != 0)
         return;
-    while (i < N && strcmp(SHIPPED[i].name, name) != 0)
+    while (i < N + KERNEL_COUNT && strcmp(i < N ? SHIPPED[i].name : KERNELS[i - N].name, name) != 0)
         i++;
-    if (i == N)
+    if (i == N + KERNEL_COUNT)
         fail_msg("%s (%s) is in no test", name, title);
     ++*n;
 }
@@ -81,7 +95,33 @@ static void all_of_them_are_tested(void **state)
     (void)state;
     setenv("MMUSIM_CONFIG_PATH", MMUSIM_CONFIGS, 1);
     assert_int_equal(mmu_config_list(count, &n, NULL), MMU_OK);
-    assert_int_equal(n, N);
+    assert_int_equal(n, N + KERNEL_COUNT);
+}
+
+/* Each boots, in its paging mode, and its processor is the shipped one. */
+static void every_shipped_kernel_boots(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KERNEL_COUNT; i++) {
+        const struct kernel *k = &KERNELS[i];
+        struct mmu_config config, processor;
+        struct mmu_machine *machine;
+        struct mmu_error err;
+        struct mmu_os_zone_info high;
+        load(&config, k->name);
+        load(&processor, k->processor);
+        assert_memory_equal(&config.cpu, &processor.cpu, sizeof config.cpu);
+        assert_memory_equal(config.tlb, processor.tlb, sizeof config.tlb);
+        assert_int_equal(config.os.arch, k->arch);
+        if (mmu_machine_create(&config, NULL, &machine, &err))
+            fail_msg("%s: %s", k->name, err.message);
+        assert_int_equal(mmu_core_mode(mmu_machine_core(machine, 0)), k->mode);
+        mmu_os_zone(mmu_machine_os(machine), MMU_ZONE_HIGHMEM, &high);
+        assert_int_equal(high.present, k->high_pages);
+        assert_null(mmu_os_note(mmu_machine_os(machine), 0));
+        mmu_os_check(mmu_machine_os(machine));
+        mmu_machine_free(machine);
+    }
 }
 
 /* Entries for 4-KByte pages that loads can use at a level. */
@@ -171,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shipped_machine_reads_back),
         cmocka_unit_test(all_of_them_are_tested),
+        cmocka_unit_test(every_shipped_kernel_boots),
         cmocka_unit_test(the_second_level_costs_what_is_published),
         cmocka_unit_test(a_cached_walk_costs_what_is_published),
     };
