@@ -19,9 +19,11 @@ enum {
 
 /* The subcommands. argv[0] is the subcommand's name; the exit status is returned. */
 int cmd_config(int argc, char **argv);
+int cmd_layout(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
+int cmd_zones(int argc, char **argv);
 
 /* Words, in the order given. The words belong to argv, the array to the list: cli_list_free().
  * Zero-initialise. */

@@ -183,6 +183,10 @@ static int load_configs(struct job *job)
                              " of them; expected 1: run replays on one core (only a program "
                              "that uses the library drives several)",
                              job->configs.item[i], lane->config.cores);
+        if (lane->config.os.enabled)
+            return cli_error("%s: os: a machine with a kernel, but run needs the demand pager, which maps "
+                             "pages for traces without one; expected a machine without os (--set os=null)",
+                             job->configs.item[i]);
         if (job->has_seed)
             lane->config.seed = job->seed;
         name_lane(job, i);
