@@ -160,33 +160,23 @@ static void age_zone(struct mmu_os *os, unsigned zone)
     wild_count(os, zone, order > 0 ? low : 0);
     if (order > 0)
         age_edges(os, zone, target);
-    z->aged_index = age_unusable(z, order);
 }
 
 int age_zones(struct mmu_os *os)
 {
     int status = draw(os);
-    for (unsigned zone = 0; zone < MMU_ZONES && status == MMU_OK; zone++)
-        if (os->buddy->zone[zone].managed)
-            age_zone(os, zone);
-    return status;
-}
-
-const char *age_report(const struct mmu_os *os, char *to, size_t size)
-{
-    size_t used = 0;
-    uint32_t target = os->config->os.aged_unusable;
-    if (size)
-        to[0] = 0;
-    for (unsigned zone = 0; os->config->os.aged && zone < MMU_ZONES; zone++) {
-        const struct buddy_zone *z = &os->buddy->zone[zone];
-        if (z->managed == 0 || z->aged_index >= target || used >= size)
+    const uint32_t target = os->config->os.aged_unusable;
+    for (unsigned zone = 0; zone < MMU_ZONES && status == MMU_OK; zone++) {
+        struct buddy_zone *z = &os->buddy->zone[zone];
+        if (z->managed == 0)
             continue;
-        used += (size_t)snprintf(
-            to + used, size - used,
-            "%s%s cannot be aged beyond an unusable-free index of %u (wanted %u) at order %u",
-            used ? ", " : "", mmu_os_zone_name((enum mmu_os_zone)zone), z->aged_index, target,
-            os->config->os.aged_order);
+        age_zone(os, zone);
+        uint32_t reached = age_unusable(z, os->config->os.aged_order);
+        if (reached < target && os->plan->notes < PLAN_NOTES)
+            plan_note(
+                os->plan,
+                "zone %s cannot be aged to an unusable-free index of %u/1000 at order %u; it has %u/1000",
+                mmu_os_zone_name(zone), target, os->config->os.aged_order, reached);
     }
-    return to;
+    return status;
 }

@@ -32,12 +32,10 @@ struct aged_pattern {
     struct aged_block block[CHUNK_PAGES];
 };
 
-/* Draws the pattern and ages all zones. MMU_OK or MMU_ERR_NOMEM. */
+/* Draws the pattern and ages all zones; a zone that misses the target is noted in the plan. MMU_OK or
+ * MMU_ERR_NOMEM. */
 int age_zones(struct mmu_os *os);
 void age_free(struct mmu_os *os);
-/* Says in words which zones missed the target: "" when none did. Returns to. */
-const char *age_report(const struct mmu_os *os, char *to, size_t size);
-
 /* The kind of the wild chunk of this rank. */
 unsigned age_class(const struct buddy_zone *z, uint64_t rank);
 /* The XOR of the chunk that begins at a frame. */

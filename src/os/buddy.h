@@ -58,7 +58,6 @@ struct buddy_zone {
     uint64_t aged;               /* of them fragmented at boot */
     uint64_t left[WILD_KINDS];   /* not made yet */
     uint64_t cursor[WILD_KINDS]; /* rank below which none of the kind is left */
-    uint32_t aged_index;         /* unusable index that ageing reached */
     struct pcp *pcp;             /* by CPU */
     uint64_t kswapd_wakes, direct_reclaims, failures, steals;
 };
@@ -69,7 +68,6 @@ struct buddy {
     bool no_host_memory;          /* a take gave up for that reason; who finds it clears it */
     bool mobility_disabled;       /* page_group_by_mobility_disabled: too little memory for types */
     struct aged_pattern *pattern; /* age.h; NULL: the machine is not aged */
-    uint64_t slab_pages;          /* use SLAB */
 };
 
 /* Descriptors and lists of a machine just booted: all FREE ranges of the plan are free. Ages it if the config
