@@ -126,6 +126,38 @@ static void test_pat_bit_moves(void **state)
     rig_free(&rig);
 }
 
+/* A large page where small ones were: x86-64 frees their empty table, PAE must use small ones again. */
+static void test_large_after_small(void **state)
+{
+    (void)state;
+    for (size_t m = 2; m < COUNT_OF(machines); m++) {
+        struct kspace_rig rig;
+        mmu_va small[8], large;
+        rig_boot(&rig, machines[m].cpu, 2, machines[m].os);
+        const uint64_t tables = kspace_tables(rig.os);
+        for (size_t i = 0; i < COUNT_OF(small); i++) {
+            assert_int_equal(mmu_os_vmalloc(rig.os, 0x100000, &small[i]), MMU_OS_DONE);
+            assert_true(can(&rig, small[i], MMU_STORE));
+        }
+        for (size_t i = 0; i < COUNT_OF(small); i++)
+            assert_int_equal(mmu_os_vfree(rig.os, small[i]), MMU_OS_DONE);
+        mmu_os_vmalloc_purge(rig.os);
+        assert_true(kspace_tables(rig.os) > tables);
+        const uint64_t left = kspace_tables(rig.os);
+        assert_int_equal(mmu_os_ioremap(rig.os, UINT64_C(0xfd000000), 0x400000, MMU_CACHE_UC, &large),
+                         MMU_OS_DONE);
+        const struct mmu_walk w = rig_walk(&rig, large + 0x201234);
+        assert_true(w.outcome == MMU_DONE && w.pa == UINT64_C(0xfd201234) && w.pcd && w.pwt);
+        const bool wide = rig.os->plan->layout.wide;
+        assert_int_equal(w.page_shift, wide ? 21 : 12);
+        if (wide)
+            assert_true(kspace_tables(rig.os) < left);
+        mmu_os_check(rig.os);
+        assert_int_equal(mmu_os_iounmap(rig.os, large), MMU_OS_DONE);
+        rig_free(&rig);
+    }
+}
+
 static unsigned level_of(struct kspace_rig *rig, mmu_va va)
 {
     struct mmu_os_lookup found;
@@ -295,9 +327,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changes),       cmocka_unit_test(test_types),
-        cmocka_unit_test(test_pat_bit_moves), cmocka_unit_test(test_splits),
-        cmocka_unit_test(test_aliases),       cmocka_unit_test(test_protections),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_exhaustion),
+        cmocka_unit_test(test_pat_bit_moves), cmocka_unit_test(test_large_after_small),
+        cmocka_unit_test(test_splits),        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_protections),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_exhaustion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,7 +70,8 @@ static unsigned page_shift_at(const struct mmu_os *os, mmu_va va, mmu_pa pa, uin
     bool huge_vmap = os->config->os.arch != MMU_OS_I386; /* HAVE_ARCH_HUGE_VMAP: X86_64 || X86_PAE */
     const bool can[] = {os->plan->layout.wide && cpu->page1g, os->plan->layout.wide || cpu->pse};
     for (unsigned i = 0; i < COUNT_OF(shifts) && huge_vmap; i++)
-        if (can[i] && left >> shifts[i] && !((va | pa) & ((UINT64_C(1) << shifts[i]) - 1)))
+        if (can[i] && left >> shifts[i] && !((va | pa) & ((UINT64_C(1) << shifts[i]) - 1)) &&
+            kernel_may_map(os, va, shifts[i]))
             return shifts[i];
     return PAGE_SHIFT;
 }

@@ -140,15 +140,61 @@ bool kernel_lookup(const struct mmu_os *os, mmu_va va, struct mmu_os_lookup *to)
     return to->mapped;
 }
 
+/* Is nothing mapped by this table and those below it? */
+static bool is_clear(const struct mmu_os *os, unsigned level, mmu_pfn pfn)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    for (unsigned i = 0; i < 1u << f->index_bits; i++) {
+        const uint64_t entry = pgtable_read(os, (pfn << PAGE_SHIFT) + (mmu_pa)i * f->entry_bytes);
+        const struct table *below = linked(os, level, entry);
+        if (below ? !is_clear(os, level - 1, below->pfn) : entry != 0)
+            return false;
+    }
+    return true;
+}
+
+static void free_clear(struct mmu_os *os, unsigned level, mmu_pfn pfn)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    for (unsigned i = 0; level > 1 && i < 1u << f->index_bits; i++) {
+        const mmu_pa at = (pfn << PAGE_SHIFT) + (mmu_pa)i * f->entry_bytes;
+        const struct table *below = linked(os, level, pgtable_read(os, at));
+        if (!below)
+            continue;
+        const mmu_pfn gone = below->pfn;
+        kspace_write(os, level, at, 0);
+        free_clear(os, level - 1, gone);
+    }
+    kspace_free_table(os, pfn);
+}
+
 bool kernel_may_map(const struct mmu_os *os, mmu_va va, unsigned shift)
 {
     const struct kspace_traits *t = &os->kspace->traits;
-    unsigned level = pgtable_level_of(t->form, shift);
+    const unsigned level = pgtable_level_of(t->form, shift);
     struct mmu_os_lookup found;
     if (level == 0 || (level > 1 && !(t->large >> level & 1)))
         return false;
     kernel_lookup(os, va, &found);
-    return found.level + 1 > level || (found.level + 1 == level && found.entry[level - 1].value == 0);
+    if (found.level + 1 >= level)
+        return found.level + 1 > level || found.entry[level - 1].value == 0;
+    /* pmd_free_pte_page(): not where page directories have copies of the entry (PAE) */
+    const struct table *below = linked(os, level, found.entry[level - 1].value);
+    return t->form->levels >= 4 && below && !below->boot && is_clear(os, level - 1, below->pfn);
+}
+
+/* Takes the empty tables away that stand where a larger page shall be. */
+static void make_room(struct mmu_os *os, mmu_va va, unsigned level)
+{
+    struct mmu_os_lookup found;
+    kernel_lookup(os, va, &found);
+    const struct table *below = linked(os, level, found.entry[level - 1].value);
+    if (!below)
+        return;
+    const mmu_pfn gone = below->pfn;
+    kspace_set_entry(os, level, va, found.entry[level - 1].at, 0, false);
+    flush_kernel_range(os, va, va + PAGE_SIZE); /* paging-structure caches */
+    free_clear(os, level - 1, gone);
 }
 
 int kernel_map(struct mmu_os *os, mmu_va va, mmu_pa pa, unsigned shift, uint64_t bits)
@@ -157,6 +203,7 @@ int kernel_map(struct mmu_os *os, mmu_va va, mmu_pa pa, unsigned shift, uint64_t
     unsigned level = pgtable_level_of(f, shift);
     struct mmu_os_lookup found;
     REQUIRE(((va | pa) & ((UINT64_C(1) << shift) - 1)) == 0 && kernel_may_map(os, va, shift));
+    make_room(os, va, level);
     for (;;) {
         kernel_lookup(os, va, &found);
         unsigned here = found.level + 1;

@@ -80,7 +80,8 @@ uint64_t prot_cache(const struct kspace_traits *t, enum mmu_os_cache cache);
  * negative status.
  */
 int kernel_map(struct mmu_os *os, mmu_va va, mmu_pa pa, unsigned shift, uint64_t bits);
-/* Can a page of this size be mapped at va: has the CPU such pages, and is its entry empty? */
+/* Can a page of this size be mapped at va: has the CPU such pages, and is its entry empty? On x86-64 empty
+ * tables may stand there, which the mapping frees (pmd_free_pte_page()). */
 bool kernel_may_map(const struct mmu_os *os, mmu_va va, unsigned shift);
 /* Clears the entry that maps va: its old value, 0 when there was none. Tables stay. The flush is the
  * caller's (flush.h). */
