@@ -98,12 +98,12 @@ static void twin_fill(struct twin *t, uint64_t line, mmu_cycle ready)
     t->ready[s][0] = ready;
 }
 
-static void test_random(void **state)
+/* Reads of lines that stand `apart` bytes apart, too. */
+static void compare(uint64_t apart, unsigned rounds)
 {
-    (void)state;
     enum { LEVELS = 3 };
     static struct twin twin[LEVELS];
-    struct dice dice = dice_new("pcache", 1);
+    struct dice dice = dice_new("pcache", 1 + apart);
     struct mmu_memory_config m;
     struct pcache c;
     uint64_t clock = 0, seen[MMU_PLACES] = {0};
@@ -114,8 +114,10 @@ static void test_random(void **state)
         twin[l] = (struct twin){.sets = (unsigned)(m.cache[l].size / 64 / m.cache[l].ways),
                                 .ways = m.cache[l].ways};
     mmu_cycle now = 0;
-    for (unsigned i = 0; i < 200000; i++) {
+    for (unsigned i = 0; i < rounds; i++) {
         mmu_pa pa = UINT64_C(0x123400000) + dice_below(&dice, dice_once_in(&dice, 3) ? 64 * 400 : 64 * 40);
+        if (apart && i > rounds / 4) /* at first none is there */
+            pa += apart * dice_below(&dice, 2);
         now += dice_below(&dice, 30);
         unsigned at = 0;
         mmu_cycle ready = 0;
@@ -131,6 +133,17 @@ static void test_random(void **state)
         assert_true(seen[p] > 1000);
     assert_true(seen[MMU_PLACE_MEMORY] > 1000);
     pcache_destroy(&c);
+}
+
+/* Far apart: tags of 32 bits do not tell the lines of one set apart, at any of the levels. */
+static void test_random(void **state)
+{
+    (void)state;
+    compare(0, 200000);
+    for (unsigned sets = 8; sets <= 48; sets += sets == 8 ? 8 : 32)
+        compare((BIT(32) - 1) * 64 * sets, 50000);
+    compare(BIT(51), 50000);
+    compare(BIT(38) * 3, 50000);
 }
 
 /* Walks through the caches: a cold one pays memory for every entry; its neighbours find their entries beside

@@ -136,13 +136,19 @@ static void bed_init(struct bed *b, unsigned policy, unsigned sets, unsigned way
     assert_int_equal(repl_init(&b->repl, policy, sets, ways, &context), MMU_OK);
 }
 
+static void bed_init_packed(struct bed *b, unsigned policy, unsigned sets, unsigned ways)
+{
+    struct repl_context context = {.seed = 1, .clock = &b->clock, .packed = true};
+    assert_int_equal(repl_init(&b->repl, policy, sets, ways, &context), MMU_OK);
+}
+
 /* Random hits and misses in several sets, some misses under a way mask, all ways filled beforehand. */
-static void compare(unsigned policy, unsigned ways, struct dice *dice)
+static void compare(unsigned policy, unsigned ways, bool packed, struct dice *dice)
 {
     enum { SETS = 3, STEPS = 3000 };
     struct naive naive[SETS];
     struct bed b;
-    bed_init(&b, policy, SETS, ways, 1);
+    packed ? bed_init_packed(&b, policy, SETS, ways) : bed_init(&b, policy, SETS, ways, 1);
     memset(naive, 0, sizeof naive);
     for (unsigned s = 0; s < SETS; s++) {
         naive[s].policy = policy;
@@ -180,12 +186,13 @@ static void test_naive(void **state)
     struct dice dice = dice_new("repl", 1);
     static const unsigned ways[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 16, 24, 31, 32, 33, 48, 63, 64, 70};
     for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
-        compare(MMU_LRU, ways[i], &dice);
-        compare(MMU_FIFO, ways[i], &dice);
+        compare(MMU_LRU, ways[i], false, &dice);
+        compare(MMU_LRU, ways[i], true, &dice);
+        compare(MMU_FIFO, ways[i], false, &dice);
         if (ways[i] <= REPL_TREE_WAYS)
-            compare(MMU_PLRU, ways[i], &dice);
+            compare(MMU_PLRU, ways[i], false, &dice);
         if (ways[i] % 4 == 0 && ways[i] <= 48)
-            compare(MMU_MRU3PLRU4, ways[i], &dice);
+            compare(MMU_MRU3PLRU4, ways[i], false, &dice);
     }
 }
 

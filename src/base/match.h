@@ -1,5 +1,5 @@
 /*
- * match.h: which way of a set holds a 64-bit tag.
+ * match.h: which way of a set holds a tag, of 64 bits or of 32.
  *
  * All tags are compared before anything is decided, since way numbers are unpredictable and a wrong guess
  * costs more than the rest. Four tags are compared at once by their low halves (SSE2, part of every x86-64;
@@ -64,6 +64,23 @@ ALWAYS_INLINE uint32_t match_ways(const uint64_t *tag, uint32_t ways, uint64_t k
     default:
         return match_among(tag, ways, key);
     }
+}
+
+/* Bit w: tag[w] is key, for 8 tags of 32 bits. */
+ALWAYS_INLINE unsigned match_narrow8(const uint32_t *tag, uint32_t key)
+{
+#ifdef __SSE2__
+    __m128i k = _mm_set1_epi32((int)key);
+    __m128i a = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)tag), k);
+    __m128i b = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)(tag + 4)), k);
+    __m128i both = _mm_packs_epi32(a, b);
+    return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(both, _mm_setzero_si128()));
+#else
+    unsigned mask = 0;
+    for (unsigned w = 0; w < 8; w++)
+        mask |= (unsigned)(tag[w] == key) << w;
+    return mask;
+#endif
 }
 
 #endif

@@ -2,86 +2,152 @@
 #include "pcache.h"
 #include "big.h"
 
+static int init_level(struct pcache_level *l, const struct mmu_cache_config *from, bool overlaps,
+                      struct repl_context *context)
+{
+    uint64_t lines = from->size / from->line;
+    l->ways = from->ways;
+    l->sets = (uint32_t)(lines / from->ways);
+    l->shift = (uint32_t)__builtin_ctz(l->sets);
+    l->odd = l->sets >> l->shift;
+    l->inverse = l->odd == 1 ? 0 : UINT64_MAX / l->odd + 1;
+    l->stride = l->ways <= 8 ? 8 : (l->ways + 15) / 16 * 16;
+    l->latency = from->latency;
+    l->free = lines;
+    size_t tags = (size_t)l->sets * l->stride;
+    l->tag = big_calloc(tags, sizeof *l->tag);
+    l->high = calloc(tags, sizeof *l->high);
+    l->ready = big_calloc(overlaps ? tags : 1, sizeof *l->ready);
+    if (!l->tag || !l->high || !l->ready)
+        return MMU_ERR_NOMEM;
+    return repl_init(&l->repl, from->policy, l->sets, l->ways, context);
+}
+
 int pcache_init(struct pcache *c, const struct mmu_memory_config *config, bool overlaps,
                 struct repl_context *context)
 {
     *c = (struct pcache){.config = config, .overlaps = overlaps};
+    struct repl_context packed = *context;
+    int status = MMU_OK;
+    packed.packed = true;
     /* shared data accesses need the caches even when page-table reads have a fixed price */
     if (config->reads == MMU_READS_CACHED || config->data == MMU_DATA_SHARED)
         c->levels = config->caches;
-    for (unsigned l = 0; l < c->levels; l++) {
-        const struct mmu_cache_config *from = &config->cache[l];
-        struct pcache_level *to = &c->level[l];
-        uint64_t lines = from->size / from->line;
-        to->ways = from->ways;
-        to->sets = (uint32_t)(lines / from->ways);
-        to->shift = (uint32_t)__builtin_ctz(to->sets);
-        to->odd = to->sets >> to->shift;
-        to->latency = from->latency;
-        to->free = lines;
-        c->line_shift = log2_floor(from->line);
-        to->line = big_calloc(lines, sizeof *to->line);
-        to->ready = big_calloc(overlaps ? lines : 1, sizeof *to->ready);
-        if (!to->line || !to->ready ||
-            repl_init(&to->repl, from->policy, to->sets, to->ways, context) != MMU_OK)
-            return MMU_ERR_NOMEM;
+    for (unsigned l = 0; l < c->levels && status == MMU_OK; l++) {
+        c->line_shift = log2_floor(config->cache[l].line);
+        status = init_level(&c->level[l], &config->cache[l], overlaps, &packed);
     }
-    return MMU_OK;
+    context->stream = packed.stream;
+    return status;
 }
 
 void pcache_destroy(struct pcache *c)
 {
     for (unsigned l = 0; l < c->levels; l++) {
         repl_destroy(&c->level[l].repl);
-        free(c->level[l].line);
+        free(c->level[l].tag);
+        free(c->level[l].high);
         free(c->level[l].ready);
     }
     *c = (struct pcache){0};
 }
 
-/* line mod sets, where sets = odd << shift: the division is by the odd part alone, and short while lines are
- * below 2^(32 + shift). */
-static inline uint32_t set_of(const struct pcache_level *l, uint64_t line)
+/* Where a level keeps a line. */
+struct spot {
+    uint32_t set, tag;
+    uint16_t high;
+};
+
+/* Division by `odd` is a multiplication while lines are below 2^(32 + shift). */
+ALWAYS_INLINE struct spot spot_of(const struct pcache_level *l, uint64_t line)
 {
-    uint64_t high = line >> l->shift;
-    uint64_t rest = l->odd == 1 ? 0 : LIKELY(high >> 32 == 0) ? (uint32_t)high % l->odd : high % l->odd;
-    return (uint32_t)(rest << l->shift | (line & (BIT(l->shift) - 1)));
+    __extension__ typedef unsigned __int128 wide;
+    uint64_t high = line >> l->shift, quotient = high;
+    if (l->odd != 1)
+        quotient = LIKELY(high >> 32 == 0) ? (uint64_t)((wide)high * l->inverse >> 64) : high / l->odd;
+    uint32_t rest = (uint32_t)(high - quotient * l->odd);
+    struct spot s = {.set = rest << l->shift | (uint32_t)(line & (BIT(l->shift) - 1)),
+                     .tag = (uint32_t)quotient + 1};
+    if (UNLIKELY(quotient >= UINT32_MAX)) {
+        s.tag = (uint32_t)(quotient % UINT32_MAX) + 1;
+        s.high = (uint16_t)(quotient / UINT32_MAX);
+    }
+    return s;
 }
 
-static void fill(struct pcache_level *l, uint32_t set, uint64_t line)
+/* The way among all of a set whose high digit agrees, too. */
+static COLD uint32_t find_wide(const struct pcache_level *l, const struct spot *s)
 {
-    size_t first = (size_t)set * l->ways;
-    uint32_t way = UNLIKELY(l->free) ? match_ways(l->line + first, l->ways, 0) : MATCH_NONE;
+    size_t first = (size_t)s->set * l->stride;
+    for (uint32_t w = 0; w < l->ways; w++)
+        if (l->tag[first + w] == s->tag && l->high[first + w] == s->high)
+            return w;
+    return MATCH_NONE;
+}
+
+/* The first way whose tag it is, or MATCH_NONE. */
+ALWAYS_INLINE uint32_t find(const struct pcache_level *l, const struct spot *s)
+{
+    const uint32_t *tag = l->tag + (size_t)s->set * l->stride;
+    if (UNLIKELY(l->wide || s->high))
+        return find_wide(l, s);
+    unsigned mask = match_narrow8(tag, s->tag);
+    if (l->stride == 8)
+        return mask ? (uint32_t)__builtin_ctz(mask) : MATCH_NONE;
+    for (uint32_t w = 0;;) {
+        mask |= match_narrow8(tag + w + 8, s->tag) << 8;
+        if (mask)
+            return w + (uint32_t)__builtin_ctz(mask);
+        if ((w += 16) == l->stride)
+            return MATCH_NONE;
+        mask = match_narrow8(tag + w, s->tag);
+    }
+}
+
+static uint32_t invalid_way(const struct pcache_level *l, uint32_t set)
+{
+    for (uint32_t w = 0; w < l->ways; w++)
+        if (l->tag[(size_t)set * l->stride + w] == 0)
+            return w;
+    return MATCH_NONE;
+}
+
+ALWAYS_INLINE void fill(struct pcache_level *l, const struct spot *s)
+{
+    uint32_t way = UNLIKELY(l->free) ? invalid_way(l, s->set) : MATCH_NONE;
     if (LIKELY(way == MATCH_NONE))
-        way = repl_victim(&l->repl, set, ~UINT64_C(0));
+        way = repl_victim(&l->repl, s->set, ~UINT64_C(0));
     else
         l->free--;
-    l->line[first + way] = line + 1;
-    l->filled = first + way;
-    repl_fill(&l->repl, set, way);
+    l->filled = (size_t)s->set * l->stride + way;
+    l->tag[l->filled] = s->tag;
+    l->wide |= s->high != 0;
+    if (UNLIKELY(l->wide))
+        l->high[l->filled] = s->high;
+    repl_fill(&l->repl, s->set, way);
 }
 
 ALWAYS_INLINE struct pcache_read read_line(struct pcache *c, mmu_pa pa, mmu_cycle now, bool free)
 {
     uint64_t line = pa >> c->line_shift;
     struct pcache_read r = {.place = MMU_PLACE_MEMORY, .cycles = c->config->dram_latency};
-    uint32_t set[MMU_MAX_CACHES];
+    struct spot spot[MMU_MAX_CACHES];
     unsigned at = 0;
     for (; at < c->levels; at++) {
         struct pcache_level *l = &c->level[at];
-        set[at] = set_of(l, line);
-        uint32_t way = match_ways(l->line + (size_t)set[at] * l->ways, l->ways, line + 1);
+        spot[at] = spot_of(l, line);
+        uint32_t way = find(l, &spot[at]);
         if (way == MATCH_NONE)
             continue;
-        repl_touch(&l->repl, set[at], way);
+        repl_touch(&l->repl, spot[at].set, way);
         r.place = MMU_PLACE_L1 + at;
         r.cycles = l->latency;
-        r.ready = c->overlaps ? l->ready[(size_t)set[at] * l->ways + way] : 0;
+        r.ready = c->overlaps ? l->ready[(size_t)spot[at].set * l->stride + way] : 0;
         break;
     }
     mmu_cycle begins = now > r.ready ? now : r.ready;
     for (unsigned i = 0; i < at; i++) {
-        fill(&c->level[i], set[i], line);
+        fill(&c->level[i], &spot[i]);
         if (c->overlaps)
             c->level[i].ready[c->level[i].filled] = begins + (free ? 0 : r.cycles);
     }
@@ -98,19 +164,26 @@ struct pcache_read pcache_read_free(struct pcache *c, mmu_pa pa, mmu_cycle now)
     return read_line(c, pa, now, true);
 }
 
+/* Levels whose tags the host's nearest caches hold anyway are left out. */
 void pcache_prefetch(const struct pcache *c, mmu_pa pa)
 {
+    enum { NEAR = 32 << 10 };
     uint64_t line = pa >> c->line_shift;
     for (unsigned i = 0; i < c->levels; i++) {
         const struct pcache_level *l = &c->level[i];
-        size_t first = (size_t)set_of(l, line) * l->ways, last = first + l->ways - 1;
-        __builtin_prefetch(l->line + first, 1);
-        __builtin_prefetch(l->line + last, 1);
-        if (l->repl.stamp) {
-            __builtin_prefetch(l->repl.stamp + first, 1);
-            __builtin_prefetch(l->repl.stamp + last, 1);
-        } else if (l->repl.word) {
-            __builtin_prefetch(l->repl.word + first / l->ways, 1);
+        if ((uint64_t)l->sets * l->stride * sizeof *l->tag <= NEAR)
+            continue;
+        struct spot s = spot_of(l, line);
+        const uint32_t *tag = l->tag + (size_t)s.set * l->stride;
+        __builtin_prefetch(tag, 1);
+        if (l->stride > 16)
+            __builtin_prefetch(tag + l->stride - 1, 1);
+        const struct repl *r = &l->repl;
+        if (r->word || r->order) {
+            __builtin_prefetch((r->word ? r->word : r->order) + s.set, 1);
+        } else if (r->stamp) {
+            __builtin_prefetch(r->stamp + (size_t)s.set * l->ways, 1);
+            __builtin_prefetch(r->stamp + (size_t)s.set * l->ways + l->ways - 1, 1);
         }
     }
 }

@@ -14,13 +14,23 @@
 #include "x86.h"
 #include <mmusim/stats.h>
 
+/*
+ * A line's number is quotient x sets + set. Its tag, 0 for an invalid line, is the quotient + 1 when that
+ * fits 32 bits (as it does for nearly all memories); else the quotient's digits to the base 2^32 - 1: the low
+ * one + 1, and the high one in high[], which is looked at once a line with a high digit has come.
+ */
 struct pcache_level {
     uint32_t sets, ways, latency;
     uint32_t shift, odd; /* sets = odd << shift */
-    uint64_t *line;      /* number of the line + 1; 0: invalid */
-    uint64_t free;       /* invalid lines */
-    size_t filled;       /* index of the latest fill */
-    mmu_cycle *ready;
+    uint64_t inverse;    /* 2^64 / odd, rounded up; odd = 1: 0 */
+    uint32_t stride;  /* tags a set, a multiple of 8, so that small sets lie in one host line; the spare ones
+                         are 0 */
+    bool wide;        /* a line with a high digit has come */
+    uint32_t *tag;    /* [sets * stride] */
+    uint16_t *high;   /* likewise */
+    uint64_t free;    /* invalid lines */
+    size_t filled;    /* index of the latest fill */
+    mmu_cycle *ready; /* [sets * stride] */
     struct repl repl;
 };
 

@@ -33,7 +33,8 @@ struct plain_tally {
     uint8_t from, place[MMU_WALK_LEVELS];
     /* prices: of all walks, what comes first and is paid for nothing but time; of a walk without its reads
      * (fixed price: with them), by where it began */
-    uint32_t head, head_part;
+    mmu_cycle head;
+    uint32_t head_part;
     mmu_cycle cost[MMU_PSC_LEVELS + 1];
 };
 

@@ -56,6 +56,14 @@ static uint32_t matrix_victim(uint64_t word, uint64_t mask)
     return way;
 }
 
+static uint32_t order_victim(uint64_t order, uint32_t ways, uint64_t mask)
+{
+    uint32_t at = ways - 1;
+    while (!(mask >> (order >> 4 * at & 15) & 1))
+        at--;
+    return (uint32_t)(order >> 4 * at) & 15;
+}
+
 static void prepare_ways(struct repl *r)
 {
     uint32_t leaves = r->leaves;
@@ -91,6 +99,19 @@ static int prepare_victims(struct repl *r)
     return MMU_OK;
 }
 
+/* As after a touch of every way, the last one first: then invalid ways would go in the order of their
+ * numbers, too. */
+static int prepare_order(struct repl *r)
+{
+    uint64_t order = 0;
+    r->order = big_calloc(r->sets, sizeof *r->order);
+    for (uint32_t w = r->ways; w-- > 0;)
+        order = order << 4 | (r->ways - 1 - w);
+    for (uint32_t s = 0; r->order && s < r->sets; s++)
+        r->order[s] = order;
+    return r->order ? MMU_OK : MMU_ERR_NOMEM;
+}
+
 int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, struct repl_context *context)
 {
     *r = (struct repl){
@@ -98,6 +119,8 @@ int repl_init(struct repl *r, uint32_t policy, uint32_t sets, uint32_t ways, str
     uint64_t stream = ++context->stream;
     rng_seed(&r->rng, context->seed, stream);
     bool matrix = policy == MMU_LRU && ways <= REPL_MATRIX_WAYS; /* a word per set, like the trees */
+    if (policy == MMU_LRU && !matrix && context->packed && ways <= REPL_ORDER_WAYS)
+        return prepare_order(r);
     switch (matrix ? MMU_PLRU : policy) {
     case MMU_LRU:
     case MMU_FIFO:
@@ -128,6 +151,7 @@ void repl_destroy(struct repl *r)
         r->user.destroy(r->user.ctx, r->user_state);
     free(r->stamp);
     free(r->word);
+    free(r->order);
     free(r->keep);
     free(r->set);
     free(r->victims);
@@ -183,6 +207,8 @@ uint32_t repl_victim_among(struct repl *r, uint32_t set, uint64_t mask)
     case MMU_LRU:
         if (r->word)
             return matrix_victim(r->word[set], mask & (~UINT64_C(0) >> (64 - r->ways)));
+        if (r->order)
+            return order_victim(r->order[set], r->ways, mask);
         return oldest(r->stamp + (size_t)set * r->ways, r->ways, mask);
     case MMU_FIFO:
         return oldest(r->stamp + (size_t)set * r->ways, r->ways, mask);

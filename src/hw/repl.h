@@ -4,7 +4,8 @@
  *
  *   LRU         true least recently used. Up to 8 ways: a matrix of 8 x 8 bits in a word, in which a touch of way w
  *               fills row w and clears column w, so that the row of the least recent way is empty. More ways: a stamp
- *               per way, renewed by every touch and fill.
+ *               per way, renewed by every touch and fill; or, up to 16 ways and where touches are always made here
+ *               (not by hot.h), their order in a word of sixteen digits, the newest lowest.
  *   FIFO        the oldest fill: stamps, renewed by fills only.
  *   PLRU        tree pseudo-LRU. A complete binary tree over the next power of two of leaves; way w is leaf w. A
  *               touch makes every node on the way's path point to the other side; the victim is found by following
@@ -34,7 +35,7 @@
 #include "rng.h"
 #include <mmusim/machine.h>
 
-enum { REPL_TREE_WAYS = 64, REPL_GROUP = 4, REPL_MATRIX_WAYS = 8 };
+enum { REPL_TREE_WAYS = 64, REPL_GROUP = 4, REPL_MATRIX_WAYS = 8, REPL_ORDER_WAYS = 16 };
 enum {
     REPL_GROUP_TREE = 3
 }; /* bits of a four-way tree; group g's tree stands at bit 4 + 3 * g, the last group
@@ -45,6 +46,7 @@ struct repl {
     uint32_t sets, ways, leaves; /* leaves: of the tree, the next power of two */
     uint64_t *stamp;             /* [sets * ways]: FIFO, LRU of more than 8 ways */
     uint64_t *word;              /* [sets]: LRU, PLRU, NMRU, MRU3PLRU4 */
+    uint64_t *order;             /* [sets]: LRU of 9 to 16 ways, packed */
     uint64_t *keep, *set;        /* [ways] */
     uint8_t *victims;            /* PLRU of 2, 4 or 8 ways: the victim for each value of the word */
     uint64_t *clock;             /* the core's: counts up with every touch, gives the stamps */
@@ -56,8 +58,9 @@ struct repl {
 /* What the structures of a core have in common. */
 struct repl_context {
     uint64_t seed;
-    uint64_t stream;                   /* tells generators apart: each repl_init() takes the next */
-    uint64_t *clock;                   /* outlives the structures */
+    uint64_t stream; /* tells generators apart: each repl_init() takes the next */
+    uint64_t *clock; /* outlives the structures */
+    bool packed;     /* LRU may keep an order instead of stamps: all touches come through repl_touch() */
     const struct mmu_policy_ops *user; /* may be NULL unless a policy is MMU_USER_POLICY */
 };
 
@@ -92,6 +95,15 @@ static inline uint32_t repl_matrix_victim(uint64_t word)
     return (uint32_t)__builtin_ctzll((word - low) & ~word & low << 7) / 8;
 }
 
+/* Moves a way to the front of an order. */
+static inline uint64_t repl_to_front(uint64_t order, uint32_t way)
+{
+    uint64_t ones = UINT64_C(0x1111111111111111), x = order ^ ones * way;
+    unsigned at = (unsigned)__builtin_ctzll((x - ones) & ~x & ones << 3) - 3; /* of its digit */
+    uint64_t newer = (UINT64_C(1) << at) - 1;
+    return (order & ~(newer | UINT64_C(15) << at)) | (order & newer) << 4 | way;
+}
+
 static inline uint32_t repl_group_victim(uint64_t word, uint32_t groups)
 {
     uint32_t group = (uint32_t)(word & 15) + 1 == groups ? 0 : (uint32_t)(word & 15) + 1;
@@ -110,6 +122,10 @@ static inline uint32_t repl_victim(struct repl *r, uint32_t set, uint64_t mask)
         return repl_group_victim(r->word[set], r->ways / REPL_GROUP);
     if (r->policy == MMU_LRU && r->word)
         return repl_matrix_victim(r->word[set]);
+    if (r->order)
+        return (uint32_t)(r->order[set] >> 4 * (r->ways - 1)) & 15;
+    if (r->policy == MMU_PLRU && r->leaves == r->ways)
+        return repl_tree_victim(r->word[set], r->leaves, 0);
     if (r->stamp)
         return repl_oldest(r->stamp + (size_t)set * r->ways, r->ways);
     return repl_victim_among(r, set, mask);
@@ -129,6 +145,8 @@ static inline void repl_touch(struct repl *r, uint32_t set, uint32_t way)
 {
     if (r->word)
         repl_touch_word(r, set, way);
+    else if (r->order)
+        r->order[set] = repl_to_front(r->order[set], way);
     else if (r->policy == MMU_LRU)
         r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
     else if (UNLIKELY(r->policy == MMU_USER_POLICY))
@@ -140,6 +158,8 @@ static inline void repl_fill(struct repl *r, uint32_t set, uint32_t way)
 {
     if (r->word)
         repl_touch_word(r, set, way);
+    else if (r->order)
+        r->order[set] = repl_to_front(r->order[set], way);
     else if (r->stamp)
         r->stamp[(size_t)set * r->ways + way] = ++*r->clock;
     else if (UNLIKELY(r->policy == MMU_USER_POLICY))
