@@ -112,10 +112,9 @@ void boot_run(struct boot *b, const struct boot_run *run)
     b->behind = run->va + (run->size - 1);
 }
 
-void boot_span(struct boot *b, mmu_va va, mmu_pa pa, uint64_t size, unsigned rights, uint32_t large)
+void boot_span(struct boot *b, mmu_va va, mmu_pa pa, uint64_t size, uint64_t bits, uint32_t large)
 {
     const struct pgtable_form *f = b->traits.form;
-    uint64_t bits = prot_kernel_of(&b->traits, MMU_CACHE_WB, rights);
     while (size) {
         unsigned level = 1;
         uint64_t here = size;

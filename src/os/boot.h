@@ -47,8 +47,8 @@ void boot_open_root(struct boot *b, mmu_pfn root);
 void boot_close(struct boot *b);
 /* Maps a run of pages of one size. */
 void boot_run(struct boot *b, const struct boot_run *run);
-/* Maps a range with the largest pages that its alignment and `large` (levels) allow; rights: PROT_*. */
-void boot_span(struct boot *b, mmu_va va, mmu_pa pa, uint64_t size, unsigned rights, uint32_t large);
+/* Maps a range with the largest pages that its alignment and `large` (levels) allow. */
+void boot_span(struct boot *b, mmu_va va, mmu_pa pa, uint64_t size, uint64_t bits, uint32_t large);
 /* Makes the tables of a level for a range, empty. */
 void boot_reserve(struct boot *b, unsigned level, mmu_va va, mmu_va last);
 /* Writes one whole entry. */

@@ -39,7 +39,7 @@ struct kspace_image kspace_image(const struct mmu_config *config)
                                  .end = (end + PAGE_MASK) >> PAGE_SHIFT};
 }
 
-/* Maps frames [start, end) at va(start) = base + 4096 * start, cut where the image's rights change. */
+/* Maps frames [start, end) at va(start) = base + 4096 * start, cut where the entries' bits change. */
 static void map_frames(struct boot *b, const struct kspace_image *image, mmu_va base, mmu_pfn start,
                        mmu_pfn end, unsigned text_rights)
 {
@@ -52,11 +52,17 @@ static void map_frames(struct boot *b, const struct kspace_image *image, mmu_va 
                 {image->rodata_end, 0},
                 {UINT64_MAX, PROT_WRITE}};
     for (size_t i = 0; i < COUNT_OF(part) && start < end; i++) {
-        mmu_pfn stop = lesser(end, part[i].end);
+        const uint64_t bits = prot_kernel_of(&b->traits, MMU_CACHE_WB, part[i].rights);
+        mmu_pfn stop = part[i].end;
+        while (
+            i + 1 < COUNT_OF(part) &&
+            (part[i + 1].end <= stop || prot_kernel_of(&b->traits, MMU_CACHE_WB, part[i + 1].rights) == bits))
+            stop = part[++i].end; /* without NX, text and constants are alike */
+        stop = lesser(end, stop);
         if (stop <= start)
             continue;
-        boot_span(b, base + (start << PAGE_SHIFT), start << PAGE_SHIFT, (stop - start) << PAGE_SHIFT,
-                  part[i].rights, b->traits.large);
+        boot_span(b, base + (start << PAGE_SHIFT), start << PAGE_SHIFT, (stop - start) << PAGE_SHIFT, bits,
+                  b->traits.large);
         start = stop;
     }
 }
@@ -85,7 +91,7 @@ static void map_vmemmap(struct boot *b)
             mmu_pfn pfn = 0;
             REQUIRE(!b->os || plan_vmemmap(b->plan, section, &pfn)); /* placed after the count */
             boot_span(b, b->plan->layout.vmemmap + section * SECTION_BYTES, pfn << PAGE_SHIFT, SECTION_BYTES,
-                      PROT_WRITE, b->traits.large);
+                      prot_kernel_of(&b->traits, MMU_CACHE_WB, PROT_WRITE), b->traits.large);
         }
     }
 }
