@@ -95,14 +95,15 @@ static void fetch_loads_stores(void **state)
 /* Sizes that nobody told do not reach into the next page; those that the next ip tells may. */
 static void pages(void **state)
 {
-    static const struct instruction in[] = {
-        {.ip = 0x401ffe}, {.ip = 0x402001}, {.ip = 0x403fff}, {.ip = 0x10}};
+    static const struct instruction in[] = {{.ip = 0x401ffe}, {.ip = 0x402001}, {.ip = 0x403fff},
+                                            {.ip = 0x10},     {.ip = ~7ull},    {.ip = 2}};
     const struct mmu_access expected[] = {A(0x401ffe, 3, MMU_FETCH), A(0x402001, 4, MMU_FETCH),
-                                          A(0x403fff, 1, MMU_FETCH), A(0x10, 4, MMU_FETCH)};
+                                          A(0x403fff, 1, MMU_FETCH), A(0x10, 4, MMU_FETCH),
+                                          A(~7ull, 4, MMU_FETCH),    A(2, 4, MMU_FETCH)};
 
     (void)state;
-    write_records(in, 4, false);
-    assert_whole(path, MMU_TRACE_CHAMPSIM, NULL, true, expected, 4, NULL, 0);
+    write_records(in, 6, false);
+    assert_whole(path, MMU_TRACE_CHAMPSIM, NULL, true, expected, 6, NULL, 0);
 }
 
 static void address_spaces(void **state)

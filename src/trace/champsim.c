@@ -78,7 +78,7 @@ ALWAYS_INLINE size_t decode(const struct layout *l, const unsigned char *p, uint
     size_t n = 1;
 
     to[0] = (struct mmu_access){.va = ip, .kind = MMU_FETCH};
-    to[0].size = length - 1 < FETCH_MAX && !p[9] ? (uint16_t)length : usual(ip, FETCH_SIZE);
+    to[0].size = length - 1 < FETCH_MAX && next > ip && !p[9] ? (uint16_t)length : usual(ip, FETCH_SIZE);
     for (unsigned i = 0; i < SOURCES; i++) {
         uint64_t va = get64(p + l->source + 8 * i);
         to[n] = (struct mmu_access){

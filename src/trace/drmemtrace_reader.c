@@ -78,8 +78,12 @@ static bool begins_well(const char *folder, const char *name)
     char *path = is_a(folder, name, S_IFREG) ? join(folder, name) : NULL;
     struct input *in = NULL;
     const unsigned char *head;
-    bool well = path && !input_open(&in, path, reader_is_native, NULL) && drm_is(head, input_head(in, &head));
+    bool well = false;
 
+    if (path && !input_open(&in, path, reader_is_native, NULL)) {
+        size_t n = input_head(in, &head);
+        well = drm_is(head, n);
+    }
     input_close(in);
     free(path);
     return well;
