@@ -55,7 +55,7 @@ static int draw(struct mmu_os *os)
         p->blocks = p->free = p->allocated = 0;
         memset(p->free_blocks, 0, sizeof p->free_blocks);
         cut(p, &rng, 0, CHUNK_ORDER, true);
-    } while (p->free == 0 && p->order > 0);
+    } while (p->free == 0);
     os->buddy->pattern = p;
     return MMU_OK;
 }
@@ -137,7 +137,7 @@ static void age_edges(struct mmu_os *os, unsigned zone, uint32_t target)
 {
     struct buddy_zone *z = &os->buddy->zone[zone];
     unsigned least = os->buddy->pattern->order;
-    for (unsigned order = CHUNK_ORDER; order > 0 && order >= least; order--)
+    for (unsigned order = CHUNK_ORDER; order >= least; order--)
         for (unsigned type = 0; type < PCP_TYPES; type++)
             while (age_unusable(z, least) < target && z->list[order][type].head)
                 fragment(os, zone, order, type);
@@ -149,7 +149,7 @@ static void age_zone(struct mmu_os *os, unsigned zone)
     unsigned order = os->config->os.aged_order;
     uint32_t target = os->config->os.aged_unusable;
     uint64_t low = 0, high = z->wild; /* the fewest aged chunks that reach the target */
-    while (order > 0 && low < high) {
+    while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         wild_count(os, zone, middle);
         if (age_unusable(z, order) >= target)
@@ -157,26 +157,16 @@ static void age_zone(struct mmu_os *os, unsigned zone)
         else
             low = middle + 1;
     }
-    wild_count(os, zone, order > 0 ? low : 0);
-    if (order > 0)
-        age_edges(os, zone, target);
+    wild_count(os, zone, low);
+    age_edges(os, zone, target);
+    REQUIRE(age_unusable(z, order) >= target); /* every block can be cut */
 }
 
 int age_zones(struct mmu_os *os)
 {
     int status = draw(os);
-    const uint32_t target = os->config->os.aged_unusable;
-    for (unsigned zone = 0; zone < MMU_ZONES && status == MMU_OK; zone++) {
-        struct buddy_zone *z = &os->buddy->zone[zone];
-        if (z->managed == 0)
-            continue;
-        age_zone(os, zone);
-        uint32_t reached = age_unusable(z, os->config->os.aged_order);
-        if (reached < target && os->plan->notes < PLAN_NOTES)
-            plan_note(
-                os->plan,
-                "zone %s cannot be aged to an unusable-free index of %u/1000 at order %u; it has %u/1000",
-                mmu_os_zone_name(zone), target, os->config->os.aged_order, reached);
-    }
+    for (unsigned zone = 0; zone < MMU_ZONES && status == MMU_OK; zone++)
+        if (os->buddy->zone[zone].managed)
+            age_zone(os, zone);
     return status;
 }

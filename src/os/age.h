@@ -32,8 +32,8 @@ struct aged_pattern {
     struct aged_block block[CHUNK_PAGES];
 };
 
-/* Draws the pattern and ages all zones; a zone that misses the target is noted in the plan. MMU_OK or
- * MMU_ERR_NOMEM. */
+/* Draws the pattern and ages all zones. MMU_OK or MMU_ERR_NOMEM. The order is 1 to 10: any target is reached.
+ */
 int age_zones(struct mmu_os *os);
 void age_free(struct mmu_os *os);
 /* The kind of the wild chunk of this rank. */
