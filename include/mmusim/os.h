@@ -47,7 +47,8 @@ MMU_API void mmu_os_run_on(struct mmu_os *os, uint32_t cpu);
     X(WOULD_SLEEP, "the caller would sleep until another frees a slot")                                      \
     X(NO_SPACE, "no room in this part of the address space")                                                 \
     X(REFUSED, "the kernel refuses these arguments")                                                         \
-    X(BUG, "the kernel would report a bug of its caller")
+    X(BUG, "the kernel would report a bug of its caller")                                                    \
+    X(ERROR, "the system call fails with an error number")
 
 enum mmu_os_outcome {
 #define MMU_X(name, text) MMU_OS_##name,
@@ -68,6 +69,7 @@ struct mmu_os_report {
     uint32_t gfp;
     mmu_pfn pfn;
     mmu_va va;
+    int error;      /* ERROR: the errno, as Linux numbers them */
     char text[384]; /* one line: what happened, where, and the figures that decided it */
 };
 MMU_API const struct mmu_os_report *mmu_os_report(const struct mmu_os *os);

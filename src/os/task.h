@@ -1,0 +1,45 @@
+/*
+ * task.h: tasks, and what each core runs.
+ *
+ * Models struct task_struct (include/linux/sched.h), kernel/fork.c, kernel/exit.c and context_switch() of
+ * kernel/sched/core.c, Linux 6.1. Left out: scheduling itself, signals beyond their names, wait queues.
+ */
+#ifndef OS_TASK_H
+#define OS_TASK_H
+
+#include "mm.h"
+
+struct files; /* file.h */
+
+struct task {
+    uint32_t pid, tgid, parent;
+    uint32_t kind; /* enum mmu_task_kind */
+    uint32_t cpu;  /* where it runs, or ran last */
+    char comm[MMU_COMM];
+    struct mm *mm;        /* NULL: a kernel thread */
+    struct mm *active_mm; /* what a kernel thread borrows while it runs */
+};
+
+/* Invariants: task[] is sorted by pid; each mm is on the list once and has users > 0, or is borrowed by a
+ * core; current[c] is NULL (idle) or in task[]; no task runs on two cores. */
+struct procs {
+    struct task **task;
+    uint32_t tasks, room, last_pid;
+    struct mm *mms;
+    uint64_t last_mm;
+    struct task *current[MMU_MAX_CORES];
+    struct mm *active[MMU_MAX_CORES]; /* whose tables the core has loaded: idle and kernel threads borrow;
+                                         NULL: init_mm's */
+    struct mmu_os_signal signal[MMU_MAX_CORES];
+    struct mmu_os_vmstat vmstat;
+    struct files *files;
+};
+
+int procs_init(struct mmu_os *os);
+void procs_destroy(struct mmu_os *os);
+void procs_check(const struct mmu_os *os);
+
+/* NULL: no such task. */
+struct task *task_find(const struct mmu_os *os, uint32_t pid);
+
+#endif
