@@ -541,6 +541,8 @@ static void lines_that_are_marks(void **state)
          ":2:15: found '18446744073709551616', expected a decimal number"},
         {"# mmusim: event", ":2:16: found the end of the line, expected the event's name"},
         {"# mmusim: maps x", ":2:16: found 'x', expected a decimal number"},
+        {"# mmusim: event a\tb", ":2:18: found '?b', expected no control characters"},
+        {"# mmusim: map 1 a\001b", ":2:18: found '?b', expected no control characters"},
         {"# mmusim: ", ":2:11: found the end of the line, expected process"},
     };
     char text[600];

@@ -250,6 +250,17 @@ static int mark_word(struct cursor *c)
     return -1;
 }
 
+/* Moves the cursor to the first control character up to the end; false: there is none. */
+static bool find_control(struct cursor *c, const char *from, const char *end, bool tabs)
+{
+    for (const char *p = from; p < end; p++)
+        if (((unsigned char)*p < ' ' && !(tabs && *p == '\t')) || *p == 127) {
+            c->at = p;
+            return true;
+        }
+    return false;
+}
+
 int text_parse_mark(const char *line, const char *end, uint64_t *value, const char **rest, const char *file,
                     uint64_t number_, struct mmu_error *err)
 {
@@ -267,6 +278,8 @@ int text_parse_mark(const char *line, const char *end, uint64_t *value, const ch
         return code;
     if (word == TEXT_MAP && c.at < end && is_blank(*c.at)) { /* one blank, then the line as it is */
         *rest = c.at + 1;
+        if (find_control(&c, c.at, end, true))
+            return complain(&c, MMU_ERR_FORMAT, "no control characters in a line of maps");
         return word;
     }
     *rest = c.at;
@@ -275,5 +288,7 @@ int text_parse_mark(const char *line, const char *end, uint64_t *value, const ch
     if (word == MMU_MARK_EVENT ? c.at == c.end : c.at < c.end)
         return complain(&c, MMU_ERR_FORMAT,
                         word == MMU_MARK_EVENT ? "the event's name" : "the end of the line");
+    if (word == MMU_MARK_EVENT && find_control(&c, c.at, c.end, false))
+        return complain(&c, MMU_ERR_FORMAT, "no control characters in an event");
     return word;
 }

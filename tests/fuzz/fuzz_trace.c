@@ -1,7 +1,8 @@
 /*
  * fuzz_trace.c: any bytes as a trace. The first byte says how the rest is taken: as a binary trace, as one
- * whose checksums are made right, as text, or as the streams of one block. Whatever is delivered is a
- * possible reference; a refusal has one clear line.
+ * whose checksums are made right, as text, as the streams of one block, as a stream of marks, or as the heads
+ * of page runs. Whatever is delivered is a possible reference, mark or head, the same whichever way it is
+ * read; a refusal has one clear line.
  *
  * What libarchive makes of bytes is its own fuzzers' business: text gets a line in front that keeps it out.
  */
@@ -9,6 +10,7 @@
 #include "block.h"
 #include "trace_sign.h"
 
+#include <mmusim/runs.h>
 #include <mmusim/trace.h>
 
 #include <stdio.h>
@@ -43,11 +45,102 @@ static void check_refusal(int64_t code, const struct mmu_error *err)
     require(*err->message && !strchr(err->message, '\n'), "an error without one clear line");
 }
 
+static void check_marks(const struct mmu_trace_mark *m, size_t n, uint64_t from, uint64_t to)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strnlen(m[i].text, MMU_MARK_TEXT);
+        require(m[i].at >= from && m[i].at <= to && (!i || m[i].at >= m[i - 1].at), "a mark at no place");
+        require(m[i].kind < MMU_MARK_KINDS, "a mark of no kind");
+        require((m[i].kind == MMU_MARK_EVENT) == (length > 0) && length < MMU_MARK_TEXT, "a text of none");
+        for (size_t c = 0; c < length; c++)
+            require((unsigned char)m[i].text[c] >= ' ' && m[i].text[c] != 127, "a text that is no line");
+    }
+}
+
+/* Reads it with its marks; returns the checksum of the references. */
+static uint64_t read_marked(const char *path, enum mmu_trace_format format, uint64_t most)
+{
+    struct mmu_trace_reader *r;
+    struct mmu_access block[100];
+    struct mmu_trace_mark marks[MMU_MARKS_LEAST];
+    struct mmu_error err = {0};
+    uint64_t count = 0, sum = 0;
+    size_t n_marks;
+    int64_t n;
+
+    require(mmu_trace_open(path, format, &r, &err) == MMU_OK, "it can be opened once");
+    while ((n = mmu_trace_read_marked(r, block, 100, marks, MMU_MARKS_LEAST, &n_marks, &err)) >= 0) {
+        check_references(block, n);
+        check_marks(marks, n_marks, count, count + (uint64_t)n);
+        count += (uint64_t)n;
+        sum = mmu_trace_checksum(sum, block, (size_t)n);
+        if ((!n && !n_marks) || count >= most)
+            break;
+    }
+    if (n < 0)
+        check_refusal(n, &err);
+    mmu_trace_close(r);
+    return sum;
+}
+
+static void check_heads(const struct mmu_head *heads, size_t n, uint64_t references)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        check_references(&heads[i].access, 1);
+        require(heads[i].flags < 64, "flags of none");
+        require(heads[i].next == MMU_KINDS ? mmu_head_references(&heads[i]) == 1
+                                           : heads[i].next < MMU_KINDS && heads[i].members[heads[i].next],
+                "a first member of none");
+        sum += mmu_head_references(&heads[i]);
+    }
+    require(sum == references, "heads of more or fewer references");
+}
+
+/* Reads it as page runs where it has them, as references elsewhere; expands some. Returns the checksum of the
+ * references. */
+static uint64_t read_runs(const char *path, enum mmu_trace_format format, uint64_t most)
+{
+    struct mmu_trace_reader *r;
+    struct mmu_access block[100];
+    struct mmu_trace_mark marks[MMU_MARKS_LEAST];
+    struct mmu_error err = {0};
+    struct mmu_runs runs;
+    uint64_t count = 0, sum = 0;
+    size_t n_marks;
+    int64_t n;
+
+    require(mmu_trace_open(path, format, &r, &err) == MMU_OK, "it can be opened once");
+    do {
+        const struct mmu_access *references = block;
+        n = mmu_trace_read_runs(r, 65536, &runs, marks, MMU_MARKS_LEAST, &n_marks, &err);
+        if (n == MMU_ERR_UNSUPPORTED) {
+            n = mmu_trace_read_marked(r, block, 100, marks, MMU_MARKS_LEAST, &n_marks, &err);
+        } else if (n > 0) {
+            check_heads(runs.heads, runs.n_heads, (uint64_t)n);
+            if (runs.expand(runs.ctx, &references) != MMU_OK)
+                break;
+        }
+        if (n < 0)
+            break;
+        check_references(references, n);
+        check_marks(marks, n_marks, count, count + (uint64_t)n);
+        sum = mmu_trace_checksum(sum, references, (size_t)n);
+        count += (uint64_t)n;
+    } while ((n || n_marks) && count < most);
+    mmu_trace_close(r);
+    return sum;
+}
+
 /* Reads the file whole, then from a place in the middle: both must deliver the same. */
 static void read_file(const char *path, enum mmu_trace_format format)
 {
+    enum { MOST = 10000000 };
     struct mmu_trace_reader *r;
+    struct mmu_trace_info info;
     struct mmu_access block[100], again;
+    uint64_t sum = 0;
     struct mmu_error err = {0};
     struct mmu_access middle = {0};
     uint64_t count = 0, at = 0;
@@ -57,8 +150,9 @@ static void read_file(const char *path, enum mmu_trace_format format)
         check_refusal(n, &err);
         return;
     }
-    while (count < 10000000 && (n = mmu_trace_read(r, block, 100, &err)) > 0) {
+    while (count < MOST && (n = mmu_trace_read(r, block, 100, &err)) > 0) {
         check_references(block, n);
+        sum = mmu_trace_checksum(sum, block, (size_t)n);
         count += (uint64_t)n;
         if (count % 3) {
             middle = block[n - 1];
@@ -72,7 +166,15 @@ static void read_file(const char *path, enum mmu_trace_format format)
                 "what was read cannot be sought");
         require(!memcmp(&again, &middle, sizeof again), "seeking gives another reference than reading");
     }
+    mmu_trace_info(r, &info);
     mmu_trace_close(r);
+    if (count >= MOST)
+        return;
+    require(read_marked(path, format, MOST) == sum, "reading with marks gives other references");
+    if (n == 0) /* heads that lie end a reading that has no end here */
+        read_runs(path, format, MOST);
+    if (n == 0 && !info.heads)
+        require(read_runs(path, format, MOST) == sum, "reading page runs gives other references");
 }
 
 static void as_file(const void *front, size_t front_size, const uint8_t *data, size_t size, bool sign,
@@ -126,6 +228,58 @@ static void as_block(const uint8_t *data, size_t size)
         free(streams[s]);
 }
 
+/* Two bytes of their number, then the stream. */
+static void as_marks(const uint8_t *data, size_t size)
+{
+    struct marks_decoder d;
+    struct mmu_trace_mark mark;
+    uint64_t last = 0;
+    uint8_t *bytes = malloc(size); /* exactly, for the address sanitizer */
+    size_t n = 0;
+
+    require(bytes, "the host has no memory");
+    if (size >= 2) {
+        memcpy(bytes, data + 2, size - 2);
+        marks_decode_begin(&d, bytes, (uint32_t)size - 2, (uint32_t)(data[0] | data[1] << 8));
+        while (marks_decode(&d, &mark) > 0) {
+            check_marks(&mark, 1, last, UINT64_MAX);
+            last = mark.at;
+            n++;
+        }
+        require(n <= size, "more marks than bytes");
+    }
+    free(bytes);
+}
+
+/* A byte, how many heads; 16 bytes for each; the rest is their accesses' code. */
+static void as_heads(const uint8_t *data, size_t size)
+{
+    struct heads_decoder d = {.gaps = true};
+    struct mmu_head to[7];
+    uint8_t *code, *members, zeros[BLOCK_SLACK] = {0};
+    size_t count = size ? data[0] : 0, total = 0;
+    int64_t n;
+
+    if (!count || size < 1 + count * HEAD_BYTES + count)
+        return;
+    members = malloc(count * HEAD_BYTES);
+    code = calloc(1, count + BLOCK_SLACK);
+    require(members && code, "the host has no memory");
+    memcpy(members, data + 1, count * HEAD_BYTES);
+    memcpy(code, data + 1 + count * HEAD_BYTES, count);
+    for (int s = 0; s < MMT_STREAMS; s++)
+        d.accesses.streams[s] = (struct block_stream){zeros, zeros};
+    d.accesses.streams[MMT_CODE] = (struct block_stream){code, code + count};
+    d.members = members;
+    d.count = (uint32_t)count;
+    if (block_decode_begin(&d.accesses, (uint32_t)count, 0))
+        while ((n = heads_decode(&d, to, 7)) > 0)
+            total += (size_t)n;
+    require(total <= count, "more heads than there are");
+    free(members);
+    free(code);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char front[600]; /* a comment */
@@ -134,7 +288,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memset(front, '#', sizeof front);
     front[sizeof front - 1] = '\n';
-    switch (data[0] % 4) {
+    switch (data[0] % 6) {
     case 0:
         as_file(MMT_MAGIC, MMT_MAGIC_LENGTH, data + 1, size - 1, false, MMU_TRACE_AUTO);
         break;
@@ -146,6 +300,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 3:
         as_block(data + 1, size - 1);
+        break;
+    case 4:
+        as_marks(data + 1, size - 1);
+        break;
+    case 5:
+        as_heads(data + 1, size - 1);
         break;
     }
     return 0;
