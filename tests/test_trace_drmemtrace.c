@@ -110,7 +110,7 @@ static void instructions_and_data(void **state)
                                      A(0x401080, 2, MMU_FETCH),
                                      A(0x401082, 2, MMU_FETCH)};
     const struct mmu_trace_mark marks[] = {M(0, MMU_MARK_THREAD, 7), M(0, MMU_MARK_PROCESS, 7),
-                                           M(14, MMU_MARK_EVENT, 0, "exit")};
+                                           E(14, "exit")};
 
     (void)state;
     WRITE(path, in);
@@ -140,7 +140,7 @@ static void what_is_not_fetched(void **state)
                                      A(0x401006, 2, MMU_FETCH),
                                      A(0x401008, 3, MMU_FETCH),
                                      A(0x4000, 8, MMU_LOAD)};
-    const struct mmu_trace_mark marks[] = {M(12, MMU_MARK_EVENT, 0, "exit")};
+    const struct mmu_trace_mark marks[] = {E(12, "exit")};
 
     (void)state;
     WRITE(path, in);
@@ -239,22 +239,14 @@ static void marks_of_all_kinds(void **state)
                                      A(0x1004, 1, MMU_FETCH),
                                      A(0x3000, 1, KERNEL_FETCH),
                                      A(0x4000, 1, MMU_FETCH)};
-    const struct mmu_trace_mark marks[] = {M(0, MMU_MARK_THREAD, 11),
-                                           M(0, MMU_MARK_PROCESS, 10),
-                                           M(0, MMU_MARK_EVENT, 0, "page-size 4096"),
-                                           M(0, MMU_MARK_TIME, 0),
-                                           M(0, MMU_MARK_CPU, 3),
-                                           M(1, MMU_MARK_EVENT, 0, "syscall 202"),
-                                           M(1, MMU_MARK_TIME, 5000),
-                                           M(1, MMU_MARK_EVENT, 0, "kernel-enter"),
-                                           M(4, MMU_MARK_EVENT, 0, "kernel-exit"),
-                                           M(6, MMU_MARK_EVENT, 0, "kernel-event 0x1004"),
-                                           M(7, MMU_MARK_EVENT, 0, "kernel-xfer 0x2001"),
-                                           M(10, MMU_MARK_EVENT, 0, "context-switch"),
-                                           M(10, MMU_MARK_EVENT, 0, "kernel-enter"),
-                                           M(11, MMU_MARK_EVENT, 0, "kernel-exit"),
-                                           M(11, MMU_MARK_THREAD, 12),
-                                           M(12, MMU_MARK_EVENT, 0, "exit")};
+    const struct mmu_trace_mark marks[] = {M(0, MMU_MARK_THREAD, 11),  M(0, MMU_MARK_PROCESS, 10),
+                                           E(0, "page-size 4096"),     M(0, MMU_MARK_TIME, 0),
+                                           M(0, MMU_MARK_CPU, 3),      E(1, "syscall 202"),
+                                           M(1, MMU_MARK_TIME, 5000),  E(1, "kernel-enter"),
+                                           E(4, "kernel-exit"),        E(6, "kernel-event 0x1004"),
+                                           E(7, "kernel-xfer 0x2001"), E(10, "context-switch"),
+                                           E(10, "kernel-enter"),      E(11, "kernel-exit"),
+                                           M(11, MMU_MARK_THREAD, 12), E(12, "exit")};
     struct whole w;
 
     (void)state;

@@ -5,10 +5,10 @@
 
 #include "trace_files.h"
 
-/* A(va, size, kind[, .flags = ...]) and M(at, kind, value[, text]) */
-#define A(va_, size_, ...) ((struct mmu_access){.va = (va_), .size = (size_), .kind = __VA_ARGS__})
-#define M(at_, kind_, value_, ...)                                                                           \
-    ((struct mmu_trace_mark){.at = (at_), .value = (value_), .kind = (kind_), .text = "" __VA_ARGS__})
+/* A(va, size, kind[, .flags = ...]), a mark, an event's mark. */
+#define A(va_, size_, ...)    ((struct mmu_access){.va = (va_), .size = (size_), .kind = __VA_ARGS__})
+#define M(at_, kind_, value_) ((struct mmu_trace_mark){.at = (at_), .value = (value_), .kind = (kind_)})
+#define E(at_, text_)         ((struct mmu_trace_mark){.at = (at_), .kind = MMU_MARK_EVENT, .text = text_})
 
 /* A whole trace, and how it ended. */
 struct whole {
