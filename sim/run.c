@@ -317,7 +317,7 @@ static void begin_cores(const struct job *job, struct replay *replay)
     struct mmu_trace_info info;
     mmu_trace_info(replay->reader, &info);
     replay->fetches = info.has_fetches; /* text: as the first block says */
-    replay->summed = info.format != MMU_TRACE_BINARY;
+    replay->summed = info.format != MMU_TRACE_BINARY || !info.checksum;
     for (size_t i = 0; i < job->configs.n; i++)
         mmu_core_set_has_fetches(job->lane[i].core, replay->fetches);
 }

@@ -110,7 +110,7 @@ static int check_sums(const struct summary *s)
 {
     if (s->info.format != MMU_TRACE_BINARY || s->cut)
         return CLI_GO;
-    if (s->info.checksum != s->checksum)
+    if (s->info.checksum && s->info.checksum != s->checksum)
         return cli_error("%s: the content's checksum is %016" PRIx64 ", the header says %016" PRIx64, s->file,
                          s->checksum, s->info.checksum);
     if (s->info.marks_checksum != s->marks_checksum)

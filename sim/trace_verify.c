@@ -82,7 +82,7 @@ static int check_totals(const char *file, const struct mmu_trace_info *info, con
     for (int k = 0; k < MMU_MARK_KINDS; k++)
         if (info->marks[k] != m->marks[k])
             return differs(file, MARKS[k], info->marks[k], m->marks[k]);
-    if (info->checksum != m->checksum)
+    if (info->checksum && info->checksum != m->checksum)
         return cli_error("%s: the references' checksum is %016" PRIx64 ", the header says %016" PRIx64, file,
                          m->checksum, info->checksum);
     if (info->marks_checksum != m->marks_checksum)

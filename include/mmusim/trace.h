@@ -89,7 +89,7 @@ struct mmu_trace_info {
     uint64_t time_first, time_last; /* least and greatest value of TIME marks, likewise; 0, 0 without any */
     uint64_t skipped;  /* records passed over that are neither references nor marks: Valgrind's own ==PID==
                           lines, blank lines, # comments */
-    uint64_t checksum; /* binary: of the content, mmu_trace_checksum() of all references */
+    uint64_t checksum; /* binary: of the content, mmu_trace_checksum() of all references; 0: not summed */
     uint64_t marks_checksum; /* binary: mmu_trace_checksum_marks() of all marks; 0 without any */
     uint64_t heads;   /* binary: of the page runs that are stored, see mmu_trace_read_runs(); 0: none */
     uint32_t maps;    /* address spaces whose maps are known so far: see mmu_trace_maps() */
@@ -199,6 +199,9 @@ struct mmu_trace_write_options {
     int level;                    /* BINARY: of zstd, 1 (fast) to 19 (small); 0: the default, 9 */
     /* BINARY: mmu_runs_collapse() of mmusim/runs.h, to store page runs beside the references. NULL: none. */
     size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to);
+    /* BINARY: no checksum of the references (it is 0 then), for whoever is in a hurry: it takes longer than
+     * all else that mmu_trace_write_code() does. The blocks keep theirs. */
+    bool unsummed;
 };
 
 /* Creates a trace file. It is written beside its final place and renamed into it by mmu_trace_finish().
@@ -210,6 +213,24 @@ MMU_API int mmu_trace_create_with(const char *path, const struct mmu_trace_write
                                   struct mmu_trace_writer **out, struct mmu_error *err);
 MMU_API int mmu_trace_write(struct mmu_trace_writer *writer, const struct mmu_access *from, size_t n,
                             struct mmu_error *err);
+/*
+ * Code that runs again and again, written fast: what it does is told once, and then only that it ran and
+ * where its loads and stores went. The references are those that mmu_trace_write() would have been given.
+ *
+ * mmu_trace_define() tells n references, 1 to MMU_CODE_MOST, of user mode: a fetch, then more fetches, each
+ * where the one before it ends, loads and stores, whose va is not looked at. A store with MMU_AF_FOLLOWS
+ * directly behind a load of its size is of the same bytes. *code is its number. What the fast way cannot do
+ * is MMU_ERR_UNSUPPORTED (other flags, odd sizes): use mmu_trace_write() for it.
+ *
+ * mmu_trace_write_code() writes executions: words[] has for each the code's number, then the address of each
+ * load and store in order, but for stores of the same bytes. A number that is none, or words that end in the
+ * middle of an execution: MMU_ERR_INVALID.
+ */
+enum { MMU_CODE_MOST = 4096 };
+MMU_API int mmu_trace_define(struct mmu_trace_writer *writer, const struct mmu_access *references, size_t n,
+                             uint32_t *code, struct mmu_error *err);
+MMU_API int mmu_trace_write_code(struct mmu_trace_writer *writer, const uint64_t *words, size_t n,
+                                 struct mmu_error *err);
 /* Writes a mark behind the references written so far; its `at` is not looked at. A kind that is none, or a
  * text that cannot be: MMU_ERR_INVALID. */
 MMU_API int mmu_trace_mark(struct mmu_trace_writer *writer, const struct mmu_trace_mark *mark,

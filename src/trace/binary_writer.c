@@ -10,6 +10,7 @@
 
 #include "bits.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* Page runs of a block being collected. All NULL without. */
@@ -36,8 +37,8 @@ struct binary_writer {
     uint64_t first; /* number of the begun block's first reference */
 };
 
-/* References and heads that a block has at most. */
-enum { MOST = 2 * MMT_BLOCK_TOKENS };
+/* References and heads that a block has at most; bytes of an access, in code. */
+enum { MOST = 2 * MMT_BLOCK_TOKENS, DATA_MOST = 512 };
 
 static int no_memory(const struct mmu_trace_writer *w, struct mmu_error *err)
 {
@@ -95,9 +96,9 @@ static int binary_create(struct mmu_trace_writer *w, struct mmu_error *err)
     w->info.version = MMT_VERSION;
     block_encode_begin(&b->encoder);
     marks_encode_begin(&b->marks);
-    return output_write(
-        w->output, header,
-        make_header(w, output_seekable(w->output) ? MMT_UNFINISHED : MMT_PIPED, 0, header), err);
+    return output_write(w->output, header,
+                        make_header(w, output_seekable(w->output) ? MMT_UNFINISHED : MMT_PIPED, 0, header),
+                        err);
 }
 
 /* Makes room for one more in an array that grows by doubling. */
@@ -162,9 +163,11 @@ static int pack(struct mmu_trace_writer *w, int stream, const uint8_t *bytes, ui
     size_t packed = 0;
 
     if (n)
-        packed = ZSTD_compressCCtx(b->zstd, b->packed + *length, b->packed_size - *length, bytes, n, w->level);
+        packed =
+            ZSTD_compressCCtx(b->zstd, b->packed + *length, b->packed_size - *length, bytes, n, w->level);
     if (ZSTD_isError(packed))
-        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s", ZSTD_getErrorName(packed));
+        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s",
+                      ZSTD_getErrorName(packed));
     put32(b->packed + 80 + 4 * stream, n);
     put32(b->packed + 128 + 4 * stream, (uint32_t)packed);
     *length += packed;
@@ -223,6 +226,10 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
 
     if (!e->references && !b->marks.count)
         return MMU_OK;
+    if (e->highest > UINT64_MAX - DATA_MOST)
+        return err_at(err, MMU_ERR_INVALID, output_name(w->output), 0, 0,
+                      "code before reference %" PRIu64 " cannot be written: an access ends beyond 2^64",
+                      w->info.count);
     attribute = block_encode_end(e);
     if (b->runs.collapse) {
         collect_runs(b);
@@ -265,6 +272,27 @@ static int binary_write(struct mmu_trace_writer *w, const struct mmu_access *fro
     return MMU_OK;
 }
 
+static bool binary_takes_code(const struct mmu_trace_writer *w)
+{
+    const struct binary_writer *b = w->state;
+
+    return !b->runs.collapse;
+}
+
+static int binary_code(struct mmu_trace_writer *w, struct code *c, const uint64_t *data,
+                       struct mmu_error *err)
+{
+    struct binary_writer *b = w->state;
+
+    if (UNLIKELY(!block_encode_code(&b->encoder, c, data))) {
+        int code = flush_block(w, err);
+        if (code)
+            return code;
+        block_encode_code(&b->encoder, c, data);
+    }
+    return MMU_OK;
+}
+
 /* The mark stands in the block of the reference behind it, so that whoever seeks that one finds it. */
 static int binary_mark(struct mmu_trace_writer *w, const struct mmu_trace_mark *mark, struct mmu_error *err)
 {
@@ -300,7 +328,8 @@ static int binary_maps(struct mmu_trace_writer *w, uint64_t pid, const char *tex
             ZSTD_compressCCtx(b->zstd, section + MMT_MAPS_HEADER, room - MMT_MAPS_HEADER, text, n, w->level);
     if (ZSTD_isError(packed)) {
         free(section);
-        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s", ZSTD_getErrorName(packed));
+        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s",
+                      ZSTD_getErrorName(packed));
     }
     memcpy(section, MMT_MAPS_MAGIC, 4);
     put32(section + 4, (uint32_t)n);
@@ -376,6 +405,8 @@ static void binary_free(struct mmu_trace_writer *w)
 
 const struct writer_ops binary_writer_ops = {.create = binary_create,
                                              .write = binary_write,
+                                             .takes_code = binary_takes_code,
+                                             .code = binary_code,
                                              .mark = binary_mark,
                                              .maps = binary_maps,
                                              .finish = binary_finish,

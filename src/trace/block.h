@@ -1,11 +1,12 @@
 /*
  * block.h: what is in one block, to and from its streams (see format.h): references (block_encode.c,
- * block_decode.c), marks (block_marks.c), heads of page runs (block_heads.c). In memory only; the files around
- * it are binary_reader.c and binary_writer.c.
+ * block_decode.c), marks (block_marks.c), heads of page runs (block_heads.c). In memory only; the files
+ * around it are binary_reader.c and binary_writer.c.
  */
 #ifndef TRACE_BLOCK_H
 #define TRACE_BLOCK_H
 
+#include "code.h"
 #include "format.h"
 
 #include <mmusim/runs.h>
@@ -49,11 +50,14 @@ struct block_encoder {
     uint8_t *streams[MMT_STREAMS]; /* room for MMT_BLOCK_TOKENS tokens each */
     uint32_t lengths[MMT_STREAMS];
     uint32_t tokens, references;
+    uint8_t attribute; /* of all tokens; their stream is written only when they differ */
+    bool varies;
     uint64_t next;            /* fetch */
     uint64_t slot[MMT_SLOTS]; /* data */
     uint64_t used[MMT_SLOTS]; /* when the slot was used last, for choosing the one to give up */
     uint64_t clock;
-    bool has_load; /* a load that may become an M token */
+    uint64_t highest; /* address that block_encode_code() was given */
+    bool has_load;    /* a load that may become an M token */
     struct mmu_access load;
 };
 
@@ -64,6 +68,11 @@ void block_encode_begin(struct block_encoder *e);
 bool block_encode(struct block_encoder *e, const struct mmu_access *a);
 /* No later store makes an M token of a load that came before this call. */
 void block_encode_settle(struct block_encoder *e);
+/* The code byte of a reference's token, without a delta's length; 0: its size needs more. */
+uint8_t block_token(const struct mmu_access *a);
+/* Appends an execution of code, data[] being the addresses of its loads and stores. False: no room, nothing
+ * is taken. */
+bool block_encode_code(struct block_encoder *e, struct code *code, const uint64_t *data);
 /* Is there room for one more reference for certain? */
 static inline bool block_encode_room(const struct block_encoder *e)
 {

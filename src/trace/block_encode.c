@@ -19,7 +19,7 @@ bool block_encoder_init(struct block_encoder *e)
 {
     memset(e, 0, sizeof *e);
     for (int s = 0; s < MMT_STREAMS; s++) {
-        e->streams[s] = malloc((size_t)MMT_BLOCK_TOKENS * bytes_per_token[s]);
+        e->streams[s] = malloc((size_t)MMT_BLOCK_TOKENS * bytes_per_token[s] + CODE_SLACK);
         if (!e->streams[s]) {
             block_encoder_free(e);
             return false;
@@ -41,7 +41,9 @@ void block_encode_begin(struct block_encoder *e)
     memset(e->slot, 0, sizeof e->slot);
     memset(e->used, 0, sizeof e->used);
     e->tokens = e->references = 0;
-    e->next = e->clock = 0;
+    e->attribute = 0;
+    e->varies = false;
+    e->next = e->clock = e->highest = 0;
     e->has_load = false;
 }
 
@@ -99,10 +101,24 @@ static unsigned size_index(enum mmt_token token, uint32_t size)
     return 0;
 }
 
+/* The attribute of the next n tokens. The stream is begun when one is unlike those before it. */
+static void put_attributes(struct block_encoder *e, uint8_t attribute, uint32_t n)
+{
+    if (!e->tokens)
+        e->attribute = attribute;
+    if (LIKELY(!e->varies && attribute == e->attribute))
+        return;
+    if (!e->varies)
+        memset(e->streams[MMT_ATTRIBUTE], e->attribute, e->tokens);
+    e->varies = true;
+    memset(e->streams[MMT_ATTRIBUTE] + e->tokens, attribute, n);
+    e->lengths[MMT_ATTRIBUTE] = e->tokens + n;
+}
+
 static void emit(struct block_encoder *e, enum mmt_token token, const struct mmu_access *a)
 {
     unsigned index = size_index(token, a->size), length;
-    uint8_t code = (uint8_t)(token | index << 2), place, attribute;
+    uint8_t code = (uint8_t)(token | index << 2), place;
     uint64_t delta;
 
     if (token == MMT_FETCH) {
@@ -125,8 +141,7 @@ static void emit(struct block_encoder *e, enum mmt_token token, const struct mmu
     put(e, MMT_PAYLOAD, &delta, length);
     if (!index)
         put(e, MMT_PAYLOAD, &a->size, MMT_SIZE_BYTES);
-    attribute = (uint8_t)(MMU_PRIV_OF(a->kind) << 4 | a->flags);
-    put(e, MMT_ATTRIBUTE, &attribute, 1);
+    put_attributes(e, (uint8_t)(MMU_PRIV_OF(a->kind) << 4 | a->flags), 1);
     if (a->flags & MMU_AF_GAP)
         put(e, MMT_GAP, &a->gap, sizeof a->gap);
     e->tokens++;
@@ -165,13 +180,78 @@ void block_encode_settle(struct block_encoder *e)
 
 uint32_t block_encode_end(struct block_encoder *e)
 {
-    uint32_t attribute;
+    block_encode_settle(e);
+    return e->varies ? MMT_ATTRIBUTE_VARIES : e->attribute;
+}
+
+uint8_t block_token(const struct mmu_access *a)
+{
+    static const uint8_t tokens[MMU_KINDS] = {
+        [MMU_FETCH] = MMT_FETCH, [MMU_LOAD] = MMT_LOAD, [MMU_STORE] = MMT_STORE};
+    enum mmt_token token = (enum mmt_token)tokens[MMU_KIND_OF(a->kind)];
+    unsigned index = size_index(token, a->size);
+
+    return index ? (uint8_t)(token | index << 2) : 0;
+}
+
+/* Code is copied in pieces of this size. */
+enum { PIECE = CODE_SLACK };
+
+/* Bytes that hold x, 0 to 8. */
+static unsigned bytes_of(uint64_t x)
+{
+    return UNLIKELY(x >> 56) ? 8 : (70u - (unsigned)__builtin_clzll(x << 1 | 1)) / 8;
+}
+
+/* Each address goes to the slot that it had the last time, if that is still near. */
+static void encode_data(struct block_encoder *e, uint8_t *slot, uint32_t n, const uint64_t *data)
+{
+    uint8_t *place = e->streams[MMT_PLACE] + e->lengths[MMT_PLACE];
+    uint8_t *payload = e->streams[MMT_PAYLOAD] + e->lengths[MMT_PAYLOAD], *begin = payload;
+    uint64_t highest = e->highest;
+
+    e->clock++;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t va = data[i], delta = zigzag(va - e->slot[slot[i]]);
+        if (UNLIKELY(delta >= NEAR / 8)) {
+            slot[i] = (uint8_t)choose_slot(e, va);
+            delta = zigzag(va - e->slot[slot[i]]);
+        }
+        unsigned bytes = bytes_of(delta), long_one = bytes >= 7;
+        memcpy(payload, &delta, sizeof delta);
+        payload += long_one ? 8 : bytes;
+        place[i] = (uint8_t)((long_one ? 7 : bytes) | (unsigned)slot[i] << 3);
+        e->slot[slot[i]] = va;
+        e->used[slot[i]] = e->clock;
+        highest = va > highest ? va : highest;
+    }
+    e->highest = highest;
+    e->lengths[MMT_PLACE] += n;
+    e->lengths[MMT_PAYLOAD] += (uint32_t)(payload - begin);
+}
+
+bool block_encode_code(struct block_encoder *e, struct code *c, const uint64_t *data)
+{
+    uint8_t *code;
+    uint64_t delta;
 
     block_encode_settle(e);
-    attribute = e->tokens ? e->streams[MMT_ATTRIBUTE][0] : 0;
-    for (uint32_t i = 1; i < e->tokens; i++)
-        if (e->streams[MMT_ATTRIBUTE][i] != attribute)
-            return MMT_ATTRIBUTE_VARIES;
-    e->lengths[MMT_ATTRIBUTE] = 0;
-    return attribute;
+    if (UNLIKELY(e->tokens + c->n_tokens > MMT_BLOCK_TOKENS))
+        return false;
+    code = e->streams[MMT_CODE] + e->lengths[MMT_CODE];
+    delta = zigzag(c->start - e->next);
+    for (uint32_t i = 0; i < c->n_tokens; i += PIECE)
+        memcpy(code + i, c->text + c->n_data + i, PIECE);
+    if (delta) {
+        unsigned length = shortest(delta, mmt_fetch_lengths);
+        *code |= (uint8_t)(length << 6);
+        put(e, MMT_PAYLOAD, &delta, mmt_fetch_lengths[length]);
+    }
+    put_attributes(e, 0, c->n_tokens);
+    e->next = c->end;
+    e->lengths[MMT_CODE] += c->n_tokens;
+    e->tokens += c->n_tokens;
+    e->references += c->n_references;
+    encode_data(e, c->text, c->n_data, data);
+    return true;
 }

@@ -90,7 +90,8 @@ int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options
     enum mmu_trace_format format = options ? options->format : MMU_TRACE_AUTO;
     int code;
 
-    REQUIRE((unsigned)format < MMU_TRACE_FORMATS && (!options || (unsigned)options->level <= WRITER_LEVEL_MOST));
+    REQUIRE((unsigned)format < MMU_TRACE_FORMATS &&
+            (!options || (unsigned)options->level <= WRITER_LEVEL_MOST));
     if (format == MMU_TRACE_AUTO)
         format = MMU_TRACE_BINARY;
     if (!formats[format])
@@ -104,6 +105,7 @@ int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options
     w->info.has_count = true;
     w->level = options && options->level ? options->level : WRITER_LEVEL;
     w->collapse = options ? options->collapse : NULL;
+    w->unsummed = options && options->unsummed;
     set_source(&w->info, options ? options->source : NULL);
     code = output_create(&w->output, path, err);
     if (!code) {
@@ -139,7 +141,8 @@ int mmu_trace_write(struct mmu_trace_writer *w, const struct mmu_access *from, s
     for (size_t i = 0; i < n; i++)
         w->info.kinds[MMU_KIND_OF(from[i].kind)]++;
     w->info.count += n;
-    w->info.checksum = mmu_trace_checksum(w->info.checksum, from, n);
+    if (!w->unsummed)
+        w->info.checksum = mmu_trace_checksum(w->info.checksum, from, n);
     return MMU_OK;
 }
 
@@ -218,6 +221,9 @@ static void release(struct mmu_trace_writer *w)
 {
     if (w->ops)
         w->ops->free(w);
+    for (uint32_t i = 0; i < w->codes; i++)
+        code_free(w->code[i]);
+    free(w->code);
     free(w);
 }
 
@@ -227,6 +233,7 @@ int mmu_trace_finish(struct mmu_trace_writer *w, struct mmu_error *err)
 
     if (code && err)
         *err = w->failure;
+    code_count(w);
     if (!code)
         code = w->ops->finish(w, err);
     if (code)

@@ -4,6 +4,7 @@
 #ifndef TRACE_WRITER_H
 #define TRACE_WRITER_H
 
+#include "code.h"
 #include "output.h"
 
 #include <mmusim/trace.h>
@@ -14,6 +15,9 @@ enum { WRITER_LEVEL = 9, WRITER_LEVEL_MOST = 19, WRITER_MAPS_MAX = 16 << 20 };
 struct writer_ops {
     int (*create)(struct mmu_trace_writer *w, struct mmu_error *err);
     int (*write)(struct mmu_trace_writer *w, const struct mmu_access *from, size_t n, struct mmu_error *err);
+    /* An execution of code, data[] as mmu_trace_write_code() is given it. NULL, or a `false`: expand it. */
+    bool (*takes_code)(const struct mmu_trace_writer *w);
+    int (*code)(struct mmu_trace_writer *w, struct code *code, const uint64_t *data, struct mmu_error *err);
     /* A mark behind what was written; it is valid, its `at` is right, its value 0 if an EVENT. */
     int (*mark)(struct mmu_trace_writer *w, const struct mmu_trace_mark *mark, struct mmu_error *err);
     /* A process's maps, instead of what was kept of it before: whole lines, n bytes. */
@@ -33,6 +37,10 @@ struct mmu_trace_writer {
     size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to); /* NULL: no page runs */
     struct mmu_error failure;
     struct mmu_trace_info info;
+
+    bool unsummed;
+    struct code **code; /* by number: see code.h */
+    uint32_t codes;
 };
 
 extern const struct writer_ops text_writer_ops;

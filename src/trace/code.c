@@ -1,0 +1,157 @@
+/*
+ * code.c: code is told once and written by its executions. What a format's writer does not take that way is
+ * written reference by reference.
+ */
+#include "code.h"
+
+#include "block.h"
+#include "error.h"
+#include "writer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A store of the bytes that the load before it loaded: one token with it. */
+static bool is_second(const struct mmu_access *a, size_t i)
+{
+    return i && a[i].kind == MMU_STORE && a[i].flags == MMU_AF_FOLLOWS && a[i - 1].kind == MMU_LOAD &&
+           a[i].size == a[i - 1].size;
+}
+
+/* Can the fast way do this? *end: where the fetches end. */
+static bool is_plain(const struct mmu_access *a, size_t n, mmu_va *end)
+{
+    if (!n || n > MMU_CODE_MOST || a[0].kind != MMU_FETCH)
+        return false;
+    *end = a[0].va;
+    for (size_t i = 0; i < n; i++) {
+        if (a[i].kind >= MMU_KINDS || (a[i].flags && !is_second(a, i)) || !block_token(&a[i]))
+            return false;
+        if (a[i].kind != MMU_FETCH)
+            continue;
+        if (a[i].va != *end || *end + a[i].size < *end)
+            return false;
+        *end += a[i].size;
+    }
+    return true;
+}
+
+void code_free(struct code *c)
+{
+    if (c)
+        free(c->references);
+    free(c);
+}
+
+static struct code *make_code(const struct mmu_access *a, size_t n, mmu_va end)
+{
+    struct code *c = calloc(1, sizeof *c + 2 * n + CODE_SLACK);
+    uint8_t tokens[MMU_CODE_MOST];
+
+    if (!c || !(c->references = malloc(n * sizeof *a))) {
+        code_free(c);
+        return NULL;
+    }
+    c->start = a[0].va;
+    c->end = end;
+    c->n_references = (uint16_t)n;
+    memcpy(c->references, a, n * sizeof *a);
+    for (size_t i = 0; i < n; i++) {
+        c->kinds[a[i].kind]++;
+        if (is_second(a, i)) {
+            tokens[c->n_tokens - 1] = (uint8_t)((tokens[c->n_tokens - 1] & ~3) | MMT_MODIFY);
+            continue;
+        }
+        tokens[c->n_tokens++] = block_token(&a[i]);
+        c->n_data = (uint16_t)(c->n_data + (a[i].kind != MMU_FETCH));
+    }
+    memcpy(c->text + c->n_data, tokens, c->n_tokens);
+    return c;
+}
+
+void code_count(struct mmu_trace_writer *w)
+{
+    for (uint32_t i = 0; i < w->codes; i++) {
+        struct code *c = w->code[i];
+        for (int k = 0; k < MMU_KINDS; k++)
+            w->info.kinds[k] += c->runs * c->kinds[k];
+        c->runs = 0;
+    }
+}
+
+int mmu_trace_define(struct mmu_trace_writer *w, const struct mmu_access *a, size_t n, uint32_t *number,
+                     struct mmu_error *err)
+{
+    mmu_va end = 0;
+    struct code *c;
+
+    if (!is_plain(a, n, &end))
+        return err_at(err, MMU_ERR_UNSUPPORTED, output_name(w->output), 0, 0,
+                      "this code cannot be written by its executions");
+    c = make_code(a, n, end);
+    if (c && (w->codes & (w->codes - 1)) == 0) {
+        struct code **more = realloc(w->code, (w->codes ? 2 * (size_t)w->codes : 1) * sizeof *more);
+        w->code = more ? more : w->code;
+        if (!more) {
+            code_free(c);
+            c = NULL;
+        }
+    }
+    if (!c)
+        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "out of memory");
+    *number = w->codes;
+    w->code[w->codes++] = c;
+    return MMU_OK;
+}
+
+/* Writes an execution reference by reference. */
+static int expand(struct mmu_trace_writer *w, const struct code *c, const uint64_t *data,
+                  struct mmu_error *err)
+{
+    struct mmu_access a[MMU_CODE_MOST];
+    size_t used = 0;
+
+    for (size_t i = 0; i < c->n_references; i++) {
+        a[i] = c->references[i];
+        if (is_second(c->references, i))
+            a[i].va = a[i - 1].va;
+        else if (a[i].kind != MMU_FETCH)
+            a[i].va = data[used++];
+    }
+    return mmu_trace_write(w, a, c->n_references, err);
+}
+
+static int bad_words(struct mmu_trace_writer *w, const char *what, struct mmu_error *err)
+{
+    int code = err_at(&w->failure, MMU_ERR_INVALID, output_name(w->output), 0, 0,
+                      "code at reference %" PRIu64 " cannot be written: %s", w->info.count, what);
+
+    if (err)
+        *err = w->failure;
+    return code;
+}
+
+int mmu_trace_write_code(struct mmu_trace_writer *w, const uint64_t *words, size_t n, struct mmu_error *err)
+{
+    bool fast = w->unsummed && w->ops->takes_code && w->ops->takes_code(w);
+    int code = w->failure.code;
+
+    for (size_t i = 0; i < n && !code;) {
+        struct code *c = words[i] < w->codes ? w->code[words[i]] : NULL;
+        if (!c)
+            return bad_words(w, "no such code was told", err);
+        if (n - ++i < c->n_data)
+            return bad_words(w, "addresses are missing", err);
+        if (!fast) {
+            code = expand(w, c, words + i, err);
+        } else if (!(code = w->ops->code(w, c, words + i, &w->failure))) {
+            w->info.count += c->n_references;
+            c->runs++;
+        }
+        i += c->n_data;
+    }
+    if (code && err)
+        *err = w->failure;
+    return code;
+}
