@@ -54,7 +54,22 @@ static inline bool record_sink_full(const struct record_sink *sink)
 {
     return sink->failed || sink->kept == sink->max;
 }
+/* Would n more references all go into the trace? */
+static inline bool record_sink_is_open(const struct record_sink *sink, size_t n)
+{
+    return sink->passed == sink->skip && !sink->failed && n <= sink->max - sink->kept;
+}
+/* n references lie before the window, all of them? Then they are passed over. */
+static inline bool record_sink_pass(struct record_sink *sink, size_t n)
+{
+    bool before = n <= sink->skip - sink->passed;
+    sink->passed += before ? n : 0;
+    return before;
+}
 void record_sink_write(struct record_sink *sink, const struct mmu_access *from, size_t n);
+/* Executions of code as mmu_trace_write_code() takes them, of so many references, for which the sink is open.
+ */
+void record_sink_code(struct record_sink *sink, const uint64_t *words, size_t n, size_t references);
 void record_sink_event(struct record_sink *sink, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void record_sink_maps(struct record_sink *sink, uint64_t pid, const char *text, size_t n);

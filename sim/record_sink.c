@@ -44,6 +44,16 @@ void record_sink_write(struct record_sink *sink, const struct mmu_access *from, 
     sink->kept += n;
 }
 
+void record_sink_code(struct record_sink *sink, const uint64_t *words, size_t n, size_t references)
+{
+    if (sink->failed)
+        return;
+    tell_thread(sink);
+    if (!sink->failed)
+        note(sink, mmu_trace_write_code(sink->writer, words, n, &sink->err));
+    sink->kept += references;
+}
+
 void record_sink_event(struct record_sink *sink, const char *format, ...)
 {
     if (sink->passed < sink->skip || record_sink_full(sink))

@@ -8,12 +8,15 @@
  */
 #include "record.h"
 #include "record_maps.h"
+#include "record_shape.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { BUFFER = 4096 };
-#define THREAD UINT64_C(0x10000) /* of clone's flags: CLONE_THREAD */
+enum { BUFFER = 4096, FAST_BUFFER = 8192 };
+#define BLOCKS (RECORD_CODE_BYTES / RECORD_CODE_UNIT) /* numbers that blocks can have */
+#define THREAD UINT64_C(0x10000)                      /* of clone's flags: CLONE_THREAD */
 
 /* A thread of the program, between two of its words. */
 struct thread {
@@ -38,19 +41,29 @@ struct record_words {
     size_t threads, room, current;
     size_t n;
     struct mmu_access buffer[BUFFER];
+
+    /* By a block's number: what it always does, or hopeless: it cannot be written by its executions. Of most
+     * numbers nothing is ever touched. */
+    struct shape **shape, *hopeless;
+    size_t fast, fast_references; /* words, and references that they stand for */
+    uint64_t fast_buffer[FAST_BUFFER];
 };
 
 /* ---- references ---- */
 
+/* At most one of the two buffers holds anything. */
 static void flush(struct record_words *w)
 {
-    record_sink_write(w->sink, w->buffer, w->n);
-    w->n = 0;
+    if (w->n)
+        record_sink_write(w->sink, w->buffer, w->n);
+    if (w->fast)
+        record_sink_code(w->sink, w->fast_buffer, w->fast, w->fast_references);
+    w->n = w->fast = w->fast_references = 0;
 }
 
 static inline void put(struct record_words *w, const struct mmu_access *a)
 {
-    if (w->n == BUFFER)
+    if (w->n == BUFFER || w->fast)
         flush(w);
     w->buffer[w->n++] = *a;
 }
@@ -98,11 +111,20 @@ static void take_block(struct record_words *w, struct thread *t, uint64_t word)
         fetch(w, t, t->insns);
     t->code = NULL;
     if (at + sizeof *t->code + RECORD_BLOCK_INSNS > RECORD_CODE_BYTES)
-        return;
+        return; /* no block */
     t->code = (const struct record_code *)(w->shared->code + at);
     t->insns = t->code->insns <= RECORD_BLOCK_INSNS ? t->code->insns : 0;
     t->next = 0;
     t->pc = t->code->va;
+}
+
+/* The first thing that a program stores is on its stack. */
+static void note_store(struct record_words *w, struct thread *t, uint64_t word)
+{
+    if (t->wrote || !(word & RECORD_STORE))
+        return;
+    t->wrote = true;
+    record_maps_stack(w->maps, t->pid, shape_va(word));
 }
 
 static void take_data(struct record_words *w, struct thread *t, uint64_t word)
@@ -110,7 +132,7 @@ static void take_data(struct record_words *w, struct thread *t, uint64_t word)
     unsigned insn = word >> RECORD_INSN_SHIFT & (RECORD_BLOCK_INSNS - 1);
     uint16_t size = (uint16_t)((1u << (word >> RECORD_SIZE_SHIFT & 7)) / 2);
     uint8_t kind = word & RECORD_STORE ? MMU_STORE : MMU_LOAD;
-    mmu_va va = (mmu_va)((int64_t)(word << (64 - RECORD_ADDRESS_BITS)) >> (64 - RECORD_ADDRESS_BITS));
+    mmu_va va = shape_va(word);
     if (!t->code || !size)
         return;
     if (insn >= t->next)
@@ -122,10 +144,7 @@ static void take_data(struct record_words *w, struct thread *t, uint64_t word)
     put_data(w, t);
     t->has_data = true;
     t->data = (struct mmu_access){.va = va, .size = size, .kind = kind};
-    if (!t->wrote && kind == MMU_STORE) { /* the first thing that a program stores is on its stack */
-        t->wrote = true;
-        record_maps_stack(w->maps, t->pid, va);
-    }
+    note_store(w, t, word);
 }
 
 /* ---- threads ---- */
@@ -239,6 +258,68 @@ static void take_return(struct record_words *w, struct thread *t, uint64_t numbe
     }
 }
 
+/* ---- blocks that did the same before ---- */
+
+/* Data words in a row. */
+static size_t count_data(const uint64_t *words, size_t n)
+{
+    size_t i = 0;
+    while (i < n && RECORD_TYPE(words[i]) == RECORD_DATA)
+        i++;
+    return i;
+}
+
+/* Learns what a block does from the n words behind its own. */
+static struct shape *learn(struct record_words *w, struct thread *t, uint64_t number, const uint64_t *words,
+                           size_t n)
+{
+    const struct record_code *code =
+        (const struct record_code *)(w->shared->code + number * RECORD_CODE_UNIT);
+    struct shape *s = NULL;
+    for (size_t i = 0; i < n && !t->wrote; i++)
+        note_store(w, t, words[i]);
+    if (number * RECORD_CODE_UNIT + sizeof *code + RECORD_BLOCK_INSNS <= RECORD_CODE_BYTES)
+        s = shape_learn(w->sink->writer, code, words, n);
+    return w->shape[number] = s ? s : w->hopeless;
+}
+
+/*
+ * A block's word, n words from the slab's end. Takes the block and its data at once if it does what it did
+ * the first time, and returns how many words; otherwise 0. The slab's last block may have more data in the
+ * next one.
+ */
+static size_t take_known(struct record_words *w, struct thread *t, const uint64_t *words, size_t n)
+{
+    uint64_t number = words[0] & (BLOCKS - 1);
+    struct shape *s = w->shape[number];
+    if (__builtin_expect(s == w->hopeless, 0))
+        return 0;
+    if (__builtin_expect(!s, 0)) {
+        size_t data = count_data(words + 1, n - 1);
+        if (data + 1 == n || (s = learn(w, t, number, words + 1, data)) == w->hopeless)
+            return 0;
+    }
+    if ((size_t)s->n_words + 1 >= n || RECORD_TYPE(words[s->n_words + 1]) == RECORD_DATA)
+        return 0;
+    if (t->code) { /* the end of a block that was taken word by word */
+        fetch(w, t, t->insns);
+        t->code = NULL;
+    }
+    if (w->n || w->fast + s->n_words + 1 > FAST_BUFFER ||
+        !record_sink_is_open(w->sink, w->fast_references + s->references))
+        flush(w);
+    size_t used = shape_match(s, words + 1, w->fast_buffer + w->fast);
+    if (!used)
+        return 0;
+    if (record_sink_is_open(w->sink, s->references)) {
+        w->fast += used;
+        w->fast_references += s->references;
+    } else if (!record_sink_pass(w->sink, s->references)) {
+        return 0; /* the window's edge is in the middle of it */
+    }
+    return (size_t)s->n_words + 1;
+}
+
 /* ---- slabs ---- */
 
 /* Words that belong together, from the first one. */
@@ -256,9 +337,25 @@ static size_t length_of(uint64_t word)
     }
 }
 
-static void take_rare(struct record_words *w, struct thread *t, const uint64_t *words)
+/* Takes the words that belong together, from the first of n on, and returns how many; 0: a process was killed
+ * while it wrote, and there are no more. */
+static size_t take(struct record_words *w, struct thread *t, const uint64_t *words, size_t n)
 {
+    size_t length = length_of(*words), known;
+    if (RECORD_TYPE(*words) == RECORD_END || length > n)
+        return 0;
+    if (record_sink_full(w->sink) && length == 1)
+        return length; /* of what is left only the maps count */
     switch (RECORD_TYPE(*words)) {
+    case RECORD_BLOCK:
+        known = take_known(w, t, words, n);
+        if (known)
+            return known;
+        take_block(w, t, *words);
+        break;
+    case RECORD_DATA:
+        take_data(w, t, *words);
+        break;
     case RECORD_CALL:
         take_call(w, t, words);
         break;
@@ -272,6 +369,7 @@ static void take_rare(struct record_words *w, struct thread *t, const uint64_t *
     default:
         break;
     }
+    return length;
 }
 
 void record_words_take(struct record_words *w, const struct record_slab *slab, const uint64_t *words,
@@ -282,44 +380,53 @@ void record_words_take(struct record_words *w, const struct record_slab *slab, c
         return;
     w->sink->pid = t->pid;
     w->sink->tid = t->tid;
-    for (size_t i = 0; i < n;) {
-        uint64_t word = words[i];
-        if (RECORD_TYPE(word) == RECORD_DATA)
-            take_data(w, t, word);
-        else if (RECORD_TYPE(word) == RECORD_BLOCK)
-            take_block(w, t, word);
-        else if (RECORD_TYPE(word) == RECORD_END || i + length_of(word) > n)
-            break; /* a process was killed while it wrote */
-        else
-            take_rare(w, t, words + i);
-        i += length_of(word);
-    }
+    for (size_t i = 0, taken; i < n && (taken = take(w, t, words + i, n - i)); i += taken)
+        ;
     flush(w);
+}
+
+static struct shape **map_shapes(void)
+{
+    void *shapes = mmap(NULL, BLOCKS * sizeof(struct shape *), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return shapes == MAP_FAILED ? NULL : shapes;
 }
 
 struct record_words *record_words_new(struct record_shared *shared, struct record_sink *sink, bool is_i386)
 {
     struct record_words *w = calloc(1, sizeof *w);
-    if (!w || !(w->maps = record_maps_new(RECORD_UNDER_QEMU, is_i386))) {
-        free(w);
+    if (!w)
         return NULL;
-    }
     w->shared = shared;
     w->sink = sink;
     w->is_i386 = is_i386;
-    return w;
+    w->maps = record_maps_new(RECORD_UNDER_QEMU, is_i386);
+    w->hopeless = calloc(1, sizeof *w->hopeless);
+    w->shape = map_shapes();
+    if (w->maps && w->hopeless && w->shape)
+        return w;
+    record_words_free(w);
+    return NULL;
+}
+
+/* The descriptions of code, one behind the other: the one at *at, which moves on. NULL: there are no more. */
+static const struct record_code *next_code(const struct record_words *w, uint64_t *at)
+{
+    uint64_t used = w->shared->code_used < RECORD_CODE_BYTES ? w->shared->code_used : 0;
+    if (*at >= used || *at + sizeof(struct record_code) + RECORD_BLOCK_INSNS > RECORD_CODE_BYTES)
+        return NULL;
+    const struct record_code *code = (const struct record_code *)(w->shared->code + *at);
+    uint64_t size = sizeof *code + (code->insns <= RECORD_BLOCK_INSNS ? code->insns : 0);
+    *at += (size + RECORD_CODE_UNIT - 1) & ~(RECORD_CODE_UNIT - 1);
+    return code;
 }
 
 /* Tells the maps where code was. */
 static void show_code(struct record_words *w)
 {
-    uint64_t used = w->shared->code_used < RECORD_CODE_BYTES ? w->shared->code_used : 0;
-    for (uint64_t at = 0; at + sizeof(struct record_code) + RECORD_BLOCK_INSNS <= used;) {
-        const struct record_code *code = (const struct record_code *)(w->shared->code + at);
-        uint64_t size = sizeof *code + (code->insns <= RECORD_BLOCK_INSNS ? code->insns : 0);
+    const struct record_code *code;
+    for (uint64_t at = 0; (code = next_code(w, &at));)
         record_maps_ran(w->maps, code->va);
-        at += (size + RECORD_CODE_UNIT - 1) & ~(RECORD_CODE_UNIT - 1);
-    }
 }
 
 void record_words_finish(struct record_words *w)
@@ -340,6 +447,12 @@ void record_words_free(struct record_words *w)
 {
     if (!w)
         return;
+    for (uint64_t at = 0, here = 0; w->shape && next_code(w, &at); here = at)
+        if (w->shape[here / RECORD_CODE_UNIT] != w->hopeless)
+            free(w->shape[here / RECORD_CODE_UNIT]);
+    if (w->shape)
+        munmap(w->shape, BLOCKS * sizeof *w->shape);
+    free(w->hopeless);
     record_maps_free(w->maps);
     free(w->thread);
     free(w);

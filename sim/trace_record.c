@@ -152,8 +152,10 @@ static void describe(char *to, size_t size, char *const *words, unsigned tool)
 static int create(struct record *r, const struct options *o, char **words, char **name)
 {
     char source[200];
-    struct mmu_trace_write_options options = {
-        .format = o->text ? MMU_TRACE_TEXT : MMU_TRACE_BINARY, .source = source, .level = FAST};
+    struct mmu_trace_write_options options = {.format = o->text ? MMU_TRACE_TEXT : MMU_TRACE_BINARY,
+                                              .source = source,
+                                              .level = FAST,
+                                              .unsummed = true};
     const char *base = strrchr(words[0], '/');
     describe(source, sizeof source, words, o->tool);
     if (o->output ? (*name = strdup(o->output)) == NULL
