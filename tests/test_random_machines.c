@@ -4,6 +4,7 @@
  * invariant and identity must hold, and every access must reach the frame that the tables say.
  */
 #include "dice.h"
+#include "random_machine.h"
 #include "rig.h"
 
 #include <setjmp.h>
@@ -15,77 +16,6 @@
 #include <string.h>
 
 enum { RECORDS = 3000, MACHINES = 150, BASE = 0x20000000 };
-
-static unsigned pick(struct dice *d, const unsigned *from, unsigned n)
-{
-    return from[dice_below(d, n)];
-}
-#define PICK(d, ...)                                                                                         \
-    pick(d, (const unsigned[]){__VA_ARGS__}, sizeof((const unsigned[]){__VA_ARGS__}) / sizeof(unsigned))
-
-static void draw_tlb(struct mmu_tlb_config *t, struct dice *d, unsigned level, unsigned number)
-{
-    static const unsigned policies[] = {MMU_LRU,    MMU_LRU,  MMU_PLRU,     MMU_FIFO,
-                                        MMU_RANDOM, MMU_NMRU, MMU_MRU3PLRU4};
-    *t = (struct mmu_tlb_config){.level = level};
-    snprintf(t->name, sizeof t->name, "T%u", number);
-    t->kinds = dice_below(d, 3) ? 6u : 1u + dice_below(d, 7);
-    t->pages = dice_below(d, 2) ? 1u << MMU_4K : 1u + dice_below(d, 15);
-    t->policy = pick(d, policies, 7);
-    t->ways = t->policy == MMU_MRU3PLRU4 ? PICK(d, 4, 8, 12) : PICK(d, 1, 2, 3, 4, 6, 8, 12);
-    unsigned sets = PICK(d, 1, 2, 3, 4, 8, 16);
-    t->entries = t->ways * sets;
-    t->index = (sets & (sets - 1)) == 0 && dice_once_in(d, 3) ? MMU_INDEX_XOR : MMU_INDEX_LINEAR;
-    t->pcid_bound = dice_once_in(d, 3);
-    t->pcids = t->pcid_bound ? dice_below(d, 4) : 0;
-    if (dice_once_in(d, 5) && t->pages == 15 && t->ways >= 4)
-        t->way_mask[MMU_2M] = 3;
-}
-
-static void draw_config(struct mmu_config *c, struct dice *d)
-{
-    mmu_config_init(c);
-    snprintf(c->name, sizeof c->name, "random");
-    c->seed = dice_next(d);
-    c->window = PICK(d, 1, 1, 1, 2, 5);
-    c->cpi = dice_below(d, 3);
-    c->levels = dice_below(d, 4);
-    for (unsigned l = 0; l < c->levels; l++) {
-        unsigned n = 1 + dice_below(d, 3);
-        for (unsigned i = 0; i < n; i++, c->tlbs++)
-            draw_tlb(&c->tlb[c->tlbs], d, l + 1, c->tlbs);
-        c->level[l].latency = l ? dice_below(d, 12) : dice_once_in(d, 6);
-        c->level[l].no_fracture = dice_once_in(d, 4);
-    }
-    for (unsigned l = 0; l < MMU_PSC_LEVELS; l++)
-        if (dice_below(d, 3))
-            c->psc.array[l] =
-                (struct mmu_psc_array){.entries = 8, .ways = PICK(d, 1, 2, 8), .policy = MMU_LRU};
-    c->psc.latency = c->psc.array[0].entries ? dice_below(d, 3) : 0;
-    c->walk = (struct mmu_walk_config){1 + dice_below(d, 3), dice_below(d, 9), dice_below(d, 20),
-                                       dice_once_in(d, 2)};
-    c->memory.read_latency = dice_below(d, 9);
-    if (dice_once_in(d, 2)) {
-        c->memory.reads = MMU_READS_CACHED;
-        c->memory.dram_latency = 150;
-        c->memory.caches = 1;
-        c->memory.cache[0] = (struct mmu_cache_config){
-            .name = "L1", .size = 4096, .ways = 4, .line = 64, .latency = 4, .policy = MMU_LRU};
-        c->memory.data = dice_once_in(d, 2) ? MMU_DATA_SHARED : MMU_DATA_NONE;
-    }
-    if (c->memory.data == MMU_DATA_NONE && dice_once_in(d, 3)) {
-        c->memory.data = MMU_DATA_FIXED;
-        c->memory.data_latency = dice_below(d, 5);
-    }
-    c->pager.mode = MMU_MODE_4L;
-    c->pager.frames = dice_below(d, MMU_FRAMES_MODES);
-    c->pager.fault_cycles = dice_below(d, 100);
-    c->pager.ranges = 2;
-    c->pager.range[0] = (struct mmu_pager_range){0x80000000, 0xc0000000, MMU_2M};
-    c->pager.range[1] = (struct mmu_pager_range){UINT64_C(0x100000000), UINT64_C(0x300000000), MMU_1G};
-    c->barrier = (struct mmu_barrier_config){dice_below(d, 50), dice_below(d, 50), dice_below(d, 50),
-                                             dice_below(d, 50)};
-}
 
 static void draw_trace(struct mmu_access *a, struct dice *d)
 {

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "machine.h"
 #include "plain.h"
+#include <mmusim/runs.h>
 #include <string.h>
 
 enum {
@@ -15,6 +16,8 @@ enum {
     AHEAD_TABLE = 20,
     AHEAD_PTE = 12
 }; /* records between asking the host for a part of a walk and walking */
+
+enum { MEMBERS_MOST = 65536 }; /* heads at once, so that sums of their members fit 32 bits */
 
 /* What first-level hits have run up since the last settlement. */
 struct tab {
@@ -125,6 +128,11 @@ ALWAYS_INLINE void take_hit(struct hot *hot, struct hot_entry *e, const struct m
         fill_result(e, a, t, result);
 }
 
+/* What follows a record: `left` of them with this one, one every `stride` places. */
+struct ahead {
+    size_t left, stride;
+};
+
 /* What a batch remembers of its latest walk, to tell whether it misses much. */
 struct walked {
     size_t left; /* records left in the batch */
@@ -134,17 +142,18 @@ struct walked {
  * The access that was just run walked: asks the host for what the walks to come will read. Only where walks
  * come one after another: most records ahead of a lonely one will hit.
  */
-static inline void look_ahead(struct mmu_core *c, const struct mmu_access *a, size_t left,
+static inline void look_ahead(struct mmu_core *c, const struct mmu_access *a, struct ahead ahead,
                               struct walked *last)
 {
-    bool dense = last->left - left < AHEAD_PDE;
-    last->left = left;
-    if (dense && left > AHEAD_PDE)
-        mmu_look_ahead(&c->mmu, a[AHEAD_PDE].va, a[AHEAD_TABLE].va, a[AHEAD_PTE].va);
+    bool dense = last->left - ahead.left < AHEAD_PDE;
+    last->left = ahead.left;
+    if (dense && ahead.left > AHEAD_PDE)
+        mmu_look_ahead(&c->mmu, a[AHEAD_PDE * ahead.stride].va, a[AHEAD_TABLE * ahead.stride].va,
+                       a[AHEAD_PTE * ahead.stride].va);
 }
 
 /* Steps one access; false: stop (status). */
-static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, struct walked *last,
+static bool step(struct mmu_core *c, const struct mmu_access *a, struct ahead ahead, struct walked *last,
                  struct mmu_result *result, int *status)
 {
     if (UNLIKELY(!core_accepts(c, a))) {
@@ -154,16 +163,16 @@ static bool step(struct mmu_core *c, const struct mmu_access *a, size_t left, st
     uint64_t walks = c->mmu.walk_latency.count;
     *status = core_step(c, a, result);
     if (c->mmu.walk_latency.count != walks)
-        look_ahead(c, a, left, last);
+        look_ahead(c, a, ahead, last);
     return *status == MMU_OK;
 }
 
 /* The same from within a batch: the tab is settled before and opened again. */
-static bool step_aside(struct mmu_core *c, const struct mmu_access *a, size_t left, struct tab *tab,
+static bool step_aside(struct mmu_core *c, const struct mmu_access *a, struct ahead ahead, struct tab *tab,
                        struct walked *last, struct mmu_result *result, int *status)
 {
     settle(c, tab);
-    bool more = step(c, a, left, last, result, status);
+    bool more = step(c, a, ahead, last, result, status);
     plain_calm(&c->mmu);
     c->recent.stale = true;
     open_tab(c, tab);
@@ -260,7 +269,6 @@ static void book_members(struct mmu_core *c, struct tab *tab, const uint64_t cou
     tab->clock += heads;
     tab->gaps += gaps;
     tab->t += gaps;
-    recent->heads += heads;
     recent->members += n - heads;
 }
 
@@ -298,6 +306,7 @@ static size_t run_members(struct mmu_core *c, const struct mmu_access *a, size_t
     }
     uint64_t counts[MMU_KINDS] = {counted & 0x1fffff, counted >> 21 & 0x1fffff, counted >> 42};
     book_members(c, tab, counts, heads);
+    recent->heads += heads;
     return (size_t)(x - a);
 }
 
@@ -309,6 +318,7 @@ struct pass {
     mmu_cycle busy;       /* the latest completion */
     bool blocking, plain; /* W = 1; and misses may be plain */
     bool hits;            /* the record before was a hit, and nothing is unfinished */
+    bool stepped;         /* core_step() was called: anything may have changed */
     int status;
 };
 
@@ -331,10 +341,9 @@ ALWAYS_INLINE int pass_end(struct pass *p)
     return p->status;
 }
 
-/* Any record; `left` of them (this one too) stand one behind the other. collapse: the core's recent pages are
- * kept. False: stop. */
-ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, size_t left, struct mmu_result *result,
-                           bool collapse)
+/* Any record. collapse: the core's recent pages are kept. False: stop. */
+ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ahead ahead,
+                           struct mmu_result *result, bool collapse)
 {
     struct mmu_core *c = p->core;
     unsigned kind = x->kind, class = x->kind;
@@ -367,9 +376,10 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, size_t le
         if (collapse)
             recent_filled(&c->recent, kind, x->va);
         if (p->tab.pending == WALK)
-            look_ahead(c, x, left, &p->last);
+            look_ahead(c, x, ahead, &p->last);
     } else {
-        bool more = step_aside(c, x, left, &p->tab, &p->last, result, &p->status);
+        p->stepped = true;
+        bool more = step_aside(c, x, ahead, &p->tab, &p->last, result, &p->status);
         p->busy = c->real.busy;
         return more;
     }
@@ -399,7 +409,7 @@ ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t
             if (i == n)
                 break;
         }
-        if (!run_one(&p, &a[i], n - i, want ? &results[i] : NULL, collapse))
+        if (!run_one(&p, &a[i], (struct ahead){n - i, 1}, want ? &results[i] : NULL, collapse))
             break;
     }
     if (!want)
@@ -412,23 +422,208 @@ static int run_steps(struct mmu_core *c, const struct mmu_access *a, size_t n, s
     int status = MMU_OK;
     struct walked last = {n};
     for (size_t i = 0; i < n; i++)
-        if (!step(c, &a[i], n - i, &last, results ? &results[i] : NULL, &status))
+        if (!step(c, &a[i], (struct ahead){n - i, 1}, &last, results ? &results[i] : NULL, &status))
             break;
     return status;
 }
 
-int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n,
-                 struct mmu_result *results)
+/* Is everything but the first level's hits out of the way, so that hot.h serves? */
+static bool is_hot(const struct mmu_core *core)
 {
     const struct mmu_config *config = &core->machine->config;
     const struct mmu *m = &core->mmu;
     bool data_free = config->memory.data == MMU_DATA_NONE ||
                      (config->memory.data == MMU_DATA_FIXED && config->memory.data_latency == 0);
-    bool hot = m->regime.geometry && config->level[0].latency == 0 && data_free &&
-               !mmu_observes(m, MMU_EV_ACCESS) && !m->classifies;
-    int status = !hot      ? run_steps(core, accesses, n, results)
-                 : results ? run_hot(core, accesses, n, results, true)
-                           : run_hot(core, accesses, n, NULL, false);
+    return m->regime.geometry && config->level[0].latency == 0 && data_free &&
+           !mmu_observes(m, MMU_EV_ACCESS) && !m->classifies;
+}
+
+static int after_run(const struct mmu_core *core, int status)
+{
     INVARIANT(timeline_sums(&core->real));
-    return status == MMU_OK && UNLIKELY(mmu_classify_failed(m)) ? MMU_ERR_NOMEM : status;
+    return status == MMU_OK && UNLIKELY(mmu_classify_failed(&core->mmu)) ? MMU_ERR_NOMEM : status;
+}
+
+int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n,
+                 struct mmu_result *results)
+{
+    int status = !is_hot(core) ? run_steps(core, accesses, n, results)
+                 : results     ? run_hot(core, accesses, n, results, true)
+                               : run_hot(core, accesses, n, NULL, false);
+    return after_run(core, status);
+}
+
+/* A stretch of heads on its way. */
+struct stretch {
+    struct pass pass;
+    const struct mmu_runs *runs;
+    const struct mmu_access *references; /* NULL: not asked for yet */
+    size_t at;                           /* number of the next reference */
+    unsigned doubtful;                   /* bit set of the kinds whose members must first be shown to hit */
+};
+
+/*
+ * Heads that hit, one after another, from number i on, while nothing is unfinished: what stands between them
+ * is added up. Returns the first that is something else, or n.
+ */
+static size_t run_heads(struct stretch *s, size_t i, size_t n)
+{
+    static const uint64_t one[MMU_KINDS] = {1, UINT64_C(1) << 21, UINT64_C(1) << 42};
+    static const uint64_t flagged = UINT64_C(0xff) << 48, fields = UINT64_C(0x0000ffff0000ffff);
+    struct mmu_core *c = s->pass.core;
+    struct hot *hot = &c->mmu.hot;
+    struct recent *recent = &c->recent;
+    const struct mmu_head *h = s->runs->heads + i, *last = h + (n - i < MEMBERS_MOST ? n - i : MEMBERS_MOST);
+    uint64_t own = 0, even = 0, odd = 0, heads = 0, apart = flagged;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        apart |= s->doubtful >> kind & 1 ? UINT64_C(0xffff) << 16 * kind : 0;
+    for (; h != last; h++) {
+        const struct mmu_access *x = &h->access;
+        size_t kind = x->kind | (size_t)x->flags << 8;
+        uint64_t members; /* three counts, then the flags */
+        memcpy(&members, h->members, sizeof members);
+        if (UNLIKELY(kind >= MMU_KINDS || members & apart))
+            break;
+        struct hot_entry *e = hot_find(hot, x->va, x->size, (unsigned)kind, (unsigned)kind);
+        if (UNLIKELY(!e))
+            break;
+        hot_touch(e, s->pass.tab.clock + ++heads);
+        if (UNLIKELY(e->slot != recent->slot[kind])) {
+            uint64_t before[MMU_KINDS] = {even & UINT32_MAX, odd, even >> 32};
+            recent_count(recent, hot, (unsigned)kind, before[kind] + (own >> 21 * kind & 0x1fffff), e->slot);
+        }
+        own += one[kind];
+        even += members & fields;
+        odd += members >> 16 & 0xffff;
+    }
+    uint64_t counts[MMU_KINDS] = {(own & 0x1fffff) + (even & UINT32_MAX), (own >> 21 & 0x1fffff) + odd,
+                                  (own >> 42) + (even >> 32)};
+    book_members(c, &s->pass.tab, counts, heads);
+    s->at += counts[MMU_FETCH] + counts[MMU_LOAD] + counts[MMU_STORE];
+    return (size_t)(h - s->runs->heads);
+}
+
+/* One reference; keeps account of what it leaves in doubt. */
+static bool run_single(struct stretch *s, const struct mmu_access *x, struct ahead ahead)
+{
+    s->pass.stepped = false;
+    bool more = run_one(&s->pass, x, ahead, NULL, false);
+    s->doubtful |= s->pass.stepped ? (1u << MMU_KINDS) - 1 : 1u << MMU_KIND_OF(x->kind);
+    s->at++;
+    return more;
+}
+
+static bool run_singly(struct stretch *s, uint64_t n)
+{
+    const struct mmu_runs *runs = s->runs;
+    if (!s->references) {
+        s->references = runs->references;
+        s->pass.status = s->references ? MMU_OK : runs->expand(runs->ctx, &s->references);
+        if (s->pass.status != MMU_OK)
+            return false;
+    }
+    for (size_t end = s->at + n; s->at < end;)
+        if (!run_single(s, &s->references[s->at], (struct ahead){end - s->at, 1}))
+            return false;
+    return true;
+}
+
+/* Do members of this kind, behind this head, hit? Touches what they hit. */
+static bool will_hit(struct stretch *s, const struct mmu_head *h, unsigned kind)
+{
+    struct mmu_core *c = s->pass.core;
+    unsigned priv = MMU_PRIV_OF(h->access.kind);
+    while (h != s->runs->heads && MMU_KIND_OF(h->access.kind) != kind)
+        h--;
+    if (h->access.kind != MMU_KIND_PRIV(kind, priv))
+        return false;
+    struct hot_entry *e = hot_find(&c->mmu.hot, h->access.va, h->access.size, kind, CLASS(kind, priv));
+    if (!e)
+        return false;
+    hot_touch(e, ++s->pass.tab.clock);
+    c->recent.slot[kind] = e->slot;
+    s->doubtful &= ~(1u << kind);
+    return true;
+}
+
+/* The members of a head that hit, at once: all of them issue as soon as their gaps allow. */
+static void add_members(struct stretch *s, const struct mmu_head *h, uint64_t n)
+{
+    struct mmu_core *c = s->pass.core;
+    struct tab *tab = &s->pass.tab;
+    unsigned priv = MMU_PRIV_OF(h->access.kind);
+    uint64_t gaps = h->gaps;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        unsigned flags = MMU_HEAD_FLAGS(h, kind);
+        uint64_t members = h->members[kind];
+        gaps += flags & MMU_AF_GAP ? 0 : members * c->gap[flags & MMU_AF_FOLLOWS][kind];
+        tab->kinds[kind] += members;
+        c->run.accesses[CLASS(kind, priv)] += members;
+        c->run.accesses[CLASS(kind, MMU_USER)] -= members;
+        c->run.instructions[0] -= kind == MMU_FETCH && flags & MMU_AF_FOLLOWS ? members : 0;
+        c->mmu.hot.hits[c->recent.slot[kind]][kind] += members;
+    }
+    tab->gaps += gaps;
+    tab->t += gaps;
+    s->at += n;
+    c->recent.members += n;
+}
+
+/* Any head and its members. */
+static bool run_head(struct stretch *s, const struct mmu_head *h, size_t left)
+{
+    struct pass *p = &s->pass;
+    uint64_t n = mmu_head_references(h) - 1;
+    if (!run_single(s, &h->access, (struct ahead){left, sizeof *h / sizeof h->access}))
+        return false;
+    if (n == 0)
+        return true;
+    unsigned flags = MMU_HEAD_FLAGS(h, h->next);
+    uint64_t g = flags & MMU_AF_GAP ? h->next_gap : p->core->gap[flags & MMU_AF_FOLLOWS][h->next];
+    bool together = p->tab.t + g >= p->busy || p->blocking;
+    for (unsigned kind = 0; kind < MMU_KINDS && together; kind++)
+        together = !h->members[kind] || !(s->doubtful >> kind & 1) || will_hit(s, h, kind);
+    if (!together)
+        return run_singly(s, n);
+    if (p->tab.t + g < p->busy)
+        p->tab.t += wait_for_latest(p->core, &p->tab, p->tab.t + g, g);
+    add_members(s, h, n);
+    p->hits = true;
+    return true;
+}
+
+static int run_stretch(struct mmu_core *c, const struct mmu_runs *runs)
+{
+    struct stretch s = {.runs = runs, .doubtful = (1u << MMU_KINDS) - 1};
+    size_t n = runs->n_heads;
+    pass_begin(&s.pass, c, n);
+    for (size_t i = 0; i < n; i++) {
+        if (s.pass.hits && (i = run_heads(&s, i, n)) == n)
+            break;
+        if (!run_head(&s, &runs->heads[i], n - i))
+            break;
+    }
+    return pass_end(&s.pass);
+}
+
+bool mmu_core_uses_runs(const struct mmu_core *core)
+{
+    return is_hot(core) && recent_suits_runs(&core->mmu);
+}
+
+int mmu_core_run_runs(struct mmu_core *core, const struct mmu_runs *runs)
+{
+    if (mmu_core_uses_runs(core))
+        return after_run(core, run_stretch(core, runs));
+    const struct mmu_access *references = runs->references;
+    int status = references ? MMU_OK : runs->expand(runs->ctx, &references);
+    size_t n = 0;
+    for (size_t i = 0; i < runs->n_heads; i++)
+        n += mmu_head_references(&runs->heads[i]);
+    return status == MMU_OK ? mmu_core_run(core, references, n, NULL) : status;
+}
+
+uint64_t mmu_core_collapsed(const struct mmu_core *core)
+{
+    return core->recent.members;
 }

@@ -11,14 +11,22 @@ static bool are_joint(const struct mmu *m, unsigned a, unsigned b)
     return false;
 }
 
-void recent_plan(struct recent *r, const struct mmu *m)
+static bool ask_the_same(const struct mmu_serving *a, const struct mmu_serving *b)
 {
-    for (unsigned a = 0; a < MMU_KINDS; a++)
-        for (unsigned b = 0; b < MMU_KINDS; b++)
-            r->joint[a] |= (uint8_t)(a != b && are_joint(m, a, b) ? 1u << b : 0);
-    r->on = true;
-    r->left = RECENT_WINDOW;
-    r->pause = RECENT_PAUSE;
+    for (unsigned i = 0; i < a->n && a->n == b->n; i++)
+        if (a->tlb[i] != b->tlb[i])
+            return false;
+    return a->n == b->n;
+}
+
+bool recent_suits_runs(const struct mmu *m)
+{
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+        if (!m->levels || m->serving[0][kind].n == 0)
+            return false;
+    bool apart = !are_joint(m, MMU_FETCH, MMU_LOAD) && !are_joint(m, MMU_FETCH, MMU_STORE);
+    return apart && (!are_joint(m, MMU_LOAD, MMU_STORE) ||
+                     ask_the_same(&m->serving[0][MMU_LOAD], &m->serving[0][MMU_STORE]));
 }
 
 void recent_forget(struct recent *r, const struct mmu *m)
@@ -30,6 +38,17 @@ void recent_forget(struct recent *r, const struct mmu *m)
     }
     memset(r->page, 0xff, sizeof r->page); /* RECENT_NONE */
     r->stale = false;
+}
+
+void recent_plan(struct recent *r, const struct mmu *m)
+{
+    for (unsigned a = 0; a < MMU_KINDS; a++)
+        for (unsigned b = 0; b < MMU_KINDS; b++)
+            r->joint[a] |= (uint8_t)(a != b && are_joint(m, a, b) ? 1u << b : 0);
+    recent_forget(r, m);
+    r->on = true;
+    r->left = RECENT_WINDOW;
+    r->pause = RECENT_PAUSE;
 }
 
 uint32_t recent_judge(struct recent *r)

@@ -49,6 +49,9 @@ struct recent {
 /* At the first batch: what follows from the machine's structures. */
 void recent_plan(struct recent *r, const struct mmu *m);
 
+/* Can runs that keep fetches apart from loads and stores (mmusim/runs.h) be used at this first level? */
+bool recent_suits_runs(const struct mmu *m);
+
 /* Forgets all pages. */
 void recent_forget(struct recent *r, const struct mmu *m);
 

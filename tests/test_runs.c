@@ -1,0 +1,362 @@
+/*
+ * test_runs.c: page runs change no number: a batch, which finds them on its way, and a trace that was
+ * collapsed beforehand must leave every counter, time and entry as single accesses do. On machines drawn at
+ * random, and on the shipped traces and machines.
+ */
+#include "random_machine.h"
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORDS = 12000, MACHINES = 60, SHIPPED = 60000, BASE = 0x20000000 };
+
+/* How a trace is run: access by access; as batches; as runs with the references beside them, or behind
+ * expand(). */
+enum way { SINGLY, BATCHES, RUNS, EXPANDED, WAYS };
+static const char *const NAMES[WAYS] = {"one by one", "batches", "runs", "runs that expand"};
+
+struct program {
+    const struct mmu_access *a;
+    size_t n;
+    bool has_fetches;
+    uint64_t seed;    /* of the pieces and what happens between them */
+    unsigned longest; /* piece */
+    bool disturbed;
+};
+
+struct outcome {
+    struct mmu_stats stats;
+    mmu_cycle now;
+    uint64_t entries; /* a hash of all of them */
+    int status;
+};
+
+static int hand_over(void *ctx, const struct mmu_access **references)
+{
+    *references = ctx;
+    return MMU_OK;
+}
+
+/* Every reference stands in one head, in order, and what is said of it is true. */
+static void check_heads(const struct mmu_access *a, size_t n, const struct mmu_head *h, size_t heads)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < heads; i++) {
+        uint16_t members[MMU_KINDS] = {0};
+        uint32_t gaps = 0;
+        assert_true(at < n);
+        assert_memory_equal(&h[i].access, &a[at], sizeof *a);
+        size_t more = (size_t)mmu_head_references(&h[i]) - 1, first = ++at;
+        assert_true(more <= n - at);
+        assert_int_equal(h[i].next, more ? MMU_KIND_OF(a[at].kind) : MMU_KINDS);
+        assert_int_equal(h[i].next_gap, more && a[at].flags & MMU_AF_GAP ? a[at].gap : 0);
+        for (; at < first + more; at++) {
+            unsigned kind = MMU_KIND_OF(a[at].kind);
+            members[kind]++;
+            gaps += a[at].flags & MMU_AF_GAP ? a[at].gap : 0;
+            assert_int_equal(a[at].flags, MMU_HEAD_FLAGS(&h[i], kind));
+            assert_int_equal(MMU_PRIV_OF(a[at].kind), MMU_PRIV_OF(h[i].access.kind));
+        }
+        assert_memory_equal(members, h[i].members, sizeof members);
+        assert_int_equal(gaps, h[i].gaps);
+    }
+    assert_int_equal(at, n);
+}
+
+static int run_piece(struct mmu_core *core, const struct mmu_access *a, size_t n, enum way way)
+{
+    if (way == SINGLY) {
+        for (size_t i = 0; i < n; i++)
+            (void)mmu_core_access(core, &a[i], NULL);
+        return MMU_OK;
+    }
+    if (way == BATCHES)
+        return mmu_core_run(core, a, n, NULL);
+    struct mmu_head *heads = malloc(n * sizeof *heads);
+    assert_non_null(heads);
+    struct mmu_runs runs = {.heads = heads, .n_heads = mmu_runs_collapse(a, n, heads)};
+    check_heads(a, n, heads, runs.n_heads);
+    if (way == RUNS) {
+        runs.references = a;
+    } else {
+        runs.expand = hand_over;
+        runs.ctx = (void *)(uintptr_t)a;
+    }
+    int status = mmu_core_run_runs(core, &runs);
+    free(heads);
+    return status;
+}
+
+static void hash_entry(void *ctx, const struct mmu_tlb_entry *e)
+{
+    uint64_t *hash = ctx;
+    const uint64_t words[] = {e->va,   e->pa,     e->structure, e->pcid, e->set,        e->way,
+                              e->page, e->global, e->writable,  e->user, e->no_execute, e->dirty};
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        *hash = (*hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
+
+/* What happens between two pieces; the same for all ways. */
+static void disturb(struct mmu_core *core, struct dice *d, mmu_va va, uint64_t cr3)
+{
+    switch (dice_below(d, 6)) {
+    case 0:
+        assert_int_equal(mmu_core_invlpg(core, va), MMU_DONE);
+        break;
+    case 1:
+        assert_int_equal(
+            mmu_core_set(core, MMU_REG_CR3, cr3 | dice_below(d, 4) | (dice_once_in(d, 3) ? 0 : RIG_NOFLUSH)),
+            MMU_DONE);
+        break;
+    case 2:
+        mmu_core_drain(core);
+        break;
+    case 3:
+        assert_int_equal(mmu_core_set(core, MMU_REG_CR4, mmu_core_get(core, MMU_REG_CR4) ^ RIG_SMAP),
+                         MMU_DONE);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Returns the references that were not simulated. */
+static uint64_t run(const struct mmu_config *config, const struct program *p, enum way way,
+                    struct outcome *out)
+{
+    struct mmu_machine *m;
+    struct mmu_error error;
+    struct dice d = {p->seed};
+    memset(out, 0, sizeof *out);
+    if (mmu_machine_create(config, NULL, &m, &error) != MMU_OK)
+        fail_msg("%s", error.message);
+    struct mmu_core *core = mmu_machine_core(m, 0);
+    mmu_core_set_has_fetches(core, p->has_fetches);
+    if (p->disturbed)
+        assert_int_equal(mmu_core_set(core, MMU_REG_CR4, mmu_core_get(core, MMU_REG_CR4) | RIG_PCIDE),
+                         MMU_DONE);
+    uint64_t cr3 = mmu_core_get(core, MMU_REG_CR3);
+    for (size_t i = 0, n; i < p->n && out->status == MMU_OK; i += n) {
+        n = 1 + dice_below(&d, p->longest);
+        n = n < p->n - i ? n : p->n - i;
+        out->status = run_piece(core, p->a + i, n, way);
+        if (p->disturbed)
+            disturb(core, &d, p->a[i].va, cr3);
+    }
+    mmu_core_check(core);
+    mmu_core_stats(core, &out->stats);
+    out->now = mmu_core_now(core);
+    for (uint32_t i = 0; i < config->tlbs; i++)
+        mmu_core_tlb_entries(core, i, hash_entry, &out->entries);
+    uint64_t collapsed = mmu_core_collapsed(core);
+    mmu_machine_free(m);
+    return collapsed;
+}
+
+struct list {
+    const char *name;
+    const struct mmu_stats *other;
+    uint64_t value[8192];
+    size_t n, at;
+};
+
+static void collect(void *ctx, const struct mmu_counter *c)
+{
+    struct list *l = ctx;
+    if (!l->other)
+        l->value[l->n++] = c->value;
+    else if (l->value[l->at++] != c->value)
+        print_message("%s: %llu expected, %llu as %s\n", c->path, (unsigned long long)l->value[l->at - 1],
+                      (unsigned long long)c->value, l->name);
+}
+
+static void expect_same(const struct mmu_config *config, const struct outcome *want,
+                        const struct outcome *got, const char *name)
+{
+    static struct list l;
+    assert_int_equal(got->status, want->status);
+    if (memcmp(&want->stats, &got->stats, sizeof want->stats) != 0) {
+        memset(&l, 0, sizeof l);
+        l.name = name;
+        mmu_stats_each(&want->stats, config, collect, &l);
+        l.other = &got->stats;
+        mmu_stats_each(&got->stats, config, collect, &l);
+        fail_msg("%s: the statistics differ", config->name);
+    }
+    assert_int_equal(got->now, want->now);
+    assert_int_equal(got->entries, want->entries);
+}
+
+/* A machine on which runs can be used: first-level hits take no time, fetches have structures of their own.
+ */
+static void draw_usable(struct mmu_config *c, struct dice *d)
+{
+    draw_config(c, d);
+    c->levels = 1 + dice_below(d, 2);
+    c->tlbs = c->levels + 1;
+    for (unsigned i = 0; i < c->tlbs; i++)
+        draw_tlb(&c->tlb[i], d, i < 2 ? 1 : 2, i);
+    c->tlb[0].kinds = 1;
+    c->tlb[1].kinds = 6;
+    c->level[0].latency = 0;
+    if (c->memory.data == MMU_DATA_SHARED || c->memory.data_latency)
+        c->memory.data = MMU_DATA_NONE;
+    c->memory.data_latency = 0;
+}
+
+/* Pieces of loops: code and data of a few pages, as programs have them, with everything rare now and then. */
+static void draw_trace(struct mmu_access *a, struct dice *d, bool odd)
+{
+    mmu_va code = BASE, data[3] = {BASE, BASE, BASE};
+    unsigned priv = MMU_USER;
+    for (unsigned i = 0; i < RECORDS; i++) {
+        unsigned kind = dice_below(d, 4) < 3 ? MMU_FETCH : 1 + dice_below(d, 2), which = dice_below(d, 3);
+        if (dice_once_in(d, 80))
+            code = BASE + ((mmu_va)dice_below(d, dice_once_in(d, 4) ? 200 : 12) << 12);
+        if (dice_once_in(d, 25))
+            data[which] = (dice_once_in(d, 9) ? UINT64_C(0x80000000) : BASE) +
+                          ((mmu_va)dice_below(d, dice_once_in(d, 4) ? 400 : 24) << 12);
+        if (odd && dice_once_in(d, 300))
+            priv = priv == MMU_USER ? MMU_SUPERVISOR : MMU_USER;
+        mmu_va va =
+            (kind == MMU_FETCH ? code : data[which]) + dice_below(d, dice_once_in(d, 50) ? 4096 : 4088);
+        a[i] = (struct mmu_access){
+            .va = va, .size = (uint16_t)(1 + dice_below(d, 8)), .kind = MMU_KIND_PRIV(kind, priv)};
+        if (odd && dice_once_in(d, 30))
+            a[i].flags = MMU_AF_FOLLOWS;
+        if (odd && dice_once_in(d, i / 3000 % 2 ? 2 : 60)) {
+            a[i].flags |= MMU_AF_GAP;
+            a[i].gap = dice_once_in(d, 50) ? UINT32_MAX : dice_below(d, 40);
+        }
+    }
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    static struct mmu_access a[RECORDS];
+    static struct outcome want, got;
+    struct dice d = dice_new("runs", 5);
+    uint64_t collapsed[WAYS] = {0}, all = 0;
+    for (unsigned made = 0, machines = dice_rounds(MACHINES); made < machines;) {
+        struct mmu_config config;
+        dice_once_in(&d, 2) ? draw_config(&config, &d) : draw_usable(&config, &d);
+        if (mmu_config_check(&config, NULL) != MMU_OK)
+            continue;
+        draw_trace(a, &d, dice_once_in(&d, 2));
+        struct program p = {.a = a,
+                            .n = RECORDS,
+                            .has_fetches = dice_once_in(&d, 2),
+                            .seed = dice_next(&d),
+                            .longest = dice_once_in(&d, 2) ? 200 : 5000,
+                            .disturbed = true};
+        run(&config, &p, SINGLY, &want);
+        for (enum way way = BATCHES; way < WAYS; way++) {
+            collapsed[way] += run(&config, &p, way, &got);
+            expect_same(&config, &want, &got, NAMES[way]);
+        }
+        all += RECORDS;
+        made++;
+    }
+    for (enum way way = BATCHES; way < WAYS; way++) {
+        print_message("%s: %.1f %% not simulated\n", NAMES[way],
+                      100.0 * (double)collapsed[way] / (double)all);
+        assert_true(collapsed[way] > all / 10); /* or the test has tested nothing */
+    }
+}
+
+/* The first references of a shipped trace. */
+static size_t read_trace(const char *path, struct mmu_access *a)
+{
+    struct mmu_trace_reader *reader;
+    struct mmu_error err;
+    size_t n = 0;
+    int64_t got = 1;
+    assert_int_equal(mmu_trace_open(path, MMU_TRACE_AUTO, &reader, &err), MMU_OK);
+    while (n < SHIPPED && got > 0) {
+        got = mmu_trace_read(reader, a + n, SHIPPED - n, &err);
+        assert_true(got >= 0);
+        n += (size_t)got;
+    }
+    mmu_trace_close(reader);
+    return n;
+}
+
+static void compare_shipped(const char *machine, const struct program *p)
+{
+    static struct outcome want, got;
+    struct mmu_config config;
+    struct mmu_error err;
+    if (mmu_config_load(&config, machine, NULL, 0, &err) != MMU_OK)
+        fail_msg("%s: %s", machine, err.message);
+    run(&config, p, BATCHES, &got);
+    if (got.status == MMU_OK) /* else the trace's addresses do not fit the machine */
+        run(&config, p, SINGLY, &want);
+    for (enum way way = RUNS; way < WAYS; way++) {
+        struct outcome runs;
+        run(&config, p, way, &runs);
+        expect_same(&config, &got, &runs, NAMES[way]);
+    }
+    if (got.status == MMU_OK)
+        expect_same(&config, &want, &got, NAMES[BATCHES]);
+}
+
+static void test_shipped(void **state)
+{
+    (void)state;
+    static struct mmu_access a[SHIPPED];
+    glob_t traces, machines;
+    assert_int_equal(glob(MMUSIM_CONFIGS "/../traces/*.mmt", 0, NULL, &traces), 0);
+    assert_int_equal(glob(MMUSIM_CONFIGS "/*.yaml", 0, NULL, &machines), 0);
+    for (size_t t = 0; t < traces.gl_pathc; t++) {
+        struct program p = {.a = a, .has_fetches = true, .seed = t, .longest = 8192};
+        p.n = read_trace(traces.gl_pathv[t], a);
+        for (size_t m = 0; m < machines.gl_pathc; m++)
+            compare_shipped(machines.gl_pathv[m], &p);
+    }
+    globfree(&traces);
+    globfree(&machines);
+}
+
+/* An expansion that fails ends the run with what it said. */
+static int refuse(void *ctx, const struct mmu_access **references)
+{
+    (void)ctx;
+    (void)references;
+    return MMU_ERR_CHECKSUM;
+}
+
+static void test_expansion_fails(void **state)
+{
+    (void)state;
+    struct mmu_access a[3] = {{.va = BASE, .size = 8, .kind = MMU_LOAD}};
+    struct mmu_head heads[3];
+    struct mmu_config config;
+    struct mmu_machine *m;
+    a[1] = a[2] = a[0];
+    mmu_config_init(&config); /* no TLB: nothing is a member here */
+    assert_int_equal(mmu_machine_create(&config, NULL, &m, NULL), MMU_OK);
+    struct mmu_runs runs = {.heads = heads, .n_heads = mmu_runs_collapse(a, 3, heads), .expand = refuse};
+    assert_int_equal(runs.n_heads, 1);
+    assert_int_equal(heads[0].members[MMU_LOAD], 2);
+    assert_false(mmu_core_uses_runs(mmu_machine_core(m, 0)));
+    assert_int_equal(mmu_core_run_runs(mmu_machine_core(m, 0), &runs), MMU_ERR_CHECKSUM);
+    mmu_machine_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_expansion_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
