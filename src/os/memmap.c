@@ -205,7 +205,7 @@ static void split(struct memmap *m, uint32_t i, mmu_pfn pfn)
 uint64_t memmap_carve(struct memmap *m, mmu_pfn start, mmu_pfn end, enum mmu_os_memory_kind kind)
 {
     uint64_t pages = 0;
-    for (uint32_t i = range_from(m, start); i < m->ranges && m->range[i].start < end; i++) {
+    for (uint32_t i = range_from(m, start); start < end && i < m->ranges && m->range[i].start < end; i++) {
         if (m->range[i].kind != MMU_MEMORY_FREE)
             continue;
         if (m->range[i].start < start)
