@@ -18,9 +18,10 @@ static const char usage[] = "Usage: bench_throughput [--seconds N] [--only TEXT]
                             "[--seed N] [--profile FILE] [TRACE...]\n"
                             "Accesses a second of mmu_core_run() on Skylake-SP, window 1, fixed page-table "
                             "reads (and the cache hierarchy where named).\n"
-                            "Traces: by default the shipped ones.\n";
+                            "Traces: by default the shipped ones, each by its references, and by its page "
+                            "runs (of so many references a head) as a file stores them.\n";
 
-enum { BATCH = 4096 };
+enum { BATCH = 4096, STRETCH = 65536 };
 
 struct row {
     const char *name;
@@ -39,20 +40,36 @@ static void title(const struct mmu_machine *m, uint64_t seed)
            "goal", "walks");
 }
 
-/* Runs the records over and over for about `seconds`; returns accesses a second. */
-static double measure(struct mmu_core *core, const struct mmu_access *a, size_t n, double seconds)
+/* What is run: references, and where they were collapsed beforehand the stretches of page runs. */
+struct load {
+    const struct mmu_access *a;
+    size_t n;
+    struct mmu_runs *runs; /* one for each STRETCH references, or NULL */
+};
+
+/* Runs a piece of it, from reference i on; returns how many there were. */
+static size_t run_piece(struct mmu_core *core, const struct load *load, size_t i)
+{
+    size_t most = load->runs ? STRETCH : BATCH, k = load->n - i < most ? load->n - i : most;
+    int status = load->runs ? mmu_core_run_runs(core, &load->runs[i / STRETCH])
+                            : mmu_core_run(core, load->a + i, k, NULL);
+    if (status != MMU_OK) {
+        fprintf(stderr, "the run stopped\n");
+        exit(2);
+    }
+    return k;
+}
+
+/* Runs the load over and over for about `seconds`; returns accesses a second. */
+static double measure(struct mmu_core *core, const struct load *load, double seconds)
 {
     double begin = bench_now(), now = begin;
     uint64_t done = 0;
     do {
-        for (size_t i = 0; i < n; i += BATCH) {
-            size_t k = n - i < BATCH ? n - i : BATCH;
-            if (mmu_core_run(core, a + i, k, NULL) != MMU_OK) {
-                fprintf(stderr, "the run stopped\n");
-                exit(2);
-            }
+        for (size_t i = 0, k; i < load->n; i += k) {
+            k = run_piece(core, load, i);
             done += k;
-            if (i % (BATCH * 64) == 0 && (now = bench_now()) - begin > seconds)
+            if (i % (STRETCH * 4) == 0 && (now = bench_now()) - begin > seconds)
                 break;
         }
         now = bench_now();
@@ -75,16 +92,16 @@ static double sum_rate(const struct mmu_access *a, size_t n, double seconds)
 }
 
 static void report(const struct bench_options *o, const char *name, double goal, struct mmu_machine *machine,
-                   const struct mmu_access *a, size_t n)
+                   const struct load *load)
 {
     struct mmu_core *core = mmu_machine_core(machine, 0);
     struct mmu_stats *before = malloc(sizeof *before), *after = malloc(sizeof *after);
     if (!before || !after)
         exit(2);
-    double sum = sum_rate(a, n, o->seconds / 4);
+    double sum = sum_rate(load->a, load->n, o->seconds / 4);
     mmu_core_stats(core, before);
     bench_profile_begin(o);
-    double rate = measure(core, a, n, o->seconds);
+    double rate = measure(core, load, o->seconds);
     bench_profile_end(o);
     mmu_core_stats(core, after);
     mmu_stats_difference(after, after, before);
@@ -140,24 +157,52 @@ static void run_row(const struct bench_options *o, const struct row *row)
                               : base + (r >> 12) % row->pages * 4096 + (r & 0xff8);
         a[i] = (struct mmu_access){.va = va, .size = 8, .kind = MMU_LOAD};
     }
-    report(o, row->name, row->goal, machine, a, n);
+    report(o, row->name, row->goal, machine, &(struct load){a, n, NULL});
     free(a);
     mmu_machine_free(machine);
 }
 
+/* Collapses a trace, stretch by stretch. Returns the number of heads. */
+static size_t collapse(struct load *load, struct mmu_head **heads)
+{
+    size_t n = 0;
+    *heads = malloc(load->n * sizeof **heads);
+    load->runs = calloc(load->n / STRETCH + 1, sizeof *load->runs);
+    if (!*heads || !load->runs)
+        exit(2);
+    for (size_t i = 0; i < load->n; i += STRETCH) {
+        size_t k = load->n - i < STRETCH ? load->n - i : STRETCH;
+        struct mmu_runs *runs = &load->runs[i / STRETCH];
+        *runs = (struct mmu_runs){.heads = *heads + n, .references = load->a + i};
+        runs->n_heads = mmu_runs_collapse(load->a + i, k, *heads + n);
+        n += runs->n_heads;
+    }
+    return n;
+}
+
+/* A trace by its references, then by its page runs. */
 static void run_trace(const struct bench_options *o, const char *path)
 {
     static const char *const sets[] = {"memory.reads=fixed", "memory.read-latency=4", "window=1"};
-    size_t n;
     bool has_fetches;
-    struct mmu_access *a = bench_trace(path, &n, &has_fetches);
+    struct load load = {.runs = NULL};
+    struct mmu_head *heads;
+    struct mmu_access *a = bench_trace(path, &load.n, &has_fetches);
     struct mmu_machine *machine = bench_machine("skylake-sp", o, sets, sizeof sets / sizeof *sets);
     struct mmu_core *core = mmu_machine_core(machine, 0);
     mmu_core_set_has_fetches(core, has_fetches);
     const char *name = strrchr(path, '/');
-    if (mmu_core_run(core, a, n, NULL) != MMU_OK) /* maps its pages */
+    char title[64];
+    name = name ? name + 1 : path;
+    load.a = a;
+    if (mmu_core_run(core, a, load.n, NULL) != MMU_OK) /* maps its pages */
         exit(2);
-    report(o, name ? name + 1 : path, 300, machine, a, n);
+    report(o, name, 300, machine, &load);
+    double factor = (double)load.n / (double)collapse(&load, &heads);
+    snprintf(title, sizeof title, "%.18s runs of %.2f", name, factor);
+    report(o, title, 1000, machine, &load);
+    free(heads);
+    free(load.runs);
     free(a);
     mmu_machine_free(machine);
 }
