@@ -67,6 +67,15 @@ static void map_frames(struct boot *b, const struct kspace_image *image, mmu_va 
     }
 }
 
+/* PAE: the PMD of each GByte of the kernel's part stands from the start (KPMDS of head_32.S), because a new
+ * PDPTE would be seen only at a load of CR3. From where the last run ended up to va. */
+static void reserve_pmds(struct boot *b, mmu_va va)
+{
+    const mmu_va from = greater(b->behind, b->plan->layout.page_offset);
+    if (b->traits.form->levels == 3 && from <= va)
+        boot_reserve(b, 2, from, va);
+}
+
 /* The direct map: the first MiB with all its holes, then RAM. 2M and 1G pages only where all of them is RAM,
  * so the first is always of 4K. On i386 the image's text is executed here. */
 static void map_direct(struct boot *b, const struct kspace_image *image)
@@ -75,9 +84,13 @@ static void map_direct(struct boot *b, const struct kspace_image *image)
     const struct memmap *m = &b->plan->memmap;
     const mmu_pfn isa_end = 256;
     map_frames(b, image, l->page_offset, 0, isa_end, 0);
-    for (uint32_t i = 0; i < m->rams; i++)
-        map_frames(b, image, l->page_offset, greater(m->ram[i].start, isa_end),
-                   lesser(m->ram[i].end, l->max_low_pfn), l->wide ? 0 : PROT_EXEC);
+    for (uint32_t i = 0; i < m->rams; i++) {
+        const mmu_pfn start = greater(m->ram[i].start, isa_end), end = lesser(m->ram[i].end, l->max_low_pfn);
+        if (start >= end)
+            continue;
+        reserve_pmds(b, l->page_offset + (start << PAGE_SHIFT));
+        map_frames(b, image, l->page_offset, start, end, l->wide ? 0 : PROT_EXEC);
+    }
 }
 
 /* vmemmap_populate(): the descriptors of each section that has RAM. */
@@ -163,6 +176,7 @@ void boot_kernel(struct boot *b, const struct mmu_config *config)
         const mmu_pfn huge = SECTION_BYTES >> PAGE_SHIFT; /* head_64.S maps whole 2M pages */
         map_frames(b, &image, l->text_base, image.text, (image.end + huge - 1) & -huge, PROT_EXEC);
     } else {
+        reserve_pmds(b, l->pkmap_base);
         boot_reserve(b, 1, l->pkmap_base, l->pkmap_base + (mmu_va)l->last_pkmap * PAGE_SIZE - 1);
         map_entry_areas(b, config->cores);
     }

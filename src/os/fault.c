@@ -8,6 +8,21 @@
 #include "kspace.h"
 #include "plan.h"
 
+/* The page directory that a core's CR3 names, be it one that was loaded behind the kernel's back. */
+static const struct mmu_os_pgd *current_pgd(const struct mmu_os *os, uint32_t core, bool *user)
+{
+    const struct kspace *k = os->kspace;
+    const mmu_pa root =
+        port_get(os->hw[core], MMU_REG_CR3) & (k->traits.form->levels == 3 ? ~UINT64_C(31) : ~PAGE_MASK);
+    const struct mmu_os_pgd *p = k->cpu[core].loaded;
+    if (p->root != root && p->user_root != root)
+        for (p = k->list; p && p->root != root && p->user_root != root; p = p->next)
+            ;
+    p = p ? p : &k->init;
+    *user = p->root != root && p->user_root == root;
+    return p;
+}
+
 /* vmalloc_fault(): this page directory lacks an entry that init_mm has. */
 static bool vmalloc_fault(struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va)
 {
@@ -52,12 +67,11 @@ static bool spurious(const struct mmu_os *os, mmu_va va, uint32_t error_code)
 }
 
 /* A fault in the user part: do the tables permit the access, SMEP and SMAP included? */
-static bool user_permits(const struct mmu_os *os, uint32_t core, mmu_va va, uint32_t error_code,
+static bool user_permits(const struct mmu_os *os, uint32_t core, mmu_pa root, mmu_va va, uint32_t error_code,
                          enum mmu_priv priv)
 {
-    const struct flush_cpu *c = &os->kspace->cpu[core];
     struct mmu_os_lookup found;
-    pgtable_lookup(os, c->user ? c->loaded->user_root : c->loaded->root, va, &found);
+    pgtable_lookup(os, root, va, &found);
     if (!found.mapped || (error_code & (MMU_PF_RSVD | MMU_PF_PK)))
         return false;
     uint64_t may = rights(os, &found), cr4 = port_get(os->hw[core], MMU_REG_CR4);
@@ -72,10 +86,13 @@ static bool user_permits(const struct mmu_os *os, uint32_t core, mmu_va va, uint
 
 bool os_fault(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code, enum mmu_priv priv)
 {
-    const struct mmu_os_pgd *loaded = os->kspace->cpu[core].loaded;
+    bool user;
+    const struct mmu_os_pgd *current = current_pgd(os, core, &user);
     if (!kspace_is_kernel(os, cr2))
-        return user_permits(os, core, cr2, error_code, priv);
-    if (!(error_code & (MMU_PF_RSVD | MMU_PF_U | MMU_PF_P)) && vmalloc_fault(os, loaded, cr2))
+        return user_permits(os, core, user ? current->user_root : current->root, cr2, error_code, priv);
+    if (user) /* the user half has nothing of the kernel that could be missing */
+        return false;
+    if (!(error_code & (MMU_PF_RSVD | MMU_PF_U | MMU_PF_P)) && vmalloc_fault(os, current, cr2))
         return true;
     return spurious(os, cr2, error_code);
 }

