@@ -236,6 +236,34 @@ static void test_reserves(void **state)
     assert_int_equal(left_by(MMU_GFP_KERNEL | MMU___GFP_MEMALLOC | MMU___GFP_NOMEMALLOC), min);
 }
 
+/* alloc_flags_nofragment(): Normal's pageblocks are not mixed up while DMA32 has memory of the type. */
+static void test_nofragment(void **state)
+{
+    (void)state;
+    struct kernel_rig rig;
+    struct mmu_page_info info;
+    kernel_rig_config(&rig.config, MMU_OS_X86_64, UINT64_C(6) << 30, 1);
+    rig.config.os.aged = true;
+    rig.config.os.aged_order = 9;
+    rig.config.os.aged_unusable = 1000;
+    kernel_rig_boot(&rig);
+    uint64_t unmovable = 0;
+    struct mmu_os_zone_info z = zone_info(rig.os, MMU_ZONE_NORMAL);
+    for (unsigned o = 0; o < MMU_OS_ORDERS; o++)
+        unmovable += z.free_by_type[o][MMU_MIGRATE_UNMOVABLE] << o;
+    for (uint64_t n = 0;; n++) {
+        mmu_os_page(rig.os, take(rig.os, MMU_GFP_KERNEL, 0), &info);
+        if (info.zone != MMU_ZONE_NORMAL) {
+            assert_int_equal(n, unmovable);
+            break;
+        }
+    }
+    z = zone_info(rig.os, MMU_ZONE_NORMAL);
+    assert_int_equal(info.zone, MMU_ZONE_DMA32);
+    assert_true(unmovable > 1000 && z.steals == 0 && z.free > z.low);
+    kernel_rig_end(&rig);
+}
+
 /* Freed bytes are dropped: the next owner reads zeros, and the host's page serves somebody else. */
 static void test_contents(void **state)
 {
@@ -318,6 +346,13 @@ static void test_per_cpu(void **state)
         assert_int_equal(zone_info(os, MMU_ZONE_DMA32).free - free, (uint64_t)z.pcp_batch << factor);
         assert_int_equal(count, z.pcp_high - (z.pcp_batch << factor));
     }
+    /* Each allocation halves the exponent: 4, 2, 1. */
+    uint64_t free = zone_info(os, MMU_ZONE_DMA32).free;
+    pfn[--at] = take(os, MMU_GFP_KERNEL, 0);
+    pfn[--at] = take(os, MMU_GFP_KERNEL, 0);
+    while (zone_info(os, MMU_ZONE_DMA32).free == free)
+        assert_int_equal(mmu_os_free_pages(os, pfn[at++], 0), MMU_OS_DONE);
+    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).free - free, z.pcp_batch << 1);
     /* A sysctl that changes the size reaches the lists. */
     const uint64_t less[] = {4096};
     assert_int_equal(mmu_os_sysctl(os, "min_free_kbytes", less, 1), MMU_OS_DONE);
@@ -336,9 +371,9 @@ static void test_per_cpu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_bugs),       cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_pressure), cmocka_unit_test(test_reserves),   cmocka_unit_test(test_contents),
-        cmocka_unit_test(test_per_cpu),  cmocka_unit_test(test_references),
+        cmocka_unit_test(test_refused),    cmocka_unit_test(test_bugs),     cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_pressure),   cmocka_unit_test(test_reserves), cmocka_unit_test(test_contents),
+        cmocka_unit_test(test_nofragment), cmocka_unit_test(test_per_cpu),  cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,53 @@ static void test_highatomic(void **state)
     kernel_rig_end(&rig);
 }
 
+/* Reserves a pageblock whose second half of its chunk stays free; returns it, allocated. */
+static uint32_t reserve(struct mmu_os *os, unsigned zone)
+{
+    const unsigned order = os->buddy->pageblock_order;
+    uint32_t whole = buddy_take_smallest(os, zone, CHUNK_ORDER, MMU_MIGRATE_MOVABLE);
+    buddy_give(os, zone, whole + (1u << order), order, MMU_MIGRATE_MOVABLE);
+    page_set_head(page_at(os->pages, whole), MMU_PAGE_KERNEL, order, MMU_MIGRATE_MOVABLE);
+    migrate_reserve(os, zone, whole);
+    return whole;
+}
+
+/* A reserved pageblock is not merged with its neighbour; given up, it is. The last of a zone is given up only
+ * in need, and at most 1 % of the zone and one more are reserved. */
+static void test_reserve(void **state)
+{
+    (void)state;
+    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct mmu_os *os = rig.os;
+    const unsigned zone = MMU_ZONE_DMA32, order = 9;
+    struct buddy_zone *z = &os->buddy->zone[zone];
+    uint64_t whole = z->blocks[CHUNK_ORDER], half = z->blocks[order];
+    uint32_t id = reserve(os, zone);
+    buddy_give(os, zone, id, order, migrate_type_of(os, id));
+    assert_int_equal(z->blocks[CHUNK_ORDER], whole - 1);
+    assert_int_equal(z->blocks[order], half + 2);
+    assert_int_equal(z->list[order][MMU_MIGRATE_HIGHATOMIC].count, 1);
+    assert_false(migrate_unreserve(os, MMU_ZONE_NORMAL, MMU_MIGRATE_MOVABLE, false));
+    assert_true(migrate_unreserve(os, MMU_ZONE_NORMAL, MMU_MIGRATE_MOVABLE, true));
+    assert_false(migrate_unreserve(os, MMU_ZONE_NORMAL, MMU_MIGRATE_MOVABLE, true));
+    assert_int_equal(z->blocks[CHUNK_ORDER], whole);
+    assert_int_equal(z->blocks[order], half);
+    assert_int_equal(z->highatomic, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        id = reserve(os, zone);
+        buddy_give(os, zone, id, order, migrate_type_of(os, id));
+    }
+    assert_true(z->highatomic >= z->managed / 100 + 512 && z->highatomic < z->managed / 100 + 1024);
+    assert_int_equal(z->pageblocks[MMU_MIGRATE_HIGHATOMIC] * 512, z->highatomic);
+    /* For those who may not use it, it is as if it were allocated. */
+    mmu_pfn pfn;
+    while (mmu_os_alloc_pages(os, MMU___GFP_NOWARN | MMU___GFP_NOMEMALLOC, 0, &pfn) == MMU_OS_DONE)
+        continue;
+    const struct plan_zone *figures = &os->plan->zones.zone[zone];
+    assert_true(z->free <= figures->min + z->highatomic && z->free + 63 > figures->min + z->highatomic);
+    kernel_rig_end(&rig);
+}
+
 /* Too little memory for pageblocks of several types: everything is unmovable. */
 static void test_no_mobility(void **state)
 {
@@ -265,10 +312,11 @@ static void test_page_of(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_split),      cmocka_unit_test(test_merge_likely),
-        cmocka_unit_test(test_steal),      cmocka_unit_test(test_nofragment),
-        cmocka_unit_test(test_highatomic), cmocka_unit_test(test_no_mobility),
-        cmocka_unit_test(test_wild),       cmocka_unit_test(test_page_of),
+        cmocka_unit_test(test_split),       cmocka_unit_test(test_merge_likely),
+        cmocka_unit_test(test_steal),       cmocka_unit_test(test_nofragment),
+        cmocka_unit_test(test_highatomic),  cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_no_mobility), cmocka_unit_test(test_wild),
+        cmocka_unit_test(test_page_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

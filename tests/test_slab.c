@@ -195,6 +195,27 @@ static void test_caches(void **state)
     kernel_rig_end(&rig);
 }
 
+/* Of many empty slabs the node keeps min_partial - 1 on its list, and each CPU its own; shrinking none. */
+static void test_kept(void **state)
+{
+    (void)state;
+    enum { N = 400 }; /* 50 slabs of 8 objects, 2 pages each */
+    struct kernel_rig rig;
+    mmu_va va[N];
+    kernel_rig_config(&rig.config, MMU_OS_X86_64, 512 << 20, 1);
+    kernel_rig_boot(&rig);
+    for (unsigned i = 0; i < N; i++)
+        va[i] = take(rig.os, 1024, MMU_GFP_KERNEL);
+    assert_int_equal(slabs_pages(rig.os), 100);
+    for (unsigned i = 0; i < N; i++)
+        assert_int_equal(mmu_os_kfree(rig.os, va[i]), MMU_OS_DONE);
+    assert_int_equal(slabs_pages(rig.os), 2 * (4 + 1));
+    mmu_os_check(rig.os);
+    mmu_os_shrink_slabs(rig.os);
+    assert_int_equal(slabs_pages(rig.os), 0);
+    kernel_rig_end(&rig);
+}
+
 /* __GFP_ZERO: the object is cleared, its neighbours are not. */
 static void test_zero(void **state)
 {
@@ -297,9 +318,9 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_orders), cmocka_unit_test(test_misuse),
-        cmocka_unit_test(test_caches),  cmocka_unit_test(test_zero),   cmocka_unit_test(test_exhausted),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_classes),   cmocka_unit_test(test_orders), cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_caches),    cmocka_unit_test(test_kept),   cmocka_unit_test(test_zero),
+        cmocka_unit_test(test_exhausted), cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -388,7 +388,7 @@ static void free_object(struct mmu_os *os, struct slab *slab, unsigned object)
     slab->inuse--;
     if (slab->place == FULL)
         link_last(s, c, slab);
-    if (slab->place == PARTIAL && slab->inuse == 0 && c->partial > kept) {
+    if (slab->place == PARTIAL && slab->inuse == 0 && c->partial >= kept) {
         unlink_slab(s, c, slab);
         discard(os, slab);
     }

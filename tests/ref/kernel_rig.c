@@ -42,6 +42,12 @@ void kernel_rig_random(struct mmu_config *config, struct dice *d)
     }
     os->thp = dice_once_in(d, 2);
     if (dice_once_in(d, 4)) {
+        os->aged = true;
+        os->aged_order = 1 + dice_below(d, 10);
+        os->aged_unusable = dice_below(d, 1001);
+        os->aged_seed = dice_next(d);
+    }
+    if (dice_once_in(d, 4)) {
         os->min_free_given = true;
         os->min_free_kbytes = 128 + below(d, os->ram >> 15);
     }

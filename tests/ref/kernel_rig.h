@@ -16,7 +16,8 @@ struct kernel_rig {
 
 /* A config of this architecture whose processor has what the kernel wants; RAM as QEMU's PC lays it out. */
 void kernel_rig_config(struct mmu_config *config, enum mmu_os_arch arch, uint64_t ram, uint32_t cores);
-/* A random one: any architecture, layout, split, size (16 MiB to 6 GiB), reserved areas, sysctls, MOVABLE. */
+/* A random one: any architecture, layout, split, size (16 MiB to 6 GiB), reserved areas, sysctls, MOVABLE,
+ * aged or not. */
 void kernel_rig_random(struct mmu_config *config, struct dice *dice);
 
 /* Boots r->config; fails the test (exit) with the error's text when that is refused. */
