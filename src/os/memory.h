@@ -36,8 +36,20 @@ int memory_move(struct mmu_os *os, struct vma *old, mmu_va from, struct vma *new
 /* populate: faults every page of [start, end) in, writable ones for writing. As memory_fault(). */
 int memory_populate(struct mmu_os *os, struct vma *vma, mmu_va start, mmu_va end,
                     enum mmu_os_signal_kind *signal);
+/* madvise(): MADV_WILLNEED brings a file's pages into the cache; MADV_FREE lets the kernel drop anonymous
+ * pages that are not written again. msync(): writes a shared file's dirty pages back. 0 or a negative status.
+ */
+int memory_read_ahead(struct mmu_os *os, const struct vma *vma, mmu_va start, mmu_va end);
+void memory_lazy_free(struct mmu_os *os, struct vma *vma, mmu_va start, mmu_va end);
+int memory_sync(struct mmu_os *os, const struct vma *vma, mmu_va start, mmu_va end);
 /* access_process_vm(): reads or writes bytes; brings pages in. Bytes done, or a negative status. */
 int64_t memory_access(struct mmu_os *os, struct mm *mm, mmu_va va, void *bytes, size_t size, bool write);
+/* Bytes of the page tables of the user part (VmPTE). */
+uint64_t memory_table_bytes(const struct mmu_os *os, const struct mm *mm);
+/* Frees the host's side of a mm whose machine goes: VMAs, links of the reverse mapping. */
+void memory_forget(struct mm *mm);
+/* Counts of references and mappings, reverse mapping, rss, against the page tables of all mms. */
+void memory_check(const struct mmu_os *os);
 
 /*
  * VMAs come and go; the reverse mapping follows (rmap.h). Called by vma.c: memory_vma_new() after a VMA was

@@ -42,13 +42,15 @@ struct vma {
 };
 
 /*
- * Invariants: users is the number of tasks whose mm it is; total_vm, locked_vm and the like are sums over
- * vmas; rss are the present entries of the page tables by kind, without the zero page and VMA_PFNMAP.
+ * Invariants: users is the number of tasks whose mm it is; borrowers that of the cores which have it in
+ * procs.active without its task; one of them is not 0; total_vm, locked_vm and the like are sums over vmas;
+ * rss are the present entries of the page tables by kind, without the zero page and VMA_PFNMAP.
  */
 struct mm {
     struct mm *next;
-    uint64_t number; /* never reused, from 1 */
-    uint32_t users;
+    uint64_t number;    /* never reused, from 1 */
+    uint32_t users;     /* tasks */
+    uint32_t borrowers; /* cores that idle or run a kernel thread on its tables (mm_count) */
     struct mmu_os_pgd *pgd;
     struct ranges vmas;
     mmu_va task_size, mmap_base, stack_top;
@@ -90,14 +92,15 @@ static inline struct vma *vma_next(const struct vma *vma)
 
 /* A mm with an empty page directory and users = 1: 0 with *out set, MMU_OS_EXHAUSTED, a negative status. */
 int mm_create(struct mmu_os *os, struct mm **out);
-/* One user less; the last one takes VMAs, pages, tables and the page directory along (mmput()). The page
- * directory must be loaded nowhere then. */
+/* One user less: the last one takes VMAs, pages and tables along (mmput()). One borrower less (mmdrop()).
+ * When there is neither, the page directory goes too; no core may have it loaded then. */
 void mm_put(struct mmu_os *os, struct mm *mm);
+void mm_drop(struct mmu_os *os, struct mm *mm);
 /* dup_mmap(): a copy of all VMAs and, copy-on-write, of their pages. As mm_create(). */
 int mm_copy(struct mmu_os *os, struct mm *from, struct mm **out);
 /* Takes all VMAs away and begins afresh (exec_mmap()). */
 void mm_clear(struct mmu_os *os, struct mm *mm);
-void mm_check(const struct mmu_os *os, const struct mm *mm);
+void mm_check(const struct mm *mm);
 
 /* What a VMA is like, apart from where it lies. */
 struct vma_like {
@@ -109,6 +112,9 @@ struct vma_like {
  * VMA that holds it (out may be NULL), or MMU_ERR_NOMEM. */
 int vma_add(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const struct vma_like *like,
             struct vma **out);
+/* The same without joining: for fork, whose copies keep their parents' bounds. */
+int vma_add_alone(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const struct vma_like *like,
+                  struct vma **out);
 /* Cuts a VMA in two at a page inside it. 0 or MMU_ERR_NOMEM. The upper part is new. */
 int vma_split(struct mmu_os *os, struct vma *vma, mmu_va at);
 /* Makes [start, end), which VMAs cover, begin and end at VMAs' ends. 0 or MMU_ERR_NOMEM. */

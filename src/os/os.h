@@ -20,6 +20,7 @@ struct slabs;  /* slab.h: kmalloc */
 struct kspace; /* kspace.h: swapper_pg_dir, page directories, table pages */
 struct vmaps;  /* vmalloc.h: vmalloc and ioremap areas */
 struct kmaps;  /* kmap.h: PKMAP and kmap_local slots */
+struct procs;  /* task.h: tasks, address spaces, files */
 
 struct mmu_os {
     const struct mmu_config *config; /* the machine's */
@@ -32,6 +33,7 @@ struct mmu_os {
     struct kspace *kspace;
     struct vmaps *vmaps;
     struct kmaps *kmaps;
+    struct procs *procs;
     struct mmu_os_report report;
     void (*on_pressure)(void *ctx, const struct mmu_os_pressure_event *event);
     void *pressure_ctx;

@@ -16,8 +16,7 @@ struct task {
     uint32_t kind; /* enum mmu_task_kind */
     uint32_t cpu;  /* where it runs, or ran last */
     char comm[MMU_COMM];
-    struct mm *mm;        /* NULL: a kernel thread */
-    struct mm *active_mm; /* what a kernel thread borrows while it runs */
+    struct mm *mm; /* NULL: a kernel thread */
 };
 
 /* Invariants: task[] is sorted by pid; each mm is on the list once and has users > 0, or is borrowed by a
@@ -41,5 +40,9 @@ void procs_check(const struct mmu_os *os);
 
 /* NULL: no such task. */
 struct task *task_find(const struct mmu_os *os, uint32_t pid);
+/* The task, if it has an address space; else NULL, with the ERROR reported as call's. */
+struct task *task_with_mm(struct mmu_os *os, const char *call, uint32_t pid);
+/* The stack's VMA of a new address space. 0 or MMU_ERR_NOMEM. */
+int task_make_stack(struct mmu_os *os, struct mm *mm);
 
 #endif
