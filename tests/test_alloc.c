@@ -362,6 +362,14 @@ static void test_per_cpu(void **state)
     while (buddy_pcp_count(os, MMU_ZONE_DMA32, 1) >= high)
         assert_int_equal(mmu_os_free_pages(os, pfn[at++], 0), MMU_OS_DONE);
     assert_true(at < N);
+    /* A larger block, freed by one who only frees, empties the lists: it would keep others from merging. */
+    mmu_pfn pair = take(os, MMU_GFP_KERNEL, 1);
+    while (buddy_pcp_count(os, MMU_ZONE_DMA32, 1) + 1 < high)
+        assert_int_equal(mmu_os_free_pages(os, pfn[at++], 0), MMU_OS_DONE);
+    assert_int_equal(mmu_os_free_pages(os, pfn[at++], 0), MMU_OS_DONE);
+    assert_true(buddy_pcp_count(os, MMU_ZONE_DMA32, 1) > 0);
+    assert_int_equal(mmu_os_free_pages(os, pair, 1), MMU_OS_DONE);
+    assert_int_equal(buddy_pcp_count(os, MMU_ZONE_DMA32, 1), 0);
     mmu_os_drain(os);
     assert_int_equal(zone_info(os, MMU_ZONE_DMA32).pcp_free, 0);
     mmu_os_check(os);

@@ -197,7 +197,11 @@ static uint32_t reserve(struct mmu_os *os, unsigned zone)
 static void test_reserve(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct kernel_rig rig;
+    kernel_rig_config(&rig.config, MMU_OS_X86_64, 512 << 20, 1);
+    rig.config.os.min_free_given = true;
+    rig.config.os.min_free_kbytes = 2048;
+    kernel_rig_boot(&rig);
     struct mmu_os *os = rig.os;
     const unsigned zone = MMU_ZONE_DMA32, order = 9;
     struct buddy_zone *z = &os->buddy->zone[zone];
@@ -225,6 +229,21 @@ static void test_reserve(void **state)
         continue;
     const struct plan_zone *figures = &os->plan->zones.zone[zone];
     assert_true(z->free <= figures->min + z->highatomic && z->free + 63 > figures->min + z->highatomic);
+    /* Atomic requests of several pages look there first, of one page when nothing else is left. */
+    struct mmu_page_info info;
+    assert_int_equal(mmu_os_alloc_pages(os, MMU_GFP_ATOMIC, 4, &pfn), MMU_OS_DONE);
+    mmu_os_page(os, pfn, &info);
+    assert_int_equal(info.migratetype, MMU_MIGRATE_HIGHATOMIC);
+    assert_int_equal(mmu_os_alloc_pages(os, MMU_GFP_ATOMIC, 0, &pfn), MMU_OS_DONE);
+    mmu_os_page(os, pfn, &info);
+    assert_true(info.migratetype != MMU_MIGRATE_HIGHATOMIC);
+    mmu_os_drain(os);
+    for (unsigned t = 0; t < PCP_TYPES; t++)
+        while (buddy_take_smallest(os, zone, 0, t))
+            continue;
+    assert_int_equal(mmu_os_alloc_pages(os, MMU_GFP_ATOMIC, 0, &pfn), MMU_OS_DONE);
+    mmu_os_page(os, pfn, &info);
+    assert_int_equal(info.migratetype, MMU_MIGRATE_HIGHATOMIC);
     kernel_rig_end(&rig);
 }
 
