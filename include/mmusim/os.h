@@ -421,7 +421,9 @@ enum mmu_os_change {
     MMU_SET_MEMORY_P
 };
 /* set_memory_ro() and the like on pages of the direct map, the image or vmalloc: splits large pages where the
- * range does not cover them, writes the entries, flushes all CPUs. REFUSED: va not mapped or not aligned. */
+ * range does not cover them, writes the entries and those of the frames' other addresses (not for NX and X),
+ * flushes all CPUs. Kernel text stays executable, constants read-only, as static_protections() has it. UC is
+ * UC-, as in Linux. REFUSED: va not mapped or not aligned; EXHAUSTED: no frame for the table of a split. */
 MMU_API int mmu_os_set_memory(struct mmu_os *os, mmu_va va, uint64_t pages, enum mmu_os_change change);
 
 /* --------------------------------------------------------------- page directories (arch/x86/mm/pgtable.c)
@@ -447,8 +449,9 @@ MMU_API int mmu_os_switch(struct mmu_os *os, struct mmu_os_pgd *pgd, bool user);
 /* Rights of a mapping in the user part. */
 enum { MMU_OS_WRITE = 1, MMU_OS_EXEC = 2 };
 /* set_pte_at() in the user part: maps one 4-KByte page, making the tables on its way (page-table pages of
- * i386 come from highmem: HIGHPTE). pfn must be allocated RAM. A page that is mapped already, an address
- * outside the user part: REFUSED. */
+ * i386 come from highmem: HIGHPTE). pfn must be allocated by alloc_pages(), and cannot be freed while it is
+ * mapped. A page that is mapped already, an address outside the user part: REFUSED. EXHAUSTED: no frame for a
+ * table. */
 MMU_API int mmu_os_map_user(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pfn pfn,
                             unsigned rights);
 /* Clears the entry and flushes the page from the TLBs of the CPUs that have it; *pfn may be NULL. */

@@ -245,36 +245,31 @@ void kernel_set_pte(struct mmu_os *os, mmu_va va, uint64_t entry)
 
 uint64_t kspace_boot_tables(const struct plan *plan, const struct mmu_config *config)
 {
-    struct boot *b = malloc(sizeof *b);
-    REQUIRE(b);
-    boot_begin(b, NULL, plan, config, 0);
-    boot_kernel(b, config);
-    if (b->traits.kpti)
-        boot_user(b, config);
-    uint64_t frames = b->frames;
-    free(b);
-    return frames;
+    struct boot b;
+    boot_begin(&b, NULL, plan, config, 0);
+    boot_kernel(&b, config);
+    if (b.traits.kpti)
+        boot_user(&b, config);
+    return b.frames;
 }
 
 static int write_tables(struct mmu_os *os)
 {
     struct kspace *k = os->kspace;
+    struct boot b;
     uint64_t count;
-    mmu_pfn first = plan_boot_tables(os->plan, &count);
-    struct boot *b = malloc(sizeof *b);
-    int status = b ? tables_reserve(&k->tables, count) : MMU_ERR_NOMEM;
-    if (status == MMU_OK) {
-        boot_begin(b, os, os->plan, os->config, first);
-        boot_kernel(b, os->config);
-        if (k->traits.kpti)
-            boot_user(b, os->config);
-        status = b->status;
-        REQUIRE(b->frames == count && b->next <= first + count);
-        k->init.root = b->root << PAGE_SHIFT;
-        k->init.user_root = b->user_root << PAGE_SHIFT;
-    }
-    free(b);
-    return status;
+    const mmu_pfn first = plan_boot_tables(os->plan, &count);
+    int status = tables_reserve(&k->tables, count);
+    if (status != MMU_OK)
+        return status;
+    boot_begin(&b, os, os->plan, os->config, first);
+    boot_kernel(&b, os->config);
+    if (k->traits.kpti)
+        boot_user(&b, os->config);
+    REQUIRE(b.frames == count && b.next <= first + count);
+    k->init.root = b.root << PAGE_SHIFT;
+    k->init.user_root = b.user_root << PAGE_SHIFT;
+    return b.status;
 }
 
 /* CR0 as head_32.S and head_64.S leave it: PE, MP, ET, NE, WP, AM, PG. */
