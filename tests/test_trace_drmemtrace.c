@@ -260,6 +260,53 @@ static void marks_of_all_kinds(void **state)
     whole_free(&w);
 }
 
+/* The same of a 32-bit DynamoRIO: entries of 8 bytes, with more of them than a buffer holds. */
+static void narrow_entries(void **state)
+{
+    enum { N = 10000 };
+    static const struct entry begin[] = {{HEADER, 0, 5},         {MARKER, 12, 5}, {MARKER, 9, 0x220},
+                                         {THREAD, 0, 7},         {PID, 0, 7},     {MARKER, 2, 4000000000},
+                                         {MARKER, 3, 0xffffffff}};
+    struct mmu_access *out = calloc(2 * N, sizeof *out);
+    unsigned char *bytes = malloc(8 * (2 * N + 20)), *end = bytes;
+    const struct mmu_trace_mark marks[] = {M(0, MMU_MARK_THREAD, 7), M(0, MMU_MARK_PROCESS, 7),
+                                           M(0, MMU_MARK_TIME, 0)};
+    struct whole w;
+
+    (void)state;
+    assert_non_null(out);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < COUNT(begin) + 2 * N + 1; i++, end += 8) {
+        const size_t k = i - COUNT(begin);
+        const struct entry e = i < COUNT(begin) ? begin[i]
+                               : k == 2 * N     ? (struct entry){FOOTER, 0, 0}
+                               : k % 2          ? (struct entry){1, 4, 0xfffff000 + k % 4096 / 8 * 8}
+                                                : (struct entry){10, 5, 0x8048000 + k};
+        unsigned char wide[12];
+        put_entries(wide, &e, 1);
+        memcpy(end, wide, 8);
+        if (i >= COUNT(begin) && k < 2 * N)
+            out[k] = A(e.value, e.size, k % 2 ? MMU_STORE : MMU_FETCH);
+    }
+    write_bytes(path, bytes, (size_t)(end - bytes));
+    is_whole(out, 2 * N, marks, COUNT(marks), 0);
+    w = read_whole(path, MMU_TRACE_AUTO, NULL, 100);
+    assert_string_equal(w.info.source, "DynamoRIO drmemtrace, version 5, i386");
+    whole_free(&w);
+    write_bytes(path, bytes, (size_t)(end - bytes) - 3);
+    assert_ends_badly(path, MMU_TRACE_AUTO, NULL, 2 * N, MMU_ERR_TRUNCATED,
+                      ": byte 160056: the trace ends 5 bytes into an entry of 8");
+    write_bytes(path, bytes, (size_t)(end - bytes) - 8);
+    assert_ends_badly(path, MMU_TRACE_AUTO, NULL, 2 * N, MMU_ERR_TRUNCATED,
+                      ": byte 160056: the trace ends without a footer entry");
+    end[-16] = 60;
+    write_bytes(path, bytes, (size_t)(end - bytes));
+    assert_ends_badly(path, MMU_TRACE_AUTO, NULL, 2 * N - 1, MMU_ERR_FORMAT,
+                      ": byte 160048: an entry of type 60, expected 0 to 49");
+    free(bytes);
+    free(out);
+}
+
 /* ---- folders ---- */
 
 static const char *in_folder(const char *folder, const char *name)
@@ -399,6 +446,7 @@ int main(void)
                                        cmocka_unit_test_setup(what_is_passed_over, before),
                                        cmocka_unit_test_setup(large_data, before),
                                        cmocka_unit_test_setup(marks_of_all_kinds, before),
+                                       cmocka_unit_test_setup(narrow_entries, before),
                                        cmocka_unit_test_setup(files_are_interleaved_by_time, before),
                                        cmocka_unit_test_setup(other_folders, before),
                                        cmocka_unit_test_setup(damage, before)};

@@ -67,31 +67,63 @@ void drm_start(struct drm_stream *s, struct input *input)
 {
     memset(s, 0, offsetof(struct drm_stream, buffer));
     s->input = input;
+    s->entry = DRM_ENTRY;
+}
+
+/* Entries of 8 bytes, n bytes at `narrow`, to ones of 12 at `wide`, from the last to the first: both may lie
+ * in one buffer. What is no whole entry stays what it is. Returns the bytes at wide. */
+static size_t widen(unsigned char *wide, const unsigned char *narrow, size_t n)
+{
+    const size_t entries = n / DRM_NARROW, rest = n % DRM_NARROW;
+
+    memmove(wide + entries * DRM_ENTRY, narrow + entries * DRM_NARROW, rest);
+    for (size_t i = entries; i-- > 0;) {
+        memmove(wide + i * DRM_ENTRY, narrow + i * DRM_NARROW, DRM_NARROW);
+        memset(wide + i * DRM_ENTRY + DRM_NARROW, 0, DRM_ENTRY - DRM_NARROW);
+    }
+    return entries * DRM_ENTRY + rest;
 }
 
 /* Reads behind what is left, if there is room. Returns false when nothing came. */
 static bool refill(struct drm_stream *s)
 {
+    size_t room;
     int64_t got;
 
     if (s->ended || s->end - s->at == DRM_BUFFER)
         return false;
     memmove(s->buffer, s->buffer + s->at, s->end - s->at);
-    s->offset += s->at;
+    s->offset += s->at / DRM_ENTRY * s->entry;
     s->end -= s->at;
     s->at = 0;
-    got = input_read(s->input, s->buffer + s->end, DRM_BUFFER - s->end, &s->failed);
-    s->end += got > 0 ? (size_t)got : 0;
-    s->ended = got <= 0;
+    room = s->entry == DRM_ENTRY ? DRM_BUFFER - s->end : (DRM_BUFFER - s->end) / DRM_ENTRY * DRM_NARROW;
+    got = room ? input_read(s->input, s->buffer + s->end, room, &s->failed) : 0;
+    if (got > 0)
+        s->end +=
+            s->entry == DRM_ENTRY ? (size_t)got : widen(s->buffer + s->end, s->buffer + s->end, (size_t)got);
+    s->ended = got <= 0 || (s->entry != DRM_ENTRY && s->end % DRM_ENTRY);
     return got > 0;
+}
+
+/* Where the entry at s->at lies in the input. */
+static uint64_t place(const struct drm_stream *s)
+{
+    return s->offset + s->at / DRM_ENTRY * s->entry;
 }
 
 /* ---- the header ---- */
 
 bool drm_is(const unsigned char *head, size_t n)
 {
-    return n >= DRM_ENTRY && type_of(head) == DRM_HEADER && !size_of(head) && value_of(head) >= 1 &&
-           value_of(head) < 256;
+    return drm_is_narrow(head, n) || (n >= DRM_ENTRY && type_of(head) == DRM_HEADER && !size_of(head) &&
+                                      value_of(head) >= 1 && value_of(head) < 256);
+}
+
+/* A 64-bit header's version has zeros where a 32-bit trace's second entry begins with its type. */
+bool drm_is_narrow(const unsigned char *head, size_t n)
+{
+    return n >= 2 * DRM_NARROW && type_of(head) == DRM_HEADER && !size_of(head) && get32(head + 4) >= 1 &&
+           get32(head + 4) < 256 && type_of(head + DRM_NARROW) && type_of(head + DRM_NARROW) < DRM_TYPES;
 }
 
 /* Takes a marker of the header. */
@@ -107,7 +139,15 @@ int drm_look(struct drm_stream *s, struct drm_header *header, struct mmu_error *
 {
     const char *name = input_name(s->input);
     const unsigned char *p = s->buffer;
+    int64_t got;
 
+    got = input_read(s->input, s->buffer, 2 * DRM_NARROW, &s->failed);
+    s->end = got > 0 ? (size_t)got : 0;
+    s->ended = got <= 0;
+    if (drm_is_narrow(s->buffer, s->end)) {
+        s->entry = DRM_NARROW;
+        s->end = widen(s->buffer, s->buffer, s->end);
+    }
     while (refill(s))
         ;
     if (s->end < DRM_ENTRY && s->failed.code) {
@@ -208,7 +248,7 @@ static void take_marker(struct mmu_trace_reader *r, struct drm_stream *s, uint64
         return;
     switch (marker) {
     case DRM_CPU_ID: /* the node stands above; all ones: it is not known */
-        if (value != UINT64_MAX)
+        if ((uint32_t)value != UINT32_MAX)
             tell(r, s, at, MMU_MARK_CPU, value & 0xfff);
         break;
     case DRM_VERSION:
@@ -315,7 +355,7 @@ static size_t take_rest(struct drm_stream *s, struct mmu_access *to, size_t max)
 static int refuse(struct mmu_trace_reader *r, const struct drm_stream *s, const char *found, uint64_t number,
                   const char *expected)
 {
-    return err_offset(&r->failure, MMU_ERR_FORMAT, input_name(s->input), s->offset + s->at,
+    return err_offset(&r->failure, MMU_ERR_FORMAT, input_name(s->input), place(s),
                       "%s %" PRIu64 ", expected %s", found, number, expected);
 }
 
@@ -454,16 +494,16 @@ static bool has_entry(struct mmu_trace_reader *r, struct drm_stream *s)
     while ((left = s->end - s->at) < DRM_ENTRY && refill(s))
         ;
     if (s->footer && left && !r->failure.code)
-        err_offset(&r->failure, MMU_ERR_FORMAT, input_name(s->input), s->offset + s->at,
+        err_offset(&r->failure, MMU_ERR_FORMAT, input_name(s->input), place(s),
                    "something follows the footer entry, expected the end");
     if (s->footer || left >= DRM_ENTRY)
         return !s->footer;
     r->failure = s->failed;
     if (!s->failed.code && left)
-        err_offset(&r->failure, MMU_ERR_TRUNCATED, input_name(s->input), s->offset + s->at,
-                   "the trace ends %zu bytes into an entry of %d", left, DRM_ENTRY);
+        err_offset(&r->failure, MMU_ERR_TRUNCATED, input_name(s->input), place(s),
+                   "the trace ends %zu bytes into an entry of %u", left, s->entry);
     else if (!s->failed.code)
-        err_offset(&r->failure, MMU_ERR_TRUNCATED, input_name(s->input), s->offset + s->at,
+        err_offset(&r->failure, MMU_ERR_TRUNCATED, input_name(s->input), place(s),
                    "the trace ends without a footer entry");
     return false;
 }

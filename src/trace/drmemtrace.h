@@ -9,7 +9,8 @@
  *            2  2  size: bytes of the reference or instruction, or a marker's kind
  *            4  8  value: address, thread or process id, a marker's value
  *
- * Little-endian, packed to 12 bytes. The first entry is HEADER with the version, 1 to 6, the last one FOOTER.
+ * Little-endian, packed to 12 bytes; a 32-bit DynamoRIO writes values of 4 bytes, entries of 8, which are told by
+ * where the second one begins. The first entry is HEADER with the version, 1 to 6, the last one FOOTER.
  *
  *   types       0 read    1 write    10-16 instruction, jumps, calls, return    31 sysenter    48 49 conditional jump
  *              17 bundle: as many instructions as size says behind the one before; their lengths are the value's bytes
@@ -39,7 +40,7 @@
 #include "input.h"
 #include "reader.h"
 
-enum { DRM_ENTRY = 12, DRM_VERSIONS = 6, DRM_TYPES = 50 };
+enum { DRM_ENTRY = 12, DRM_NARROW = 8, DRM_VERSIONS = 6, DRM_TYPES = 50 };
 
 enum drm_type {
     DRM_READ = 0,
@@ -93,6 +94,7 @@ enum { DRM_BUFFER = 4096 * DRM_ENTRY };
  */
 struct drm_stream {
     struct input *input;
+    unsigned entry;  /* bytes in the input: DRM_ENTRY, or DRM_NARROW, which are widened as they are read */
     size_t at, end;  /* at <= end <= DRM_BUFFER */
     uint64_t offset; /* of buffer[0] in the input */
     bool ended;
@@ -130,8 +132,9 @@ void drm_start(struct drm_stream *s, struct input *input);
  * negative status with *err filled: no drmemtrace, or a version that is not known. */
 int drm_look(struct drm_stream *s, struct drm_header *header, struct mmu_error *err);
 
-/* Does a file of these first bytes begin with a header? */
+/* Does a file of these first bytes begin with a header? With one of a 32-bit DynamoRIO? */
 bool drm_is(const unsigned char *head, size_t n);
+bool drm_is_narrow(const unsigned char *head, size_t n);
 
 enum drm_stop { DRM_ROOM, DRM_TIME, DRM_END };
 

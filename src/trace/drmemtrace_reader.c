@@ -329,8 +329,10 @@ static unsigned drm_sniff(const unsigned char *head, size_t n, const char *name)
     /* A second entry that belongs behind a header. */
     if (!drm_is(head, n))
         return SNIFF_NO;
-    return n < 2 * DRM_ENTRY || (head[DRM_ENTRY] < DRM_TYPES && !head[DRM_ENTRY + 1]) ? SNIFF_CERTAIN
-                                                                                      : SNIFF_LIKELY;
+    return n < 2 * DRM_ENTRY || drm_is_narrow(head, n) ||
+                   (head[DRM_ENTRY] < DRM_TYPES && !head[DRM_ENTRY + 1])
+               ? SNIFF_CERTAIN
+               : SNIFF_LIKELY;
 }
 
 const struct reader_ops drmemtrace_reader_ops = {.sniff = drm_sniff,

@@ -38,6 +38,7 @@ struct input {
     bool archive_end;
     const unsigned char *block; /* of decompressed bytes, libarchive's; block_left are left of it */
     size_t block_left;
+    uint64_t unpacked;            /* bytes that came out of libarchive */
     bool joined;                  /* an archive's files are one stream */
     bool several;                 /* stopped before a second file, which can still be joined */
     struct mmu_error failed;      /* what libarchive said, kept until what came before it is delivered */
@@ -105,7 +106,7 @@ static int archive_failed(struct input *in)
     if (!text)
         text = "cannot be decompressed";
     truncated = strstr(text, "runcated") != NULL; /* "Truncated zstd input", "truncated gzip input" */
-    return err_offset(&in->failed, truncated ? MMU_ERR_TRUNCATED : MMU_ERR_FORMAT, in->name, in->offset,
+    return err_offset(&in->failed, truncated ? MMU_ERR_TRUNCATED : MMU_ERR_FORMAT, in->name, in->unpacked,
                       "after decompression: %s", text);
 }
 
@@ -170,6 +171,7 @@ static size_t archive_bytes(struct input *in, unsigned char *to, size_t n)
         memcpy(to + got, in->block, now);
         in->block += now;
         in->block_left -= now;
+        in->unpacked += now;
         got += now;
     }
     return got;
@@ -424,6 +426,7 @@ int input_rewind(struct input *in, struct mmu_error *err)
     in->archive = NULL;
     in->archive_end = false;
     in->block_left = 0;
+    in->unpacked = 0;
     in->head_pos = in->head_filled = 0;
     memset(&in->failed, 0, sizeof in->failed);
     return archive_start(in, err);

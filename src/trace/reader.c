@@ -24,6 +24,11 @@ static const struct reader_ops *const formats[MMU_TRACE_FORMATS] = {
     [MMU_TRACE_COLUMNS] = &columns_reader_ops,
 };
 
+/* The words of all formats, the first one auto. */
+#define MMU_X(name, word, what) " " word
+static const char FORMATS[] = MMU_TRACE_FORMAT_LIST(MMU_X);
+#undef MMU_X
+
 /* The format that is surest of an input's first bytes. AUTO: none. */
 static enum mmu_trace_format find_format(const unsigned char *head, size_t n, const char *name)
 {
@@ -56,10 +61,9 @@ static int choose(struct mmu_trace_reader *r, enum mmu_trace_format format, stru
     if (format == MMU_TRACE_AUTO)
         format = find_format(head, n, r->name);
     if (format == MMU_TRACE_AUTO)
-        return err_offset(
-            err, MMU_ERR_FORMAT, r->name, 0,
-            "unknown format (begins with %02x %02x), expected Lackey text or mmusim's binary form", head[0],
-            n > 1 ? head[1] : 0);
+        return err_offset(err, MMU_ERR_FORMAT, r->name, 0,
+                          "unknown format (begins with %02x %02x), expected one of%s, found by content",
+                          head[0], n > 1 ? head[1] : 0, FORMATS + strlen(" auto"));
     r->info.format = format;
     r->ops = formats[format];
     return MMU_OK;
