@@ -164,7 +164,8 @@ void buddy_each_free(const struct mmu_os *os,
         for (unsigned i = 0; i < CHUNK_PAGES; i += 1u << page_order(&c->page[i])) {
             const struct page *page = &c->page[i];
             if (page_use(page) == MMU_PAGE_FREE || page_use(page) == MMU_PAGE_PCP)
-                each(ctx, c->first + i, page_order(page), page_type(page), page_use(page) == MMU_PAGE_PCP);
+                each(ctx, chunk_first(c) + i, page_order(page), page_type(page),
+                     page_use(page) == MMU_PAGE_PCP);
         }
     }
 }

@@ -95,15 +95,16 @@ static void count_chunk(const struct mmu_os *os, const struct page_chunk *c, uin
         census->free_blocks += use == MMU_PAGE_FREE;
         census->pcp_blocks += use == MMU_PAGE_PCP;
         if (use > MMU_PAGE_PCP)
-            census->allocated[plan_zone_of(os->plan, c->first + i)] += BIT(order);
+            census->allocated[plan_zone_of(os->plan, chunk_first(c) + i)] += BIT(order);
         if (use == MMU_PAGE_FREE && order < CHUNK_ORDER) {
             const struct page *other = page_at(os->pages, buddy);
             unsigned a = migrate_type_of(os, id), b = migrate_type_of(os, buddy);
             bool forbidden = order >= os->buddy->pageblock_order && a != b &&
                              (a == MMU_MIGRATE_HIGHATOMIC || b == MMU_MIGRATE_HIGHATOMIC);
-            bool both =
-                page_is_head(other) && page_use(other) == MMU_PAGE_FREE && page_order(other) == order &&
-                plan_zone_of(os->plan, page_pfn(os->pages, buddy)) == plan_zone_of(os->plan, c->first + i);
+            bool both = page_is_head(other) && page_use(other) == MMU_PAGE_FREE &&
+                        page_order(other) == order &&
+                        plan_zone_of(os->plan, page_pfn(os->pages, buddy)) ==
+                            plan_zone_of(os->plan, chunk_first(c) + i);
             REQUIRE(!both || forbidden);
         }
         i += 1u << order;

@@ -111,7 +111,7 @@ static void fill_mixed(const struct mmu_os *os, struct page_chunk *c)
 {
     const struct mmu_os_memory *range = NULL;
     for (unsigned i = 0; i < CHUNK_PAGES; i++) {
-        mmu_pfn pfn = c->first + i;
+        mmu_pfn pfn = chunk_first(c) + i;
         if (!range || pfn >= range->end)
             range = memmap_find(&os->plan->memmap, pfn);
         if (range && range->kind == MMU_MEMORY_FREE)
@@ -140,7 +140,7 @@ static uint32_t make_chunk(struct mmu_os *os, mmu_pfn first)
     if (place.wild)
         type = wild_type(os, place.kind);
     p->chunk[slot] =
-        (struct page_chunk){page, first, zone_of_chunk(os, first), {(uint8_t)type, (uint8_t)type}};
+        (struct page_chunk){page, (uint32_t)chunk, zone_of_chunk(os, first), {(uint8_t)type, (uint8_t)type}};
     p->leaf[chunk / PAGES_LEAF][chunk % PAGES_LEAF] = slot;
     p->host_bytes += CHUNK_PAGES * sizeof *page;
     if (place.wild)
@@ -227,7 +227,7 @@ void pages_check(const struct mmu_os *os)
     const struct pages *p = os->pages;
     for (uint32_t slot = 1; slot < p->chunks; slot++) {
         const struct page_chunk *c = &p->chunk[slot];
-        REQUIRE(c->first % CHUNK_PAGES == 0 && page_id(p, c->first) == slot << CHUNK_ORDER);
+        REQUIRE(page_id(p, chunk_first(c)) == slot << CHUNK_ORDER);
         check_chunk(c);
     }
     uint32_t found = 1;

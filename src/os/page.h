@@ -103,12 +103,14 @@ static inline void page_set_index(struct page *p, uint64_t index)
 /* A chunk whose descriptors exist. */
 struct page_chunk {
     struct page *page; /* 1024 */
-    mmu_pfn first;
-    uint8_t zone;    /* enum mmu_os_zone of all of its frames, or MMU_ZONES: they differ */
-    uint8_t type[2]; /* migrate type of its pageblocks; with pageblocks of 1024 pages [0] only */
+    uint32_t number;   /* of the chunk: first frame / 1024 */
+    uint8_t zone;      /* enum mmu_os_zone of all of its frames, or MMU_ZONES: they differ */
+    uint8_t type[2];   /* migrate type of its pageblocks; with pageblocks of 1024 pages [0] only */
 };
 
-/* Invariants: leaf[] finds chunk c at slot n != 0 exactly if chunk[n].first is c's first frame. */
+_Static_assert(sizeof(struct page_chunk) == 16, "a shift finds it");
+
+/* Invariants: leaf[] finds chunk c at slot n != 0 exactly if chunk[n].number is c. */
 struct pages {
     struct page_chunk *chunk; /* [0] is not used */
     uint32_t chunks, room;
@@ -123,6 +125,10 @@ int pages_init(struct mmu_os *os); /* MMU_OK or MMU_ERR_NOMEM */
 void pages_destroy(struct mmu_os *os);
 void pages_check(const struct mmu_os *os);
 
+static inline mmu_pfn chunk_first(const struct page_chunk *c)
+{
+    return (mmu_pfn)c->number << CHUNK_ORDER;
+}
 /* Descriptor number -> descriptor, frame. */
 static inline struct page *page_at(const struct pages *p, uint32_t id)
 {
@@ -130,7 +136,7 @@ static inline struct page *page_at(const struct pages *p, uint32_t id)
 }
 static inline mmu_pfn page_pfn(const struct pages *p, uint32_t id)
 {
-    return p->chunk[id >> CHUNK_ORDER].first + (id & (CHUNK_PAGES - 1));
+    return (mmu_pfn)p->chunk[id >> CHUNK_ORDER].number << CHUNK_ORDER | (id & (CHUNK_PAGES - 1));
 }
 /* Frame -> descriptor number; 0: has none yet. Any frame. */
 static inline uint32_t page_id(const struct pages *p, mmu_pfn pfn)

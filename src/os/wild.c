@@ -162,7 +162,7 @@ void wild_made(struct mmu_os *os, struct wild_place place, uint32_t slot)
         return;
     }
     const struct aged_pattern *p = os->buddy->pattern;
-    unsigned xor = age_xor(p, c->first);
+    unsigned xor = age_xor(p, chunk_first(c));
     for (uint32_t i = 0; i < p->blocks; i++) {
         const struct aged_block *b = &p->block[i];
         unsigned at = age_at(b, xor);
