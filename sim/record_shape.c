@@ -87,17 +87,20 @@ static size_t tell(const struct lesson *l, struct mmu_trace_writer *writer, uint
 /* One allocation. */
 static struct shape *make(const struct lesson *l, const uint64_t *words, size_t n)
 {
-    struct shape *s = calloc(1, sizeof *s + l->bonds * sizeof *s->bond + n * sizeof *s->tag + n);
+    size_t tags = n < SHAPE_AT_ONCE ? SHAPE_AT_ONCE : n;
+    struct shape *s = calloc(1, sizeof *s + l->bonds * sizeof *s->bond + tags * sizeof *s->tag + n);
     if (!s)
         return NULL;
     s->n_words = (uint16_t)n;
     s->n_bonds = (uint16_t)l->bonds;
-    s->bond = (struct shape_bond *)(s->tag + n);
+    s->bond = (struct shape_bond *)(s->tag + tags);
     s->bound = (uint8_t *)(s->bond + l->bonds);
     if (l->bonds)
         memcpy(s->bond, l->bond, l->bonds * sizeof *s->bond);
     for (size_t i = 0; i < n; i++)
         s->tag[i] = (uint16_t)(words[i] >> SHAPE_TAG_SHIFT);
+    for (size_t i = 0; i < n && i < SHAPE_AT_ONCE; i++)
+        s->mask[i] = UINT16_MAX;
     for (size_t i = 0; i < l->bonds; i++)
         s->bound[l->bond[i].word] = 1;
     return s;

@@ -299,13 +299,14 @@ static size_t take_known(struct record_words *w, struct thread *t, const uint64_
         if (data + 1 == n || (s = learn(w, t, number, words + 1, data)) == w->hopeless)
             return 0;
     }
-    if ((size_t)s->n_words + 1 >= n || RECORD_TYPE(words[s->n_words + 1]) == RECORD_DATA)
+    if ((size_t)s->n_words + 1 >= n || n <= SHAPE_AT_ONCE ||
+        RECORD_TYPE(words[s->n_words + 1]) == RECORD_DATA)
         return 0;
     if (t->code) { /* the end of a block that was taken word by word */
         fetch(w, t, t->insns);
         t->code = NULL;
     }
-    if (w->n || w->fast + s->n_words + 1 > FAST_BUFFER ||
+    if (w->n || w->fast + s->n_words + 1 + SHAPE_AT_ONCE > FAST_BUFFER ||
         !record_sink_is_open(w->sink, w->fast_references + s->references))
         flush(w);
     size_t used = shape_match(s, words + 1, w->fast_buffer + w->fast);

@@ -279,18 +279,15 @@ static bool binary_takes_code(const struct mmu_trace_writer *w)
     return !b->runs.collapse;
 }
 
-static int binary_code(struct mmu_trace_writer *w, struct code *c, const uint64_t *data,
+static int binary_code(struct mmu_trace_writer *w, const uint64_t *words, size_t n, size_t *taken,
                        struct mmu_error *err)
 {
     struct binary_writer *b = w->state;
+    uint32_t before = b->encoder.references;
 
-    if (UNLIKELY(!block_encode_code(&b->encoder, c, data))) {
-        int code = flush_block(w, err);
-        if (code)
-            return code;
-        block_encode_code(&b->encoder, c, data);
-    }
-    return MMU_OK;
+    *taken = block_encode_code(&b->encoder, w->code, w->codes, words, n);
+    w->info.count += b->encoder.references - before;
+    return *taken < n && b->encoder.tokens > MMT_BLOCK_TOKENS - MMU_CODE_MOST ? flush_block(w, err) : MMU_OK;
 }
 
 /* The mark stands in the block of the reference behind it, so that whoever seeks that one finds it. */

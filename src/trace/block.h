@@ -45,6 +45,9 @@ int64_t block_decode(struct block_decoder *d, struct mmu_access *to, size_t max)
 /* At the end of the block: is every stream used up? */
 bool block_decode_clean(const struct block_decoder *d);
 
+/* Items that block_encode_code() lists before it encodes them. */
+enum { BLOCK_ITEMS = 512 };
+
 /* A block being encoded. */
 struct block_encoder {
     uint8_t *streams[MMT_STREAMS]; /* room for MMT_BLOCK_TOKENS tokens each */
@@ -52,12 +55,13 @@ struct block_encoder {
     uint32_t tokens, references;
     uint8_t attribute; /* of all tokens; their stream is written only when they differ */
     bool varies;
-    uint64_t next;            /* fetch */
-    uint64_t slot[MMT_SLOTS]; /* data */
-    uint64_t used[MMT_SLOTS]; /* when the slot was used last, for choosing the one to give up */
+    uint64_t next;                /* fetch */
+    uint64_t slot[MMT_SLOTS + 1]; /* data; and one that is always 0 */
+    uint64_t used[MMT_SLOTS + 1]; /* when the slot was used last, for choosing the one to give up */
     uint64_t clock;
-    uint64_t highest; /* address that block_encode_code() was given */
-    bool has_load;    /* a load that may become an M token */
+    uint64_t highest;            /* address that block_encode_code() was given */
+    uint8_t fetch_slot, nowhere; /* its own */
+    bool has_load;               /* a load that may become an M token */
     struct mmu_access load;
 };
 
@@ -70,9 +74,10 @@ bool block_encode(struct block_encoder *e, const struct mmu_access *a);
 void block_encode_settle(struct block_encoder *e);
 /* The code byte of a reference's token, without a delta's length; 0: its size needs more. */
 uint8_t block_token(const struct mmu_access *a);
-/* Appends an execution of code, data[] being the addresses of its loads and stores. False: no room, nothing
- * is taken. */
-bool block_encode_code(struct block_encoder *e, struct code *code, const uint64_t *data);
+/* Appends executions of code, as mmu_trace_write_code() is given them, while there is room and they are
+ * right. Returns how many words it took. */
+size_t block_encode_code(struct block_encoder *e, struct code *const *codes, uint32_t n_codes,
+                         const uint64_t *words, size_t n);
 /* Is there room for one more reference for certain? */
 static inline bool block_encode_room(const struct block_encoder *e)
 {

@@ -194,64 +194,107 @@ uint8_t block_token(const struct mmu_access *a)
     return index ? (uint8_t)(token | index << 2) : 0;
 }
 
-/* Code is copied in pieces of this size. */
-enum { PIECE = CODE_SLACK };
+/*
+ * Executions of code, in two steps over some hundred of them: tokens are copied and what must be encoded is
+ * listed; then the list is encoded, by a loop whose way does not depend on the code.
+ *
+ * A fetch's delta looks like data: its slot is one more, which is always 0. A data token has nothing to add
+ * to its code; what is added goes nowhere.
+ */
+enum { PIECE = CODE_SLACK, FETCH_SLOT = MMT_SLOTS, AT_ONCE = 4 };
+
+struct block_item {
+    uint64_t value; /* address, or a fetch's delta */
+    uint8_t *slot;  /* where it was encoded last; FETCH_SLOT: a fetch */
+    uint8_t *code;  /* of a fetch */
+};
 
 /* Bytes that hold x, 0 to 8. */
-static unsigned bytes_of(uint64_t x)
+static inline unsigned bytes_of(uint64_t x)
 {
     return UNLIKELY(x >> 56) ? 8 : (70u - (unsigned)__builtin_clzll(x << 1 | 1)) / 8;
 }
 
-/* Each address goes to the slot that it had the last time, if that is still near. */
-static void encode_data(struct block_encoder *e, uint8_t *slot, uint32_t n, const uint64_t *data)
+/* By bytes that are needed: bytes that are written, and how the token says so; for data, and for a fetch. */
+static const uint8_t written[2][9] = {{0, 1, 2, 3, 4, 5, 6, 8, 8}, {0, 1, 3, 3, 8, 8, 8, 8, 8}};
+static const uint8_t spelled[2][9] = {{0, 1, 2, 3, 4, 5, 6, 7, 7}, {0, 1, 2, 2, 3, 3, 3, 3, 3}};
+
+static void encode_items(struct block_encoder *e, const struct block_item *item, size_t n)
 {
     uint8_t *place = e->streams[MMT_PLACE] + e->lengths[MMT_PLACE];
     uint8_t *payload = e->streams[MMT_PAYLOAD] + e->lengths[MMT_PAYLOAD], *begin = payload;
     uint64_t highest = e->highest;
 
     e->clock++;
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t va = data[i], delta = zigzag(va - e->slot[slot[i]]);
-        if (UNLIKELY(delta >= NEAR / 8)) {
-            slot[i] = (uint8_t)choose_slot(e, va);
-            delta = zigzag(va - e->slot[slot[i]]);
+    for (size_t i = 0; i < n; i++) {
+        unsigned s = *item[i].slot, is_fetch = s == FETCH_SLOT;
+        uint64_t value = item[i].value, delta = zigzag(value - e->slot[s]);
+        if (UNLIKELY(delta >= 2 * NEAR && !is_fetch)) {
+            s = choose_slot(e, value);
+            *item[i].slot = (uint8_t)s;
+            delta = zigzag(value - e->slot[s]);
         }
-        unsigned bytes = bytes_of(delta), long_one = bytes >= 7;
+        unsigned bytes = bytes_of(delta), word = spelled[is_fetch][bytes];
         memcpy(payload, &delta, sizeof delta);
-        payload += long_one ? 8 : bytes;
-        place[i] = (uint8_t)((long_one ? 7 : bytes) | (unsigned)slot[i] << 3);
-        e->slot[slot[i]] = va;
-        e->used[slot[i]] = e->clock;
-        highest = va > highest ? va : highest;
+        payload += written[is_fetch][bytes];
+        *place = (uint8_t)(word | s << 3);
+        place += !is_fetch;
+        *item[i].code |= (uint8_t)(word << 6);
+        uint64_t address = is_fetch ? 0 : value;
+        highest = address > highest ? address : highest;
+        e->slot[s] = value;
+        e->slot[FETCH_SLOT] = 0;
+        e->used[s] = e->clock;
     }
     e->highest = highest;
-    e->lengths[MMT_PLACE] += n;
+    e->lengths[MMT_PLACE] = (uint32_t)(place - e->streams[MMT_PLACE]);
     e->lengths[MMT_PAYLOAD] += (uint32_t)(payload - begin);
 }
 
-bool block_encode_code(struct block_encoder *e, struct code *c, const uint64_t *data)
+/* Copies the tokens of an execution and lists what it encodes. Returns how many items. slack: AT_ONCE words
+ * of data[] can be read. */
+static size_t list_items(struct block_encoder *e, struct code *c, const uint64_t *data, bool slack,
+                         struct block_item *item)
 {
-    uint8_t *code;
-    uint64_t delta;
+    uint8_t *code = e->streams[MMT_CODE] + e->tokens;
+    size_t i = slack ? AT_ONCE : 0;
 
-    block_encode_settle(e);
-    if (UNLIKELY(e->tokens + c->n_tokens > MMT_BLOCK_TOKENS))
-        return false;
-    code = e->streams[MMT_CODE] + e->lengths[MMT_CODE];
-    delta = zigzag(c->start - e->next);
-    for (uint32_t i = 0; i < c->n_tokens; i += PIECE)
-        memcpy(code + i, c->text + c->n_data + i, PIECE);
-    if (delta) {
-        unsigned length = shortest(delta, mmt_fetch_lengths);
-        *code |= (uint8_t)(length << 6);
-        put(e, MMT_PAYLOAD, &delta, mmt_fetch_lengths[length]);
-    }
-    put_attributes(e, 0, c->n_tokens);
+    for (uint32_t k = 0; k < c->n_tokens; k += PIECE)
+        memcpy(code + k, c->text + c->n_data + k, PIECE);
+    item[0] = (struct block_item){c->start - e->next, &e->fetch_slot, code};
+    if (slack)
+        for (size_t k = 0; k < AT_ONCE; k++)
+            item[1 + k] = (struct block_item){data[k], c->text + k, &e->nowhere};
+    for (; i < c->n_data; i++)
+        item[1 + i] = (struct block_item){data[i], c->text + i, &e->nowhere};
     e->next = c->end;
-    e->lengths[MMT_CODE] += c->n_tokens;
+    put_attributes(e, 0, c->n_tokens);
     e->tokens += c->n_tokens;
     e->references += c->n_references;
-    encode_data(e, c->text, c->n_data, data);
-    return true;
+    c->runs++;
+    return 1u + c->n_data;
+}
+
+size_t block_encode_code(struct block_encoder *e, struct code *const *codes, uint32_t n_codes,
+                         const uint64_t *words, size_t n)
+{
+    struct block_item item[BLOCK_ITEMS + MMU_CODE_MOST + AT_ONCE];
+    size_t at = 0, items = 0;
+
+    block_encode_settle(e);
+    e->fetch_slot = FETCH_SLOT;
+    while (at < n && words[at] < n_codes) {
+        struct code *c = codes[words[at]];
+        if (n - at <= c->n_data || UNLIKELY(e->tokens + c->n_tokens > MMT_BLOCK_TOKENS))
+            break;
+        items += list_items(e, c, words + at + 1, n - at > AT_ONCE, item + items);
+        at += 1u + c->n_data;
+        if (items >= BLOCK_ITEMS) {
+            encode_items(e, item, items);
+            items = 0;
+        }
+    }
+    encode_items(e, item, items);
+    e->lengths[MMT_CODE] = e->tokens;
+    return at;
 }

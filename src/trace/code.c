@@ -122,36 +122,38 @@ static int expand(struct mmu_trace_writer *w, const struct code *c, const uint64
     return mmu_trace_write(w, a, c->n_references, err);
 }
 
-static int bad_words(struct mmu_trace_writer *w, const char *what, struct mmu_error *err)
+static size_t bad_words(struct mmu_trace_writer *w, const char *what, struct mmu_error *err)
 {
-    int code = err_at(&w->failure, MMU_ERR_INVALID, output_name(w->output), 0, 0,
-                      "code at reference %" PRIu64 " cannot be written: %s", w->info.count, what);
+    err_at(&w->failure, MMU_ERR_INVALID, output_name(w->output), 0, 0,
+           "code at reference %" PRIu64 " cannot be written: %s", w->info.count, what);
 
     if (err)
         *err = w->failure;
-    return code;
+    return 0;
+}
+
+/* One execution. Returns how many words it took; 0: they are wrong, or cannot be written. */
+static size_t write_one(struct mmu_trace_writer *w, const uint64_t *words, size_t n, struct mmu_error *err)
+{
+    const struct code *c = words[0] < w->codes ? w->code[words[0]] : NULL;
+
+    if (!c)
+        return bad_words(w, "no such code was told", err);
+    if (n <= c->n_data)
+        return bad_words(w, "addresses are missing", err);
+    return expand(w, c, words + 1, err) ? 0 : 1u + c->n_data;
 }
 
 int mmu_trace_write_code(struct mmu_trace_writer *w, const uint64_t *words, size_t n, struct mmu_error *err)
 {
     bool fast = w->unsummed && w->ops->takes_code && w->ops->takes_code(w);
-    int code = w->failure.code;
 
-    for (size_t i = 0; i < n && !code;) {
-        struct code *c = words[i] < w->codes ? w->code[words[i]] : NULL;
-        if (!c)
-            return bad_words(w, "no such code was told", err);
-        if (n - ++i < c->n_data)
-            return bad_words(w, "addresses are missing", err);
-        if (!fast) {
-            code = expand(w, c, words + i, err);
-        } else if (!(code = w->ops->code(w, c, words + i, &w->failure))) {
-            w->info.count += c->n_references;
-            c->runs++;
-        }
-        i += c->n_data;
+    for (size_t at = 0, taken = 0; at < n && !w->failure.code; at += taken) {
+        int code = fast ? w->ops->code(w, words + at, n - at, &taken, &w->failure) : MMU_OK;
+        if (!code && (!fast || !taken))
+            taken = write_one(w, words + at, n - at, err);
     }
-    if (code && err)
+    if (w->failure.code && err)
         *err = w->failure;
-    return code;
+    return w->failure.code;
 }

@@ -15,9 +15,11 @@ enum { WRITER_LEVEL = 9, WRITER_LEVEL_MOST = 19, WRITER_MAPS_MAX = 16 << 20 };
 struct writer_ops {
     int (*create)(struct mmu_trace_writer *w, struct mmu_error *err);
     int (*write)(struct mmu_trace_writer *w, const struct mmu_access *from, size_t n, struct mmu_error *err);
-    /* An execution of code, data[] as mmu_trace_write_code() is given it. NULL, or a `false`: expand it. */
+    /* Executions of code as mmu_trace_write_code() is given them: *taken words of n, all that are right if it
+     * took none; counted. Only if takes_code() says so. */
     bool (*takes_code)(const struct mmu_trace_writer *w);
-    int (*code)(struct mmu_trace_writer *w, struct code *code, const uint64_t *data, struct mmu_error *err);
+    int (*code)(struct mmu_trace_writer *w, const uint64_t *words, size_t n, size_t *taken,
+                struct mmu_error *err);
     /* A mark behind what was written; it is valid, its `at` is right, its value 0 if an EVENT. */
     int (*mark)(struct mmu_trace_writer *w, const struct mmu_trace_mark *mark, struct mmu_error *err);
     /* A process's maps, instead of what was kept of it before: whole lines, n bytes. */
@@ -32,8 +34,8 @@ struct writer_ops {
 struct mmu_trace_writer {
     const struct writer_ops *ops;
     struct output *output;
-    void *state; /* the format's own */
-    int level;   /* of compression */
+    void *state;                                                                      /* the format's own */
+    int level;                                                                        /* of compression */
     size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to); /* NULL: no page runs */
     struct mmu_error failure;
     struct mmu_trace_info info;
