@@ -111,10 +111,10 @@ static void say(void (*each)(void *ctx, const char *name, uint64_t value), void 
         each(ctx, c[i].name, c[i].value);
 }
 
-void mmu_os_constants(const struct mmu_os *os, void (*each)(void *ctx, const char *name, uint64_t value),
-                      void *ctx)
+/* What every architecture has. */
+static void say_common(const struct plan *p, void (*each)(void *ctx, const char *name, uint64_t value),
+                       void *ctx)
 {
-    const struct plan *p = os->plan;
     const struct layout *l = &p->layout;
     const bool two = l->levels == 2;
     const uint64_t pgd_shift = two ? 22 : 12 + 9 * (l->levels - 1);
@@ -148,6 +148,14 @@ void mmu_os_constants(const struct mmu_os *os, void (*each)(void *ctx, const cha
         {"pageblock_order", log2_floor(p->zones.pageblock_pages)},
         {"sizeof(struct page)", l->struct_page_bytes},
     };
+    say(each, ctx, common, COUNT_OF(common));
+}
+
+void mmu_os_constants(const struct mmu_os *os, void (*each)(void *ctx, const char *name, uint64_t value),
+                      void *ctx)
+{
+    const struct plan *p = os->plan;
+    const struct layout *l = &p->layout;
     const struct constant areas[] = {
         {"CPU_ENTRY_AREA_BASE", l->cpu_entry_area},
         {"CPU_ENTRY_AREA_TOTAL_SIZE", l->cpu_entry_area_end - l->cpu_entry_area},
@@ -171,7 +179,7 @@ void mmu_os_constants(const struct mmu_os *os, void (*each)(void *ctx, const cha
         {"ESPFIX_BASE_ADDR", l->espfix},       {"SECTION_SIZE_BITS", 27},
         {"PAGES_PER_SECTION", 1 << (27 - 12)}, {"MAX_PHYSMEM_BITS", l->levels == 5 ? 52 : 46},
     };
-    say(each, ctx, common, COUNT_OF(common));
+    say_common(p, each, ctx);
     if (l->cpu_entry_area)
         say(each, ctx, areas, COUNT_OF(areas));
     if (l->wide)

@@ -5,7 +5,6 @@
  * kernel's page tables, after which every core translates; then what allocates from both.
  */
 #include "os.h"
-#include "age.h"
 #include "error.h"
 #include "kmap.h"
 #include "kspace.h"
