@@ -19,7 +19,8 @@ bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size)
 
 void port_discard(struct mmu *m, mmu_pfn pfn, uint64_t pages)
 {
-    phys_discard(m->phys, pfn, pages);
+    if (pages > 1 || UNLIKELY(phys_page(m->phys, pfn)))
+        phys_discard(m->phys, pfn, pages);
 }
 
 uint64_t port_get(const struct mmu *m, enum mmu_reg reg)

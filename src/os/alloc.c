@@ -89,7 +89,7 @@ static mmu_pfn prepare(struct mmu_os *os, unsigned zone, const struct wish *w, u
 }
 
 /* get_page_from_freelist() */
-static bool from_zonelist(struct mmu_os *os, const struct wish *w, unsigned flags, mmu_pfn *pfn)
+ALWAYS_INLINE bool search(struct mmu_os *os, const struct wish *w, unsigned flags, mmu_pfn *pfn)
 {
     const struct zones *zones = &os->plan->zones;
     for (;;) {
@@ -112,6 +112,11 @@ static bool from_zonelist(struct mmu_os *os, const struct wish *w, unsigned flag
             return false;
         flags &= ~(unsigned)ALLOC_NOFRAGMENT; /* every zone is fragmented: let them be so */
     }
+}
+
+static bool from_zonelist(struct mmu_os *os, const struct wish *w, unsigned flags, mmu_pfn *pfn)
+{
+    return search(os, w, flags, pfn);
 }
 
 /* The first zone that is tried: the one asked for, or the first below it that has memory. */
@@ -256,7 +261,7 @@ static const char *complete(const struct mmu_os *os, struct wish *w)
     return NULL;
 }
 
-int alloc_pages_as(struct mmu_os *os, const char *call, uint32_t gfp, unsigned order, mmu_pfn *pfn)
+ALWAYS_INLINE int allocate(struct mmu_os *os, const char *call, uint32_t gfp, unsigned order, mmu_pfn *pfn)
 {
     struct wish w = {.call = call, .gfp = gfp, .order = order};
     const char *wrong = complete(os, &w);
@@ -266,19 +271,27 @@ int alloc_pages_as(struct mmu_os *os, const char *call, uint32_t gfp, unsigned o
     if (os->plan->layout.wide && preferred(os, &w) == MMU_ZONE_NORMAL)
         flags |= ALLOC_NOFRAGMENT; /* alloc_flags_nofragment(): DMA32 may serve before Normal is mixed up */
     os->buddy->no_host_memory = false;
-    if (UNLIKELY(!from_zonelist(os, &w, flags, pfn)) &&
-        (os->buddy->no_host_memory || !slow_path(os, &w, pfn)))
+    if (UNLIKELY(!search(os, &w, flags, pfn)) && (os->buddy->no_host_memory || !slow_path(os, &w, pfn)))
         return os->buddy->no_host_memory ? MMU_ERR_NOMEM : exhausted(os, &w);
     if (gfp & MMU___GFP_ZERO) /* free frames have no bytes, unless somebody wrote to one */
         port_discard(os->hw[os->current], *pfn, UINT64_C(1) << order);
     return MMU_OS_DONE;
 }
 
-void alloc_release(struct mmu_os *os, uint32_t id, unsigned order)
+int alloc_pages_as(struct mmu_os *os, const char *call, uint32_t gfp, unsigned order, mmu_pfn *pfn)
+{
+    return allocate(os, call, gfp, order, pfn);
+}
+
+int mmu_os_alloc_pages(struct mmu_os *os, uint32_t gfp, unsigned order, mmu_pfn *pfn)
+{
+    return allocate(os, "alloc_pages", gfp, order, pfn);
+}
+
+ALWAYS_INLINE void release(struct mmu_os *os, mmu_pfn pfn, uint32_t id, unsigned order)
 {
     struct page *page = page_at(os->pages, id);
     unsigned zone = os->pages->chunk[id >> CHUNK_ORDER].zone, type = migrate_type_of(os, id);
-    mmu_pfn pfn = page_pfn(os->pages, id);
     if (UNLIKELY(zone == MMU_ZONES))
         zone = plan_zone_of(os->plan, pfn);
     port_discard(os->hw[os->current], pfn, UINT64_C(1) << order);
@@ -290,6 +303,24 @@ void alloc_release(struct mmu_os *os, uint32_t id, unsigned order)
         pcp_give(os, zone, id, order, type);
     else
         buddy_give(os, zone, id, order, type);
+}
+
+void alloc_release(struct mmu_os *os, uint32_t id, unsigned order)
+{
+    release(os, page_pfn(os->pages, id), id, order);
+}
+
+/* The ordinary free: an allocated block in low memory, its last reference. Else all is looked at. */
+int mmu_os_free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order)
+{
+    const uint32_t mask = 0xff000000, want = (MMU_PAGE_KERNEL + 1u) << 28 | order << 24;
+    uint32_t id = page_id(os->pages, pfn);
+    const struct page *page = LIKELY(id) ? page_at(os->pages, id) : NULL;
+    if (UNLIKELY(!page || order >= MMU_OS_ORDERS || (page->word & mask) != want || page->refcount != 1 ||
+                 pfn >= os->plan->layout.max_low_pfn))
+        return alloc_free_as(os, "__free_pages", pfn, order);
+    release(os, pfn, id, order);
+    return MMU_OS_DONE;
 }
 
 void free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order)

@@ -97,25 +97,8 @@ static void free_all_but_first(struct mmu_os *os, struct page *page, uint32_t id
     }
 }
 
-/* The ordinary free: an allocated block that is not kmapped, its last reference. 0: it is not that, else its
- * id. */
-static uint32_t plain_block(const struct mmu_os *os, mmu_pfn pfn, unsigned order)
+int alloc_free_as(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned order)
 {
-    const uint32_t mask = 0xff000000, want = (MMU_PAGE_KERNEL + 1u) << 28 | order << 24;
-    uint32_t id = page_id(os->pages, pfn);
-    if (UNLIKELY(!id || order >= MMU_OS_ORDERS))
-        return 0;
-    const struct page *page = page_at(os->pages, id);
-    return (page->word & mask) == want && page->refcount == 1 && !is_kmapped(os, pfn, order) ? id : 0;
-}
-
-static int free_as(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned order)
-{
-    uint32_t id = plain_block(os, pfn, order);
-    if (LIKELY(id)) {
-        alloc_release(os, id, order);
-        return MMU_OS_DONE;
-    }
     int outcome = MMU_OS_DONE;
     struct page *page = owned(os, call, pfn, order, &outcome);
     if (!page)
@@ -133,16 +116,6 @@ static int free_as(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned or
         return bug(os, call, pfn, order, "it is kmapped still");
     alloc_release(os, page_id(os->pages, pfn), order);
     return MMU_OS_DONE;
-}
-
-int mmu_os_alloc_pages(struct mmu_os *os, uint32_t gfp, unsigned order, mmu_pfn *pfn)
-{
-    return alloc_pages_as(os, "alloc_pages", gfp, order, pfn);
-}
-
-int mmu_os_free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order)
-{
-    return free_as(os, "__free_pages", pfn, order);
 }
 
 int mmu_os_get_free_pages(struct mmu_os *os, uint32_t gfp, unsigned order, mmu_va *va)
@@ -168,7 +141,7 @@ int mmu_os_free_pages_at(struct mmu_os *os, mmu_va va, unsigned order)
     const struct layout *l = &os->plan->layout;
     mmu_pfn pfn = (va - l->page_offset) >> PAGE_SHIFT;
     if (va >= l->page_offset && pfn < l->max_low_pfn && (va & PAGE_MASK) == 0)
-        return free_as(os, "free_pages", pfn, order);
+        return alloc_free_as(os, "free_pages", pfn, order);
     int outcome = os_outcome(os, MMU_OS_BUG, "free_pages", "%#llx is no page's address in the direct map",
                              (unsigned long long)va);
     os->report.va = va;

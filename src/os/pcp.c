@@ -10,31 +10,29 @@ static unsigned list_of(unsigned order, unsigned type)
     return (order <= PCP_COSTLY_ORDER ? order : PCP_COSTLY_ORDER + 1) * PCP_TYPES + type;
 }
 
-static void push(const struct pages *p, struct pcp_list *list, uint32_t id, bool last)
+static void push_first(const struct pages *p, struct pcp_list *list, uint32_t id, struct page *page)
 {
-    struct page *page = page_at(p, id);
-    page->next = last ? 0 : list->head;
-    page->prev = last ? list->tail : 0;
-    if (page->prev)
-        page_at(p, page->prev)->next = id;
-    else
-        list->head = id;
-    if (page->next)
-        page_at(p, page->next)->prev = id;
-    else
-        list->tail = id;
+    page->next = list->head;
+    page->prev = 0;
+    *(list->head ? &page_at(p, list->head)->prev : &list->tail) = id;
+    list->head = id;
 }
 
-static struct page *pop_first(const struct pages *p, struct pcp_list *list)
+static void push_last(const struct pages *p, struct pcp_list *list, uint32_t id)
 {
-    struct page *page = page_at(p, list->head);
-    list->head = page->next;
-    if (page->next)
-        page_at(p, page->next)->prev = 0;
-    else
-        list->tail = 0;
+    struct page *page = page_at(p, id);
     page->next = 0;
-    return page;
+    page->prev = list->tail;
+    *(list->tail ? &page_at(p, list->tail)->next : &list->head) = id;
+    list->tail = id;
+}
+
+static uint32_t pop_first(const struct pages *p, struct pcp_list *list)
+{
+    uint32_t id = list->head, next = page_at(p, id)->next;
+    list->head = next;
+    *(next ? &page_at(p, next)->prev : &list->tail) = 0;
+    return id;
 }
 
 static uint32_t pop_last(const struct pages *p, struct pcp_list *list)
@@ -62,7 +60,7 @@ COLD static void refill(struct mmu_os *os, unsigned zone, struct pcp *pcp, struc
         if (!id)
             break;
         page_set_head(page_at(os->pages, id), MMU_PAGE_PCP, order, type);
-        push(os->pages, list, id, true);
+        push_last(os->pages, list, id);
         pcp->count += 1u << order;
     }
 }
@@ -78,10 +76,8 @@ uint32_t pcp_take(struct mmu_os *os, unsigned zone, unsigned order, unsigned typ
             return 0;
         os->buddy->no_host_memory = false; /* something was found before */
     }
-    uint32_t id = list->head;
-    pop_first(os->pages, list);
     pcp->count -= 1u << order;
-    return id;
+    return pop_first(os->pages, list);
 }
 
 /* free_pcppages_bulk(): gives pages back to the zone, round-robin over the lists from the wanted one on, each
@@ -124,8 +120,9 @@ void pcp_give(struct mmu_os *os, unsigned zone, uint32_t id, unsigned order, uns
     struct pcp *pcp = &os->buddy->zone[zone].pcp[os->current];
     unsigned kept_as = type < PCP_TYPES ? type : MMU_MIGRATE_MOVABLE; /* HIGHATOMIC pages serve anybody */
     unsigned at = list_of(order, kept_as);
-    page_set_head(page_at(os->pages, id), MMU_PAGE_PCP, order, type);
-    push(os->pages, &pcp->list[at], id, false);
+    struct page *page = page_at(os->pages, id);
+    page_set_head(page, MMU_PAGE_PCP, order, type);
+    push_first(os->pages, &pcp->list[at], id, page);
     pcp->count += 1u << order;
     bool free_high = pcp->free_factor && order && order <= PCP_COSTLY_ORDER;
     uint32_t high = free_high ? 0 : figures->pcp_high; /* nr_pcp_high(): reclaim is never active */
