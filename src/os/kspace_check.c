@@ -22,14 +22,16 @@ static size_t place_of(const struct check *c, mmu_pfn pfn)
     return (size_t)(t - c->tables->place);
 }
 
-/* A page that is free must not be mapped, but in the direct map, and where kunmap() leaves its entries. */
+/* A page that is free must not be mapped, but in the direct map, where kunmap() leaves its entries, and at
+ * the fixed addresses, which may be given any frame. */
 static void check_leaf(struct check *c, unsigned level, mmu_va va, uint64_t entry)
 {
     const struct layout *l = &c->os->plan->layout;
     const mmu_pfn pfn = pgtable_leaf_pa(c->form, level, entry) >> PAGE_SHIFT;
     const bool pkmap = l->pkmap_base && va >= l->pkmap_base && va < l->pkmap_base + l->last_pkmap * PAGE_SIZE;
+    const bool fixed = va >= l->fixaddr_tot_start && va <= l->fixaddr_top;
     REQUIRE(((entry & PTE_U) != 0) == !c->kernel);
-    if ((va >= l->page_offset && va < l->high_memory) || pkmap)
+    if ((va >= l->page_offset && va < l->high_memory) || pkmap || fixed)
         return;
     const unsigned use = page_use_of(c->os, pfn);
     REQUIRE(use != MMU_PAGE_FREE && use != MMU_PAGE_PCP);
