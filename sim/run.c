@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "progress.h"
 #include "report.h"
-#include "trace.h"
+#include "trace_file.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,8 @@ struct job {
     struct cli_list configs, sets, traces;
     uint64_t warmup, limit, seed;
     bool has_limit, has_seed, classify;
-    unsigned format, trace_format;
+    unsigned format;
+    struct trace_in in;
     const char *output;
     struct lane *lane;        /* configs.n */
     struct report_run *run;   /* traces.n x configs.n */
@@ -123,7 +124,8 @@ static int parse(struct job *job, int argc, char **argv)
          .into = &job->output,
          .value = "FILE",
          .help = "write the report to FILE, whole or not at all (default: standard output)"},
-        trace_format_option(&job->trace_format),
+        trace_format_option(&job->in.format),
+        trace_columns_option(&job->in),
     };
     int status = cli_parse(&COMMAND, options, sizeof options / sizeof *options, argc, argv, &job->traces);
     return status == CLI_GO ? check_given(job) : status;
@@ -424,10 +426,10 @@ static int replay_trace(struct job *job, size_t trace)
     struct replay replay = {.path = job->traces.item[trace], .end = UINT64_MAX};
     if (job->has_limit && job->limit < UINT64_MAX - job->warmup)
         replay.end = job->warmup + job->limit;
-    struct mmu_error err = {0};
-    if (mmu_trace_open(replay.path, trace_format_chosen(job->trace_format), &replay.reader, &err))
-        return cli_error_mmu(&err);
-    int status = create_machines(job);
+    int status = trace_in_open(&job->in, replay.path, &replay.reader);
+    if (status != CLI_GO)
+        return status;
+    status = create_machines(job);
     if (status == CLI_GO)
         status = replay_open_trace(job, &replay, trace);
     free_machines(job);
