@@ -26,9 +26,8 @@ struct kspace_traits kspace_traits(const struct mmu_config *config);
 /*
  * Invariants (kspace_check): every table is found walking from the roots as often as its use count says, at
  * its level; it is of the boot and reserved, or allocated with use TABLE, in highmem only if it is a user PTE
- * table; no leaf outside the direct map, PKMAP and the fixmap names a free
- * frame; a page directory's copies are init_mm's entries,
- * or empty where vmalloc_sync is lazy.
+ * table; no leaf outside the direct map, PKMAP and the fixmap names a free frame; a page directory's copies
+ * are init_mm's entries, or empty where vmalloc_sync is lazy.
  */
 struct kspace {
     struct kspace_traits traits;
