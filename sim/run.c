@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "progress.h"
 #include "report.h"
+#include "trace.h"
 #include "trace_file.h"
 #include <inttypes.h>
 #include <stdlib.h>
