@@ -13,8 +13,8 @@ static const struct cli_command COMMAND = {
         "region's start, end (its last byte), size and what it is; parts of a region are indented below\n"
         "it. Then the constants behind it, under the names that Linux's headers give them.",
     .details = "Examples:\n"
-               "  mmusim layout --config pentium4-i386\n"
-               "  mmusim layout --config pentium4-i386 --set os.split=2G/2G --set os.layout=classic\n"
+               "  mmusim layout --config pentium3-i386\n"
+               "  mmusim layout --config pentium3-i386 --set os.split=2G/2G --set os.layout=classic\n"
                "  mmusim layout --config skylake-sp --set os.ram=4G --format json",
 };
 

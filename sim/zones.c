@@ -16,9 +16,9 @@ static const struct cli_command COMMAND = {
         "boot (RAM that the kernel cannot reach) goes to standard error, a line each.\n"
         "\n"
         "Examples:\n"
-        "  mmusim zones --config pentium4-i386\n"
+        "  mmusim zones --config pentium3-i386\n"
         "  mmusim zones --config skylake-sp --set os.ram=4G --set os.sysctls.min-free-kbytes=67584\n"
-        "  mmusim zones --config pentium4-i386 --view buddyinfo",
+        "  mmusim zones --config pentium4-pae --view buddyinfo",
 };
 
 static const char *const views[] = {"zoneinfo",       "buddyinfo", "pagetypeinfo", "meminfo", "iomem",
@@ -108,6 +108,15 @@ static json_t *memory_map(const struct mmu_os *os)
     return array;
 }
 
+static json_t *notes(const struct mmu_os *os)
+{
+    json_t *array = json_array();
+    const char *note;
+    for (size_t i = 0; (note = mmu_os_note(os, i)); i++)
+        json_array_append_new(array, json_string(note));
+    return array;
+}
+
 static int print_json(const struct kernel_job *job)
 {
     struct mmu_os_totals t;
@@ -127,6 +136,7 @@ static int print_json(const struct kernel_job *job)
                   json_object_set_new(root, "max_pfn", number(t.max_pfn)) ||
                   json_object_set_new(root, "max_low_pfn", number(t.max_low_pfn)) ||
                   json_object_set_new(root, "mem_map_bytes", number(t.mem_map_bytes)) ||
+                  json_object_set_new(root, "notes", notes(job->os)) ||
                   json_object_set_new(root, "zones", zones) ||
                   json_object_set_new(root, "memory_map", memory_map(job->os));
     if (failed) {
