@@ -14,8 +14,8 @@
 struct anon_vma_link; /* rmap.h */
 struct file;          /* file.h */
 
-/* What maps prints in its last column for a VMA without a file. */
-enum vma_name { VMA_UNNAMED, VMA_HEAP, VMA_STACK, VMA_VDSO, VMA_VVAR, VMA_VSYSCALL, VMA_NAMES };
+/* VMAs of pages that the kernel gives every program; [heap] and [stack] are told by their addresses. */
+enum vma_name { VMA_ORDINARY, VMA_VVAR, VMA_VDSO };
 
 /* Bits of vma.flags beside MMU_MAP_SHARED: vm_flags that are no protection. */
 enum {
