@@ -72,6 +72,37 @@ static void test_changes(void **state)
     }
 }
 
+/* A page that was away for a while is as it was; other PCIDs see what happens to it then. */
+static void test_back_again(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < COUNT_OF(machines); m++) {
+        struct kspace_rig rig;
+        struct mmu_os_lookup before, after;
+        struct mmu_os_pgd *p[2];
+        rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
+        const mmu_va va = kernel_pages(&rig, 0);
+        set(&rig, va, 1, MMU_SET_MEMORY_RO);
+        kernel_lookup(rig.os, va, &before);
+        set(&rig, va, 1, MMU_SET_MEMORY_NP);
+        set(&rig, va, 1, MMU_SET_MEMORY_P);
+        kernel_lookup(rig.os, va, &after);
+        assert_int_equal(after.entry[0].value, before.entry[0].value);
+        for (size_t i = 0; i < COUNT_OF(p); i++) {
+            assert_int_equal(mmu_os_pgd_alloc(rig.os, &p[i]), MMU_OS_DONE);
+            assert_int_equal(mmu_os_switch(rig.os, p[i], false), MMU_OS_DONE);
+            assert_true(can(&rig, va, MMU_LOAD));
+        }
+        set(&rig, va, 1, MMU_SET_MEMORY_NP);
+        for (size_t i = 0; i < COUNT_OF(p); i++) {
+            assert_int_equal(mmu_os_switch(rig.os, p[i], false), MMU_OS_DONE);
+            assert_false(can(&rig, va, MMU_LOAD));
+        }
+        assert_int_equal(mmu_os_switch(rig.os, mmu_os_swapper(rig.os), false), MMU_OS_DONE);
+        rig_free(&rig);
+    }
+}
+
 /* The memory type, and the PAT bit that stands elsewhere in a large page. */
 static void test_types(void **state)
 {
@@ -326,10 +357,15 @@ static void test_exhaustion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_changes),       cmocka_unit_test(test_types),
-        cmocka_unit_test(test_pat_bit_moves), cmocka_unit_test(test_large_after_small),
-        cmocka_unit_test(test_splits),        cmocka_unit_test(test_aliases),
-        cmocka_unit_test(test_protections),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_back_again),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_pat_bit_moves),
+        cmocka_unit_test(test_large_after_small),
+        cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_protections),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_exhaustion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,8 @@ static const char *const call_name[] = {
     [MMU_SET_MEMORY_WB] = "set_memory_wb", [MMU_SET_MEMORY_NP] = "set_memory_np",
     [MMU_SET_MEMORY_P] = "set_memory_p"};
 
-/* set_memory_uc() asks for UC-: an MTRR may still make it WC. */
+/* set_memory_uc() asks for UC-: an MTRR may still make it WC. set_memory_p() gives G back, which Linux leaves
+ * off: with PCIDs and without KPTI its later flushes would miss the page in other address spaces. */
 static struct change change_of(struct mmu_os *os, enum mmu_os_change what)
 {
     const struct kspace_traits *t = &os->kspace->traits;
@@ -97,7 +98,7 @@ static struct change change_of(struct mmu_os *os, enum mmu_os_change what)
         c.clear = PTE_P;
         break;
     case MMU_SET_MEMORY_P:
-        c.set = PTE_P;
+        c.set = PTE_P | t->global;
         break;
     }
     return c;
