@@ -38,7 +38,7 @@ MMU_API struct mmu_os *mmu_machine_os(struct mmu_machine *machine);
 /* The CPU on which the following calls run: below the machine's cores. */
 MMU_API void mmu_os_run_on(struct mmu_os *os, uint32_t cpu);
 
-/* ------------------------------------------------------------------------------------------ outcomes --- */
+/* ----- outcomes ----- */
 
 /* X(name, text) */
 #define MMU_OS_OUTCOMES(X)                                                                                   \
@@ -74,7 +74,7 @@ struct mmu_os_report {
 };
 MMU_API const struct mmu_os_report *mmu_os_report(const struct mmu_os *os);
 
-/* --------------------------------------------------------------------------------- GFP (gfp_types.h) --- */
+/* ----- GFP (gfp_types.h) ----- */
 
 /* The bits of a GFP mask, as in Linux 6.1 (include/linux/gfp_types.h). X(name, bit) */
 #define MMU_GFP_BITS(X)                                                                                      \
@@ -141,8 +141,7 @@ MMU_API int mmu_os_gfp_parse(const char *text, uint32_t *gfp, struct mmu_error *
 /* The mask in words, as the kernel's %pGg prints it. Returns buf. */
 MMU_API const char *mmu_os_gfp_text(uint32_t gfp, char *buf, size_t size);
 
-/* ------------------------------------------------------------------------------- zones (mm/page_alloc.c) ---
- */
+/* ----- zones (mm/page_alloc.c) ----- */
 
 /* The name as /proc/zoneinfo prints it ("HighMem"). Never NULL. */
 MMU_API const char *mmu_os_zone_name(enum mmu_os_zone zone);
@@ -211,7 +210,7 @@ MMU_API const char *mmu_os_memory_text(enum mmu_os_memory_kind kind); /* never N
 /* A note of the boot that a person should see, e.g. RAM that was ignored; NULL when there are only n. */
 MMU_API const char *mmu_os_note(const struct mmu_os *os, size_t n);
 
-/* ------------------------------------------------------------- the map of the address space (layout) --- */
+/* ----- the map of the address space (layout) ----- */
 
 /* One region of the address space, from user space to the top; regions are in ascending order and cover the
  * whole space (non-canonical addresses and gaps included). One that is `inside` is a part of the latest
@@ -231,8 +230,7 @@ MMU_API size_t mmu_os_layout(const struct mmu_os *os, struct mmu_os_region *to, 
 MMU_API void mmu_os_constants(const struct mmu_os *os,
                               void (*each)(void *ctx, const char *name, uint64_t value), void *ctx);
 
-/* ------------------------------------------------------------------------- page descriptors (mm_types.h) ---
- */
+/* ----- page descriptors (mm_types.h) ----- */
 
 /* Page flags, at Linux 6.1's bit numbers (include/linux/page-flags.h). */
 enum mmu_page_flag {
@@ -301,8 +299,7 @@ MMU_API mmu_va mmu_os_page_address(const struct mmu_os *os, mmu_pfn pfn);
 MMU_API int mmu_os_va(const struct mmu_os *os, mmu_pa pa, mmu_va *va);
 MMU_API int mmu_os_pa(const struct mmu_os *os, mmu_va va, mmu_pa *pa);
 
-/* ------------------------------------------------------------------- allocation (mm/page_alloc.c, slab) ---
- */
+/* ----- allocation (mm/page_alloc.c, slab) ----- */
 
 /* alloc_pages(): *pfn is the first frame of 2^order. A gfp with a forbidden combination of zone bits or an
  * order above 10: REFUSED. Nothing to give without reclaim: EXHAUSTED. */
@@ -349,14 +346,14 @@ MMU_API void mmu_os_on_pressure(struct mmu_os *os,
                                 void (*each)(void *ctx, const struct mmu_os_pressure_event *event),
                                 void *ctx);
 
-/* ---------------------------------------------------------------------------- sysctls, while it runs --- */
+/* ----- sysctls, while it runs ----- */
 
 /* Writes a sysctl and recomputes what hangs on it (setup_per_zone_wmarks(), setup_per_zone_lowmem_reserve(),
  * totalreserve): "min_free_kbytes", "watermark_scale_factor", "lowmem_reserve_ratio" (value by zone in
  * values[]; n = zones that the kernel has). REFUSED out of range. */
 MMU_API int mmu_os_sysctl(struct mmu_os *os, const char *name, const uint64_t *values, size_t n);
 
-/* ------------------------------------------------------------------------------------------- vmalloc --- */
+/* ----- vmalloc ----- */
 
 /* vmalloc() (mm/vmalloc.c): page-aligned, virtually contiguous; frames one by one, from highmem first where
  * there is any; a guard page follows. Entries of init_mm are written here, never at an access; other page
@@ -389,7 +386,7 @@ struct mmu_os_vm_area {
 MMU_API void mmu_os_vm_areas(const struct mmu_os *os,
                              void (*each)(void *ctx, const struct mmu_os_vm_area *area), void *ctx);
 
-/* ---------------------------------------------------------------------------- highmem (mm/highmem.c) --- */
+/* ----- highmem (mm/highmem.c) ----- */
 
 /* kmap(): the page's address in the direct map, or a PKMAP slot (searched from 1; the wrap flushes all TLBs).
  * All slots used: WOULD_SLEEP. kunmap() of what is not kmapped: BUG. Without highmem: page_address(). */
@@ -406,8 +403,7 @@ MMU_API int mmu_os_fix_to_virt(const struct mmu_os *os, uint32_t index, mmu_va *
 MMU_API int mmu_os_set_fixmap(struct mmu_os *os, uint32_t index, mmu_pa pa, enum mmu_os_cache cache);
 MMU_API int mmu_os_clear_fixmap(struct mmu_os *os, uint32_t index);
 
-/* ----------------------------------------------------------- attributes (arch/x86/mm/pat/set_memory.c) ---
- */
+/* ----- attributes (arch/x86/mm/pat/set_memory.c) ----- */
 
 enum mmu_os_change {
     MMU_SET_MEMORY_RO,
@@ -426,8 +422,8 @@ enum mmu_os_change {
  * UC-, as in Linux. REFUSED: va not mapped or not aligned; EXHAUSTED: no frame for the table of a split. */
 MMU_API int mmu_os_set_memory(struct mmu_os *os, mmu_va va, uint64_t pages, enum mmu_os_change change);
 
-/* --------------------------------------------------------------- page directories (arch/x86/mm/pgtable.c)
- * --- */
+/* ----- page directories (arch/x86/mm/pgtable.c)
+ * ----- */
 
 struct mmu_os_pgd; /* a process's page directory; freed with mmu_os_pgd_free() or with the machine */
 
@@ -474,7 +470,7 @@ struct mmu_os_lookup {
 MMU_API int mmu_os_lookup(const struct mmu_os *os, const struct mmu_os_pgd *pgd, bool user, mmu_va va,
                           struct mmu_os_lookup *to);
 
-/* ------------------------------------------------------------------------------------- views, checks --- */
+/* ----- views, checks ----- */
 
 /* Texts as Linux prints them. */
 enum mmu_os_view {

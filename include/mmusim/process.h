@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-/* ---------------------------------------------------------------------------------------------- tasks --- */
+/* ----- tasks ----- */
 
 enum { MMU_COMM = 16 }; /* bytes of a task's name, terminated */
 
@@ -89,7 +89,7 @@ MMU_API int mmu_os_exec(struct mmu_os *os, uint32_t pid, const struct mmu_os_exe
 MMU_API int mmu_os_import_maps(struct mmu_os *os, uint32_t pid, const char *text, size_t size,
                                const char *origin, struct mmu_error *err);
 
-/* --------------------------------------------------------------------------------------------- files --- */
+/* ----- files ----- */
 
 /* A file: its content is a host file's (path), or a pattern of (file, page) when path is NULL. One name is
  * one file: asking again gives the same number (size 0: whatever it has). */
@@ -105,7 +105,7 @@ MMU_API int mmu_os_file_info(const struct mmu_os *os, uint32_t file, struct mmu_
 MMU_API void mmu_os_sync(struct mmu_os *os);
 MMU_API void mmu_os_drop_caches(struct mmu_os *os);
 
-/* ------------------------------------------------------------------------------------- memory calls --- */
+/* ----- memory calls ----- */
 
 enum { MMU_PROT_NONE = 0, MMU_PROT_READ = 1, MMU_PROT_WRITE = 2, MMU_PROT_EXEC = 4 }; /* PROT_* */
 enum {                                                                                /* MAP_* of x86 */
@@ -139,7 +139,7 @@ MMU_API int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t 
 MMU_API int mmu_os_peek(struct mmu_os *os, uint32_t pid, mmu_va va, void *to, size_t size);
 MMU_API int mmu_os_poke(struct mmu_os *os, uint32_t pid, mmu_va va, const void *from, size_t size);
 
-/* -------------------------------------------------------------------------------------------- faults --- */
+/* ----- faults ----- */
 
 /* How an access ended that the kernel could not let through. X(name, text) */
 #define MMU_OS_SIGNALS(X)                                                                                    \
@@ -192,7 +192,7 @@ struct mmu_os_vmstat {
 };
 MMU_API void mmu_os_vmstat(const struct mmu_os *os, struct mmu_os_vmstat *to);
 
-/* --------------------------------------------------------------------------------------------- views --- */
+/* ----- views ----- */
 
 enum mmu_task_view {
     MMU_VIEW_MAPS,   /* /proc/PID/maps */
