@@ -241,6 +241,7 @@ static void test_reserve(void **state)
     for (unsigned t = 0; t < PCP_TYPES; t++)
         while (buddy_take_smallest(os, zone, 0, t))
             continue;
+    assert_int_equal(mmu_os_alloc_pages(os, MMU_GFP_NOWAIT, 1, &pfn), MMU_OS_EXHAUSTED); /* without HIGH */
     assert_int_equal(mmu_os_alloc_pages(os, MMU_GFP_ATOMIC, 0, &pfn), MMU_OS_DONE);
     mmu_os_page(os, pfn, &info);
     assert_int_equal(info.migratetype, MMU_MIGRATE_HIGHATOMIC);

@@ -39,7 +39,7 @@ static bool has_block(const struct buddy_zone *z, unsigned order, unsigned flags
         if (!z->blocks[o])
             continue;
         uint64_t reserved = z->list[o][MMU_MIGRATE_HIGHATOMIC].count;
-        if (z->blocks[o] > reserved || (flags & (ALLOC_HIGHATOMIC | ALLOC_NON_BLOCK)))
+        if (z->blocks[o] > reserved || (flags & ALLOC_HIGHATOMIC))
             return true;
     }
     return false;
