@@ -422,8 +422,7 @@ enum mmu_os_change {
  * UC-, as in Linux. REFUSED: va not mapped or not aligned; EXHAUSTED: no frame for the table of a split. */
 MMU_API int mmu_os_set_memory(struct mmu_os *os, mmu_va va, uint64_t pages, enum mmu_os_change change);
 
-/* ----- page directories (arch/x86/mm/pgtable.c)
- * ----- */
+/* ----- page directories (pgtable.c) ----- */
 
 struct mmu_os_pgd; /* a process's page directory; freed with mmu_os_pgd_free() or with the machine */
 
