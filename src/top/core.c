@@ -63,8 +63,11 @@ static bool resolve(struct step *s)
     struct mmu_os *os = c->machine->os;
     if ((!pager->root && !os) || s->faults == RETRIES)
         return false;
-    if (os && os_fault(os, c->index, s->q.va, s->q.error_code, s->q.priv))
-        return true;
+    if (os) {
+        bool again = os_fault(os, c->index, s->q.va, s->q.error_code, s->q.priv);
+        c->run.faults_spurious[0] += again && (s->q.error_code & MMU_PF_P);
+        return again;
+    }
     if (s->q.error_code & MMU_PF_P) { /* the tables may permit it by now: a stale entry */
         struct mmu_walk now;
         struct mmu_access byte = *s->access;
@@ -73,8 +76,6 @@ static bool resolve(struct step *s)
         c->run.faults_spurious[0] += now.outcome == MMU_DONE;
         return now.outcome == MMU_DONE;
     }
-    if (!pager->root)
-        return false;
     s->status = pager_map(pager, &c->mmu, s->q.va);
     return s->status == MMU_OK;
 }
