@@ -9,6 +9,7 @@
 #include <mmusim/machine.h>
 #include <mmusim/os.h>
 #include <mmusim/runs.h>
+#include <mmusim/space.h>
 #include <mmusim/split.h>
 #include <mmusim/stats.h>
 #include <mmusim/trace.h>

@@ -119,6 +119,7 @@ void mmu_machine_free(struct mmu_machine *machine)
     if (!machine)
         return;
     os_free(machine->os);
+    pager_free(&machine->pager);
     for (uint32_t i = 0; i < machine->cores; i++) {
         mmu_destroy(&machine->core[i].mmu);
         timeline_destroy(&machine->core[i].real);

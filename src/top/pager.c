@@ -1,6 +1,7 @@
 /* pager.c: frames by permutation, page tables by hand. See pager.h. */
 #include "pager.h"
 #include "rng.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { FEISTEL_ROUNDS = 4 };
@@ -132,10 +133,10 @@ static int write_entry(const struct pager *p, struct mmu *m, mmu_pa at, uint64_t
     return port_write(m, at, &entry, p->geometry->entry_bytes);
 }
 
-int pager_make_root(struct pager *p, struct mmu *m)
+static int fill_root(struct pager *p, struct mmu *m, mmu_pa root)
 {
     int status = MMU_OK;
-    if (!port_answers(m, p->root, PAGE_SIZE) || (p->config->mode <= MMU_MODE_PAE && p->root >> 32))
+    if (!port_answers(m, root, PAGE_SIZE) || (p->config->mode <= MMU_MODE_PAE && root >> 32))
         return MMU_ERR_EXHAUSTED;
     if (p->config->mode != MMU_MODE_PAE)
         return MMU_OK;
@@ -144,9 +145,70 @@ int pager_make_root(struct pager *p, struct mmu *m)
         status = take_table(p, &directory);
         uint64_t pdpte = directory | PTE_P;
         if (status == MMU_OK)
-            status = port_write(m, p->root + 8 * i, &pdpte, sizeof pdpte);
+            status = port_write(m, root + 8 * i, &pdpte, sizeof pdpte);
     }
     return status;
+}
+
+int pager_make_root(struct pager *p, struct mmu *m)
+{
+    return fill_root(p, m, p->root);
+}
+
+/* The next process's top table: a frame. PAE: 32 bytes below 4 GiB, of which 128 share a frame. */
+static int take_root(struct pager *p, mmu_pa *root)
+{
+    bool pae = p->config->mode == MMU_MODE_PAE;
+    if (p->spaces == 0)
+        *root = p->root;
+    else if (pae && p->spaces % 128)
+        *root = p->space[p->spaces - 1].root + 32;
+    else
+        return take_table(p, root);
+    return MMU_OK;
+}
+
+int pager_find_space(struct pager *p, struct mmu *m, uint64_t id, size_t *space)
+{
+    for (size_t i = 0; i < p->spaces; i++)
+        if (p->space[i].id == id) {
+            *space = i;
+            return MMU_OK;
+        }
+    struct pager_space *more = realloc(p->space, (p->spaces + 1) * sizeof *more);
+    if (!more)
+        return MMU_ERR_NOMEM;
+    p->space = more;
+    mmu_pa root = 0;
+    int status = take_root(p, &root);
+    if (status == MMU_OK && p->spaces)
+        status = fill_root(p, m, root);
+    if (status != MMU_OK)
+        return status;
+    *space = p->spaces++;
+    p->space[*space] = (struct pager_space){id, root};
+    return MMU_OK;
+}
+
+static mmu_pa loaded_root(const struct pager *p, const struct mmu *m)
+{
+    return port_get(m, MMU_REG_CR3) & BITS(51, p->config->mode == MMU_MODE_PAE ? 5 : PAGE_SHIFT);
+}
+
+bool pager_space_now(const struct pager *p, const struct mmu *m, size_t *space)
+{
+    mmu_pa root = loaded_root(p, m);
+    for (*space = 0; *space < p->spaces; ++*space)
+        if (p->space[*space].root == root)
+            return true;
+    return false;
+}
+
+void pager_free(struct pager *p)
+{
+    free(p->space);
+    p->space = NULL;
+    p->spaces = 0;
 }
 
 enum mmu_outcome pager_enter(const struct pager *p, struct mmu *m, const struct mmu_cpu *cpu)
@@ -191,10 +253,11 @@ int pager_map(struct pager *p, struct mmu *m, mmu_va va)
 {
     const struct geometry *g = p->geometry;
     unsigned page = policy(p->config, va), level = g->levels;
-    mmu_pa table = p->root, frame;
+    size_t space;
+    mmu_pa root = pager_space_now(p, m, &space) ? p->space[space].root : p->root, table = root, frame;
     if (p->config->mode == MMU_MODE_PAE) {
         uint64_t pdpte = 0;
-        (void)port_read(m, p->root + 8 * (va >> 30 & 3), &pdpte, sizeof pdpte);
+        (void)port_read(m, root + 8 * (va >> 30 & 3), &pdpte, sizeof pdpte);
         table = pdpte & ~PAGE_MASK;
     }
     for (;; level--) {

@@ -18,10 +18,19 @@ struct pager_run {
     mmu_pa start;
 };
 
+/* The address space of a process. */
+struct pager_space {
+    uint64_t id;
+    mmu_pa root;
+};
+
 struct pager {
     const struct mmu_pager_config *config;
     const struct geometry *geometry;
-    mmu_pa root;
+    mmu_pa root; /* of the address space that the machine begins with */
+    struct pager_space
+        *space; /* of the processes entered so far (space.c), the first one's root is the above */
+    size_t spaces;
     /* frames: RAM is cut into blocks of the largest page size that the policy uses; smaller pages are cut
      * from a block in turn */
     unsigned block_shift;
@@ -45,11 +54,18 @@ void pager_init(struct pager *p, const struct mmu_config *config);
 /* Makes the top table and the PAE mode's four page directories. MMU_OK, MMU_ERR_EXHAUSTED, MMU_ERR_NOMEM. */
 int pager_make_root(struct pager *p, struct mmu *m);
 
+/* The number of a process's address space, made if there is none. Statuses as before. */
+int pager_find_space(struct pager *p, struct mmu *m, uint64_t id, size_t *space);
+/* The number of the one that is loaded; false: none of them. */
+bool pager_space_now(const struct pager *p, const struct mmu *m, size_t *space);
+
+void pager_free(struct pager *p);
+
 /* Puts a core into the pager's paging mode and address space. */
 enum mmu_outcome pager_enter(const struct pager *p, struct mmu *m, const struct mmu_cpu *cpu);
 
-/* Maps the page of va, of the size that the policy says. MMU_OK, MMU_ERR_EXHAUSTED (no frame left),
- * MMU_ERR_NOMEM. */
+/* Maps the page of va in the address space that is loaded, of the size that the policy says. MMU_OK,
+ * MMU_ERR_EXHAUSTED (no frame left), MMU_ERR_NOMEM. */
 int pager_map(struct pager *p, struct mmu *m, mmu_va va);
 
 #endif
