@@ -1,0 +1,244 @@
+/*
+ * sim/feed.c: see feed.h.
+ *
+ * Between the two threads stands a ring of slots. The lock guards its counters and nothing else: a slot
+ * belongs to the decoder until it is counted in, then to the replay until it is counted out. The reader
+ * belongs to the decoder until that has ended.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "feed.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A piece with its room. */
+struct slot {
+    struct feed_piece piece;
+    struct mmu_access *references; /* FEED_PIECE */
+    struct mmu_head *heads;        /* FEED_STRETCH; page runs on two threads only */
+    struct mmu_trace_mark marks[FEED_MARKS];
+    struct mmu_trace_info info; /* behind it */
+    int status;                 /* 1: a piece; 0: the end; negative: it is in err */
+    struct mmu_error err;
+};
+
+struct feed {
+    struct mmu_trace_reader *reader;
+    struct feed_options options;
+    bool runs;                  /* to be delivered */
+    uint64_t next;              /* number of the next reference to be decoded */
+    struct mmu_trace_info info; /* behind the piece delivered last */
+    struct slot slot[FEED_AHEAD];
+    /* expand() of a second thread's runs: the stretch is read once more */
+    struct mmu_trace_reader *again;
+    struct mmu_access *expanded; /* FEED_STRETCH */
+    const struct feed_piece *current;
+    /* two threads */
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint64_t in, out; /* pieces decoded, and pieces that the replay is done with */
+    bool stop;
+};
+
+int feed_open(const struct feed_options *options, struct feed **out, struct mmu_error *err)
+{
+    struct feed *f = calloc(1, sizeof *f);
+    int status = f ? MMU_OK : MMU_ERR_NOMEM;
+    for (unsigned i = 0; f && i < (options->second ? FEED_AHEAD : 1) && status == MMU_OK; i++) {
+        f->slot[i].references = malloc(FEED_PIECE * sizeof *f->slot[i].references);
+        status = f->slot[i].references ? MMU_OK : MMU_ERR_NOMEM;
+    }
+    if (status != MMU_OK) {
+        feed_close(f);
+        *err = (struct mmu_error){.code = status, .message = "out of memory"};
+        return status;
+    }
+    f->options = *options;
+    status = mmu_trace_open_with(options->path, &options->trace, &f->reader, err);
+    if (status != MMU_OK) {
+        feed_close(f);
+        return status;
+    }
+    mmu_trace_info(f->reader, &f->info);
+    *out = f;
+    return MMU_OK;
+}
+
+void feed_want_runs(struct feed *f)
+{
+    bool pipe = !strcmp(f->options.path, "-"); /* it cannot be read once more */
+    f->runs = f->info.heads && !(pipe && f->options.second);
+}
+
+/* The references of a stretch, whose reader has gone on. */
+static int expand(void *ctx, const struct mmu_access **references)
+{
+    struct feed *f = ctx;
+    struct mmu_error err;
+    int status = MMU_OK;
+    if (!f->expanded && !(f->expanded = malloc(FEED_STRETCH * sizeof *f->expanded)))
+        return MMU_ERR_NOMEM;
+    if (!f->again)
+        status = mmu_trace_open_with(f->options.path, &f->options.trace, &f->again, &err);
+    if (status == MMU_OK)
+        status = mmu_trace_seek(f->again, f->current->first, &err);
+    for (size_t n = 0; n < f->current->n && status == MMU_OK;) {
+        int64_t got = mmu_trace_read(f->again, f->expanded + n, f->current->n - n, &err);
+        status = got > 0 ? MMU_OK : got < 0 ? (int)got : MMU_ERR_TRUNCATED;
+        n += got > 0 ? (size_t)got : 0;
+    }
+    *references = f->expanded;
+    return status;
+}
+
+/* On two threads the heads outlive the reader's next call. */
+static int keep_runs(struct feed *f, struct slot *s)
+{
+    struct mmu_runs *runs = &s->piece.runs;
+    if (!f->options.second || runs->n_heads == 0)
+        return MMU_OK;
+    if (!s->heads && !(s->heads = malloc(FEED_STRETCH * sizeof *s->heads)))
+        return MMU_ERR_NOMEM;
+    memcpy(s->heads, runs->heads, runs->n_heads * sizeof *s->heads);
+    *runs = (struct mmu_runs){.heads = s->heads, .n_heads = runs->n_heads, .expand = expand, .ctx = f};
+    return MMU_OK;
+}
+
+static void decode(struct feed *f, struct slot *s)
+{
+    struct feed_piece *p = &s->piece;
+    *p = (struct feed_piece){.first = f->next, .marks = s->marks};
+    int64_t n = MMU_ERR_UNSUPPORTED;
+    if (f->runs) {
+        n = mmu_trace_read_runs(f->reader, FEED_STRETCH, &p->runs, s->marks, FEED_MARKS, &p->n_marks,
+                                &s->err);
+        int kept = n > 0 ? keep_runs(f, s) : MMU_OK;
+        if (kept != MMU_OK) {
+            s->err = (struct mmu_error){.code = kept, .message = "out of memory"};
+            n = kept;
+        }
+    }
+    if (n == MMU_ERR_UNSUPPORTED) { /* no runs here */
+        p->references = s->references;
+        n = mmu_trace_read_marked(f->reader, s->references, FEED_PIECE, s->marks, FEED_MARKS, &p->n_marks,
+                                  &s->err);
+    }
+    s->status = n < 0 ? (int)n : n > 0 || p->n_marks;
+    p->n = n > 0 ? (size_t)n : 0;
+    f->next += p->n;
+    p->progress = mmu_trace_progress(f->reader);
+    mmu_trace_info(f->reader, &s->info);
+}
+
+/* The second thread. */
+static void *decode_ahead(void *ctx)
+{
+    struct feed *f = ctx;
+    for (;;) {
+        pthread_mutex_lock(&f->lock);
+        while (f->in - f->out == FEED_AHEAD && !f->stop)
+            pthread_cond_wait(&f->changed, &f->lock);
+        struct slot *s = &f->slot[f->in % FEED_AHEAD];
+        bool stop = f->stop;
+        pthread_mutex_unlock(&f->lock);
+        if (stop)
+            return NULL;
+        decode(f, s);
+        bool last = s->status <= 0;
+        pthread_mutex_lock(&f->lock);
+        f->in++;
+        pthread_cond_signal(&f->changed);
+        pthread_mutex_unlock(&f->lock);
+        if (last)
+            return NULL;
+    }
+}
+
+static int start(struct feed *f)
+{
+    if (pthread_mutex_init(&f->lock, NULL))
+        return MMU_ERR_NOMEM;
+    if (pthread_cond_init(&f->changed, NULL)) {
+        pthread_mutex_destroy(&f->lock);
+        return MMU_ERR_NOMEM;
+    }
+    f->started = pthread_create(&f->thread, NULL, decode_ahead, f) == 0;
+    if (!f->started) {
+        pthread_cond_destroy(&f->changed);
+        pthread_mutex_destroy(&f->lock);
+    }
+    return f->started ? MMU_OK : MMU_ERR_NOMEM;
+}
+
+/* Waits for the second thread's end. */
+static void finish(struct feed *f)
+{
+    if (!f->started)
+        return;
+    pthread_mutex_lock(&f->lock);
+    f->stop = true;
+    pthread_cond_signal(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+    pthread_join(f->thread, NULL);
+    pthread_cond_destroy(&f->changed);
+    pthread_mutex_destroy(&f->lock);
+    f->started = false;
+}
+
+/* The slot that comes next; the one before is given back. NULL: no thread could be started. */
+static struct slot *next_slot(struct feed *f)
+{
+    if (!f->options.second) {
+        decode(f, &f->slot[0]);
+        return &f->slot[0];
+    }
+    if (!f->started && start(f) != MMU_OK)
+        return NULL;
+    pthread_mutex_lock(&f->lock);
+    if (f->current) {
+        f->out++;
+        pthread_cond_signal(&f->changed);
+    }
+    while (f->in == f->out)
+        pthread_cond_wait(&f->changed, &f->lock);
+    struct slot *s = &f->slot[f->out % FEED_AHEAD];
+    pthread_mutex_unlock(&f->lock);
+    return s;
+}
+
+int feed_next(struct feed *f, struct feed_piece *piece, struct mmu_error *err)
+{
+    struct slot *s = next_slot(f);
+    if (!s) {
+        *err = (struct mmu_error){.code = MMU_ERR_NOMEM, .message = "cannot start a second thread"};
+        return MMU_ERR_NOMEM;
+    }
+    f->current = &s->piece;
+    f->info = s->info;
+    *piece = s->piece;
+    if (s->status <= 0)
+        *err = s->err;
+    return s->status;
+}
+
+const struct mmu_trace_info *feed_info(const struct feed *f)
+{
+    return &f->info;
+}
+
+void feed_close(struct feed *f)
+{
+    if (!f)
+        return;
+    finish(f);
+    for (unsigned i = 0; i < FEED_AHEAD; i++) {
+        free(f->slot[i].references);
+        free(f->slot[i].heads);
+    }
+    mmu_trace_close(f->reader);
+    mmu_trace_close(f->again);
+    free(f->expanded);
+    free(f);
+}
