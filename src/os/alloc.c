@@ -1,6 +1,7 @@
 /* alloc.c: who gets a block, from which zone, and when nobody does. See alloc.h. */
 #include "alloc.h"
 #include "gfp.h"
+#include "kmap.h"
 #include "migrate.h"
 #include "plan.h"
 #include <stdarg.h>
@@ -310,14 +311,24 @@ void alloc_release(struct mmu_os *os, uint32_t id, unsigned order)
     release(os, page_pfn(os->pages, id), id, order);
 }
 
-/* The ordinary free: an allocated block in low memory, its last reference. Else all is looked at. */
+bool alloc_is_kmapped(const struct mmu_os *os, mmu_pfn pfn, unsigned order)
+{
+    if (pfn < os->plan->layout.max_low_pfn || !os->kmaps)
+        return false;
+    for (mmu_pfn at = pfn; at < pfn + BIT(order); at++)
+        if (kmap_users(os, at))
+            return true;
+    return false;
+}
+
+/* The ordinary free: an allocated block that is not kmapped, its last reference. Else all is looked at. */
 int mmu_os_free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order)
 {
     const uint32_t mask = 0xff000000, want = (MMU_PAGE_KERNEL + 1u) << 28 | order << 24;
     uint32_t id = page_id(os->pages, pfn);
     const struct page *page = LIKELY(id) ? page_at(os->pages, id) : NULL;
     if (UNLIKELY(!page || order >= MMU_OS_ORDERS || (page->word & mask) != want || page->refcount != 1 ||
-                 pfn >= os->plan->layout.max_low_pfn))
+                 alloc_is_kmapped(os, pfn, order)))
         return alloc_free_as(os, "__free_pages", pfn, order);
     release(os, pfn, id, order);
     return MMU_OS_DONE;

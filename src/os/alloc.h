@@ -25,6 +25,8 @@ void free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order);
 /* Says what an allocated block is used for; strangers cannot free pages of use SLAB, TABLE, VMALLOC, USER. */
 void alloc_set_use(struct mmu_os *os, mmu_pfn pfn, enum mmu_page_use use);
 
+/* Is a page of the block kmapped? Its slot would name a free frame. */
+bool alloc_is_kmapped(const struct mmu_os *os, mmu_pfn pfn, unsigned order);
 /* Drops a caller's reference after every check that mmu_os_free_pages() promises. */
 int alloc_free_as(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned order);
 /* Frees a block that nobody refers to any more (free_unref_page(), __free_pages_ok()): id of its head. */

@@ -27,15 +27,6 @@ static bool exists(const struct mmu_os *os, mmu_pfn pfn)
     return pfn < os->plan->memmap.max_pfn;
 }
 
-/* Is a page of the block kmapped? Its slot would name a free frame. */
-static bool is_kmapped(const struct mmu_os *os, mmu_pfn pfn, unsigned order)
-{
-    for (mmu_pfn at = pfn; is_highmem(os, pfn) && os->kmaps && at < pfn + BIT(order); at++)
-        if (kmap_users(os, at))
-            return true;
-    return false;
-}
-
 /* A BUG about a frame; use and order of what it lies in are part of the text. */
 COLD static int bug(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned order, const char *why)
 {
@@ -112,7 +103,7 @@ int alloc_free_as(struct mmu_os *os, const char *call, mmu_pfn pfn, unsigned ord
             free_all_but_first(os, page, page_id(os->pages, pfn), order);
         return MMU_OS_DONE;
     }
-    if (UNLIKELY(is_kmapped(os, pfn, order)))
+    if (UNLIKELY(alloc_is_kmapped(os, pfn, order)))
         return bug(os, call, pfn, order, "it is kmapped still");
     alloc_release(os, page_id(os->pages, pfn), order);
     return MMU_OS_DONE;
@@ -198,7 +189,7 @@ int mmu_os_put_page(struct mmu_os *os, mmu_pfn pfn)
         return bug(os, "put_page", pfn, order, "its owner gives it back");
     if (order && !(page_flags(head) & 1u << MMU_PG_HEAD))
         return bug(os, "put_page", pfn, order, "no compound page: all pages but the first would be lost");
-    if (is_kmapped(os, pfn, order))
+    if (alloc_is_kmapped(os, pfn, order))
         return bug(os, "put_page", pfn, order, "it is kmapped still");
     alloc_release(os, page_id(os->pages, pfn), order);
     return MMU_OS_DONE;
