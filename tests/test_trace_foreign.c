@@ -164,7 +164,7 @@ static void assert_data(const struct whole *w, const struct mmu_access *a, size_
 
 /* A packed file that is cut gives what can be unpacked of it, then an error. zip's end may be cut: it holds
  * only the list of members. */
-static void assert_cut(const char *path, size_t packing, const struct mmu_access *a, size_t record)
+static void assert_cut(const char *path, size_t packing, const struct mmu_access *a)
 {
     size_t size, delivered = 0;
     unsigned char *bytes = read_bytes(path, &size);
@@ -184,8 +184,8 @@ static void assert_cut(const char *path, size_t packing, const struct mmu_access
         delivered = n;
         whole_free(&w);
     }
-    if (packing == 0) /* gzip can be unpacked to where it was cut, but for libarchive's buffer of 64 KiB */
-        assert_true(delivered + 65536 / record > N * 3 / 4);
+    if (packing == 0) /* gzip is unpacked to where it was cut, however short it is */
+        assert_true(delivered > N * 3 / 4);
     free(bytes);
 }
 
@@ -220,7 +220,7 @@ static void all_formats_in_all_compressions(void **state)
             assert_int_equal(w.n, N + fetches);
             assert_data(&w, a, N);
             whole_free(&w);
-            assert_cut(packed, p, a, size / N);
+            assert_cut(packed, p, a);
         }
         free(bytes);
     }

@@ -1,8 +1,7 @@
 /*
- * input.c: a byte stream over a descriptor, through libarchive where the first bytes are neither text nor our
- * own.
+ * input.c: a byte stream over a descriptor, decompressed where the first bytes are neither text nor native.
  *
- * Two stages: raw (the descriptor's bytes) and plain (what comes out of libarchive). Without libarchive the
+ * Two stages: raw (the descriptor's bytes) and what comes out of unpack.h or libarchive. Of plain bytes the
  * second is absent. An archive of several files is refused unless they are joined: which of them would be the
  * trace?
  */
@@ -10,6 +9,7 @@
 
 #include "bits.h"
 #include "error.h"
+#include "unpack.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -34,15 +34,18 @@ struct input {
     bool raw_end;
     int raw_error;              /* errno of the read that failed */
     size_t raw_pos, raw_filled; /* raw_pos <= raw_filled <= RAW_SIZE */
-    struct archive *archive;    /* NULL: the raw bytes are the input */
-    bool archive_end;
+    bool packed;                /* the input comes out of one of the two below; else it is the raw bytes */
+    struct unpack *unpack;      /* gzip, zstd */
+    struct archive *archive;    /* all else */
+    bool archive_end;           /* of either */
     const unsigned char *block; /* of decompressed bytes, libarchive's; block_left are left of it */
     size_t block_left;
-    uint64_t unpacked;            /* bytes that came out of libarchive */
-    bool joined;                  /* an archive's files are one stream */
-    bool several;                 /* stopped before a second file, which can still be joined */
-    struct mmu_error failed;      /* what libarchive said, kept until what came before it is delivered */
-    size_t head_pos, head_filled; /* only with an archive; head_pos <= head_filled <= HEAD_SIZE */
+    uint64_t unpacked; /* bytes that came out */
+    bool joined;       /* an archive's files are one stream */
+    bool several;      /* stopped before a second file, which can still be joined */
+    struct mmu_error
+        failed; /* what is wrong with the packed bytes, kept until what came before it is delivered */
+    size_t head_pos, head_filled; /* only if packed; head_pos <= head_filled <= HEAD_SIZE */
     uint64_t offset;
     unsigned char head[HEAD_SIZE];
     unsigned char raw[RAW_SIZE];
@@ -74,8 +77,9 @@ static bool raw_fill(struct input *in)
     return true;
 }
 
-/* libarchive's read callback: hands over what is in raw, filling it first if it is used up. */
-static ssize_t archive_raw(struct archive *a, void *data, const void **buffer)
+/* Hands over what is in raw, filling it first if it is used up. Returns 0 at the end, negative on an error.
+ */
+static ssize_t take_raw(void *data, const void **buffer)
 {
     struct input *in = data;
     size_t n;
@@ -84,30 +88,43 @@ static ssize_t archive_raw(struct archive *a, void *data, const void **buffer)
         in->raw_pos = in->raw_filled = 0;
         raw_fill(in);
     }
-    if (in->raw_error) {
-        archive_set_error(a, in->raw_error, "%s", strerror(in->raw_error));
-        return ARCHIVE_FATAL;
-    }
+    if (in->raw_error)
+        return -1;
     *buffer = in->raw + in->raw_pos;
     n = in->raw_filled - in->raw_pos;
     in->raw_pos = in->raw_filled;
     return (ssize_t)n;
 }
 
-/* Keeps libarchive's complaint for the reader. */
-static int archive_failed(struct input *in)
+/* libarchive's read callback. */
+static ssize_t archive_raw(struct archive *a, void *data, const void **buffer)
 {
-    const char *text = archive_error_string(in->archive);
-    bool truncated;
+    struct input *in = data;
+    ssize_t n = take_raw(in, buffer);
 
+    if (n < 0)
+        archive_set_error(a, in->raw_error, "%s", strerror(in->raw_error));
+    return n < 0 ? ARCHIVE_FATAL : n;
+}
+
+/* Keeps what is wrong for the reader: text, or that the packed bytes cannot be read. */
+static int packed_failed(struct input *in, const char *text, bool truncated)
+{
     in->archive_end = true;
     if (in->raw_error)
         return io_error(in, in->raw_error, "cannot read", &in->failed);
-    if (!text)
-        text = "cannot be decompressed";
-    truncated = strstr(text, "runcated") != NULL; /* "Truncated zstd input", "truncated gzip input" */
     return err_offset(&in->failed, truncated ? MMU_ERR_TRUNCATED : MMU_ERR_FORMAT, in->name, in->unpacked,
                       "after decompression: %s", text);
+}
+
+/* Keeps libarchive's complaint. */
+static int archive_failed(struct input *in)
+{
+    const char *text = archive_error_string(in->archive);
+
+    if (!text)
+        text = "cannot be decompressed";
+    return packed_failed(in, text, strstr(text, "runcated") != NULL); /* "Truncated xz input" */
 }
 
 /* Goes to the first file of the archive, or past the last: there must be one. Returns false at the end and on
@@ -155,11 +172,29 @@ static void archive_block(struct input *in)
     }
 }
 
+/* Of gzip and zstd. */
+static size_t unpack_bytes(struct input *in, unsigned char *to, size_t n)
+{
+    size_t got = in->archive_end ? 0 : unpack_read(in->unpack, to, n);
+    const char *wrong;
+    bool cut;
+
+    in->unpacked += got;
+    if (got < n && !in->archive_end) {
+        in->archive_end = true;
+        if ((wrong = unpack_wrong(in->unpack, &cut)) || in->raw_error)
+            packed_failed(in, wrong, cut);
+    }
+    return got;
+}
+
 /* Decompressed bytes; 0: the end, or an error in in->failed. */
-static size_t archive_bytes(struct input *in, unsigned char *to, size_t n)
+static size_t packed_bytes(struct input *in, unsigned char *to, size_t n)
 {
     size_t got = 0;
 
+    if (in->unpack)
+        return unpack_bytes(in, to, n);
     while (got < n) {
         size_t now = in->block_left < n - got ? in->block_left : n - got;
         if (!now) {
@@ -208,14 +243,10 @@ static void support_filter(struct archive *a, const unsigned char *head, size_t 
     }
 }
 
-static int archive_start(struct input *in, struct mmu_error *err)
+static void archive_open(struct input *in)
 {
-    struct archive *a = in->archive = archive_read_new();
+    struct archive *a = in->archive;
 
-    if (!a)
-        return err_at(err, MMU_ERR_NOMEM, in->name, 0, 0, "out of memory");
-    while (in->raw_filled < HEAD_SIZE && raw_fill(in))
-        ;
     support_filter(a, in->raw, in->raw_filled);
     archive_read_support_format_raw(a);
     archive_read_support_format_tar(a);
@@ -224,13 +255,60 @@ static int archive_start(struct input *in, struct mmu_error *err)
     if (archive_read_open(a, in, NULL, archive_raw, NULL) != ARCHIVE_OK)
         archive_failed(in);
     else if (archive_next(in, true))
-        in->head_filled = archive_bytes(in, in->head, HEAD_SIZE);
+        in->head_filled = packed_bytes(in, in->head, HEAD_SIZE);
+}
+
+/* Unpacks the head by unpack.h. Returns false if that is not for it: another compression, or a packed tar
+ * archive. */
+static bool unpack_open(struct input *in)
+{
+    if (!unpack_knows(in->raw, in->raw_filled))
+        return false;
+    in->unpack = unpack_create(in->raw, in->raw_filled, take_raw, in);
+    if (!in->unpack)
+        return false; /* out of memory, as libarchive will find */
+    in->head_filled = packed_bytes(in, in->head, HEAD_SIZE);
+    if (in->head_filled < 512 || memcmp(in->head + 257, "ustar", 5) || in->raw_read != in->raw_filled)
+        return true;
+    unpack_free(in->unpack);
+    in->unpack = NULL;
+    in->archive_end = false;
+    in->raw_pos = in->head_filled = 0;
+    in->unpacked = 0;
+    return false;
+}
+
+/* At the first byte of what is packed. */
+static int packed_start(struct input *in, struct mmu_error *err)
+{
+    in->packed = true;
+    while (in->raw_filled < HEAD_SIZE && raw_fill(in))
+        ;
+    if (!unpack_open(in)) {
+        in->archive = archive_read_new();
+        if (!in->archive)
+            return err_at(err, MMU_ERR_NOMEM, in->name, 0, 0, "out of memory");
+        archive_open(in);
+    }
     if (!in->head_filled && in->failed.code) {
         if (err)
             *err = in->failed;
         return in->failed.code;
     }
     return MMU_OK;
+}
+
+static void packed_end(struct input *in)
+{
+    archive_read_free(in->archive);
+    unpack_free(in->unpack);
+    in->archive = NULL;
+    in->unpack = NULL;
+    in->archive_end = false;
+    in->block_left = 0;
+    in->unpacked = 0;
+    in->head_pos = in->head_filled = 0;
+    memset(&in->failed, 0, sizeof in->failed);
 }
 
 /* Bytes that only text has, and not the "LZIP" of lzip. */
@@ -260,7 +338,7 @@ static int start(struct input *in, struct mmu_error *err)
         return MMU_OK;
     if (is_text(in->raw, n < 512 ? n : 512))
         return MMU_OK;
-    return archive_start(in, err);
+    return packed_start(in, err);
 }
 
 static int open_descriptor(struct input *in, const char *path, struct mmu_error *err)
@@ -314,7 +392,7 @@ void input_close(struct input *in)
 {
     if (!in)
         return;
-    archive_read_free(in->archive);
+    packed_end(in);
     if (in->owns_fd)
         close(in->fd);
     free(in->name);
@@ -323,9 +401,9 @@ void input_close(struct input *in)
 
 size_t input_head(const struct input *in, const unsigned char **head)
 {
-    size_t n = in->archive ? in->head_filled : in->raw_filled;
+    size_t n = in->packed ? in->head_filled : in->raw_filled;
 
-    *head = in->archive ? in->head : in->raw;
+    *head = in->packed ? in->head : in->raw;
     return n < HEAD_SIZE ? n : HEAD_SIZE;
 }
 
@@ -356,12 +434,12 @@ int64_t input_read(struct input *in, void *to, size_t n, struct mmu_error *err)
     unsigned char *bytes = to;
     size_t got = 0;
 
-    if (!in->archive)
+    if (!in->packed)
         return read_raw(in, bytes, n, err);
     got = in->head_filled - in->head_pos < n ? in->head_filled - in->head_pos : n;
     memcpy(bytes, in->head + in->head_pos, got);
     in->head_pos += got;
-    got += archive_bytes(in, bytes + got, n - got);
+    got += packed_bytes(in, bytes + got, n - got);
     in->offset += got;
     if (!got && n && in->failed.code) {
         if (err)
@@ -382,7 +460,7 @@ void input_join(struct input *in)
 
 bool input_seekable(const struct input *in)
 {
-    return in->regular && !in->archive;
+    return in->regular && !in->packed;
 }
 
 bool input_rewindable(const struct input *in)
@@ -420,16 +498,10 @@ int input_rewind(struct input *in, struct mmu_error *err)
     if (!in->regular)
         return err_at(err, MMU_ERR_UNSUPPORTED, in->name, 0, 0, "cannot go back in a pipe");
     code = reposition(in, 0, err);
-    if (code || !in->archive)
+    if (code || !in->packed)
         return code;
-    archive_read_free(in->archive);
-    in->archive = NULL;
-    in->archive_end = false;
-    in->block_left = 0;
-    in->unpacked = 0;
-    in->head_pos = in->head_filled = 0;
-    memset(&in->failed, 0, sizeof in->failed);
-    return archive_start(in, err);
+    packed_end(in);
+    return packed_start(in, err);
 }
 
 uint64_t input_offset(const struct input *in)
