@@ -3,6 +3,7 @@
 #include "trace_file.h"
 #include "trace.h"
 #include <inttypes.h>
+#include <mmusim/runs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,6 +91,12 @@ void trace_out_options(struct trace_out *out, struct cli_option rows[TRACE_OUT_O
                                   .help = "how hard to pack the binary form, 1 (fast) to 19 (default 9)",
                                   .min = 1,
                                   .max = 19};
+    rows[3] =
+        (struct cli_option){.name = "page-runs",
+                            .type = CLI_FLAG,
+                            .into = &out->page_runs,
+                            .help = "store page runs beside the references: the binary form grows, and\n"
+                                    "machines that can use them replay it faster, with the same result"};
 }
 
 int trace_out_create(const struct trace_out *out, const char *path, const char *source,
@@ -97,8 +104,11 @@ int trace_out_create(const struct trace_out *out, const char *path, const char *
 {
     const struct mmu_trace_write_options options = {.format = out->text ? MMU_TRACE_TEXT : MMU_TRACE_BINARY,
                                                     .source = out->has_source ? out->source : source,
-                                                    .level = (int)out->level};
+                                                    .level = (int)out->level,
+                                                    .collapse = out->page_runs ? mmu_runs_collapse : NULL};
     struct mmu_error err;
+    if (out->text && out->page_runs)
+        return cli_error("--page-runs: only the binary form stores page runs");
     if (mmu_trace_create_with(path, &options, writer, &err))
         return cli_error_mmu(&err);
     return CLI_GO;

@@ -44,13 +44,13 @@ int trace_error_after(const struct mmu_error *err, uint64_t references);
 
 /* ---- outputs ---- */
 
-/* --text, --source, --level. */
+/* --text, --source, --level, --page-runs. */
 struct trace_out {
-    bool text, has_source;
+    bool text, has_source, page_runs;
     const char *source;
     uint64_t level;
 };
-enum { TRACE_OUT_OPTIONS = 3 };
+enum { TRACE_OUT_OPTIONS = 4 };
 void trace_out_options(struct trace_out *out, struct cli_option rows[TRACE_OUT_OPTIONS]);
 /* source: when the command line has none. Complains and returns CLI_BAD, or CLI_GO. */
 int trace_out_create(const struct trace_out *out, const char *path, const char *source,

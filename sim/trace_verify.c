@@ -2,11 +2,12 @@
  * sim/trace_verify.c: mmusim trace verify: reads traces whole and says what of them is broken.
  *
  * The reader checks every checksum, length and count of the binary form as it goes. Here its totals are made
- * again from what came out.
+ * again from what came out, and page runs from the references.
  */
 #include "trace.h"
 #include "trace_file.h"
 #include <inttypes.h>
+#include <mmusim/runs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,54 @@ static int check_totals(const char *file, const struct mmu_trace_info *info, con
                                            : CLI_GO;
 }
 
+/* One stretch's heads are those that its references give. */
+static int check_stretch(const char *file, const struct mmu_runs *runs, uint64_t first, size_t n,
+                         struct mmu_head *heads)
+{
+    const struct mmu_access *references = runs->references;
+    if (!references && runs->expand(runs->ctx, &references))
+        return CLI_NO; /* the reader says why */
+    size_t made = mmu_runs_collapse(references, n, heads), same = 0;
+    while (same < made && same < runs->n_heads && !memcmp(&heads[same], &runs->heads[same], sizeof *heads))
+        same++;
+    if (same < made || same < runs->n_heads)
+        return cli_error("%s: page runs of references %" PRIu64 " to %" PRIu64
+                         ": head %zu is not what the references make",
+                         file, first, first + n - 1, same);
+    return CLI_GO;
+}
+
+static int check_runs(const char *file, struct mmu_trace_reader *reader, uint64_t *heads)
+{
+    struct mmu_head *made = malloc(65536 * sizeof *made);
+    struct mmu_trace_mark marks[MMU_MARKS_LEAST];
+    struct mmu_runs runs;
+    struct mmu_error err;
+    size_t n_marks;
+    uint64_t at = 0;
+    int64_t n = 0;
+    int status = made ? CLI_GO : cli_error("out of memory");
+    if (status == CLI_GO && mmu_trace_seek(reader, 0, &err))
+        status = cli_error_mmu(&err);
+    while (status == CLI_GO) {
+        n = mmu_trace_read_runs(reader, 65536, &runs, marks, MMU_MARKS_LEAST, &n_marks, &err);
+        if (n == MMU_ERR_UNSUPPORTED)
+            status = cli_error("%s: reference %" PRIu64 ": the page runs are missing here", file, at);
+        else if (n < 0 || (!n && !n_marks))
+            break;
+        else if (n > 0)
+            status = check_stretch(file, &runs, at, (size_t)n, made);
+        if (status == CLI_GO && n > 0) {
+            *heads += runs.n_heads;
+            at += (uint64_t)n;
+        }
+    }
+    if (status == CLI_NO) /* expand() failed: the next read repeats it */
+        n = mmu_trace_read_runs(reader, 65536, &runs, marks, MMU_MARKS_LEAST, &n_marks, &err);
+    free(made);
+    return n < 0 && (status == CLI_GO || status == CLI_NO) ? cli_error_mmu(&err) : status;
+}
+
 static void praise(const char *file, const struct mmu_trace_info *info, const struct made *m)
 {
     uint64_t marks = 0;
@@ -123,6 +172,11 @@ static int verify(const struct trace_in *in, const char *file)
         mmu_trace_info(reader, &info);
         if (info.format == MMU_TRACE_BINARY)
             status = check_totals(file, &info, &m);
+        if (status == CLI_GO && info.heads && strcmp(file, "-")) {
+            status = check_runs(file, reader, &m.heads);
+            if (status == CLI_GO && m.heads != info.heads)
+                status = differs(file, "heads of page runs", info.heads, m.heads);
+        }
         if (status == CLI_GO)
             praise(file, &info, &m);
     }

@@ -182,18 +182,24 @@ grep -q '^mmusim: broken.mmt: byte [0-9]*: block 0: its checksum is wrong: the f
 grep -q '^some.mmt: good: ' out || fail "verify stops at the first broken trace"
 refused 2 "trace verify: expected a trace or more" verify
 
+# ---- page runs: stored beside the references, which stay what they are ----
+"$MMUSIM" trace convert --page-runs some.mmt runs.mmt || fail "convert --page-runs: exit status $?"
+"$MMUSIM" trace verify runs.mmt some.mmt >out || fail "verify of page runs: $(cat out)"
+grep -q '^runs.mmt: good: .* heads of page runs, ' out || fail "verify does not see page runs"
+cmp <(text convert runs.mmt) <(text convert some.mmt) || fail "page runs change the references"
+"$MMUSIM" trace info runs.mmt | grep -q '^page runs  *[0-9]* heads, a reference in [1-9]' || fail "info does not tell of page runs"
+"$MMUSIM" trace convert runs.mmt plain.mmt && cmp plain.mmt some.mmt || fail "without page runs the file is another"
+"$MMUSIM" trace convert --page-runs marks.mmt runs.mmt && text convert runs.mmt | cmp - marks.txt || fail "page runs change marks"
+refused 2 "--page-runs: only the binary form stores page runs" convert --page-runs --text some.mmt o.txt
+
 # ---- a writer that is killed: all complete blocks can be read, and kept ----
-mkfifo pipe
-"$MMUSIM" trace convert --level 1 pipe killed.mmt &
+"$MMUSIM" trace convert --level 1 <(for _ in 1 2 3; do "$MMUSIM" trace convert --text "$SRC/traces/sqlite.mmt" - 2>/dev/null; done) killed.mmt &
 writer=$!
-for _ in 1 2 3; do "$MMUSIM" trace convert --text "$SRC/traces/sqlite.mmt" -; done >pipe &
-feeder=$!
-while [[ $(stat -c %s killed.mmt.tmp.$writer 2>/dev/null || echo 0) -lt 300000 ]]; do
-    kill -0 $writer 2>/dev/null || break
-    sleep 0.02
+while [[ $(stat -c %s killed.mmt.tmp.$writer 2>/dev/null || echo 0) -lt 300000 ]] && kill -0 $writer 2>/dev/null; do
+    sleep 0.01
 done
 kill -9 $writer
-wait $writer $feeder 2>/dev/null
+wait $writer 2>/dev/null
 [[ ! -e killed.mmt ]] || fail "a killed writer leaves the file in its place"
 "$MMUSIM" trace verify killed.mmt.tmp.$writer 2>err
 [[ $? == 2 ]] || fail "verify of an unfinished file"
