@@ -35,7 +35,7 @@ struct arguments {
 static void print_machine(void *ctx, const char *name, const char *title, const char *path)
 {
     (void)path;
-    fprintf(ctx, "%-14s %s\n", name, title);
+    fprintf(ctx, "%-16s %s\n", name, title);
 }
 
 static int list(const struct arguments *a, FILE *out)
