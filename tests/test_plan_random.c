@@ -63,8 +63,8 @@ static void roll(struct dice *d, struct mmu_config *c)
     os->cpus = dice_below(d, 2) ? 0 : 1 + dice_below(d, 64);
     os->nr_cpus = dice_below(d, 2) ? 0 : 1 + dice_below(d, dice_below(d, 2) ? 64 : 8192);
     os->fixed_addresses = dice_below(d, 4) ? 0 : 1 + dice_below(d, 1 << 18);
-    os->vmalloc = dice_below(d, 3) ? 0 : any_size(d);
-    os->highmem_given = dice_below(d, 4) == 0;
+    os->vmalloc = os->arch >= MMU_OS_X86_64 || dice_below(d, 3) ? 0 : any_size(d);
+    os->highmem_given = os->arch < MMU_OS_X86_64 && dice_below(d, 4) == 0;
     os->highmem = os->highmem_given ? any_size(d) : 0;
     os->kernelcore = dice_below(d, 4) ? 0 : any_size(d);
     os->movablecore = dice_below(d, 4) || os->kernelcore ? 0 : any_size(d);

@@ -57,6 +57,10 @@ static int check_fields(const struct mmu_config *config, struct mmu_error *err)
                            "page-table isolation needs i386_pae or x86_64; this kernel is i386");
     if (os->split != MMU_OS_3G_1G && os->arch >= MMU_OS_X86_64)
         return plan_refuse(config, &os->split, err, "only i386 kernels divide their 4 GiB; expected 3G/1G");
+    if (os->vmalloc && os->arch >= MMU_OS_X86_64)
+        return plan_refuse(config, &os->vmalloc, err, "vmalloc= is i386's; expected auto");
+    if (os->highmem_given && os->arch >= MMU_OS_X86_64)
+        return plan_refuse(config, &os->highmem, err, "highmem= is i386's; expected auto");
     if (os->kernelcore && os->movablecore)
         return plan_refuse(config, &os->movablecore, err, "given beside os.kernelcore; expected one of them");
     if (os->kernel_start % (2 << 20))
