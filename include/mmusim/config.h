@@ -297,7 +297,7 @@ struct mmu_config {
 /*
  * The defaults: one x86-64 core with every feature, MAXPHYADDR 46, no TLB, no paging-structure cache, one
  * walker, fixed reads, every latency 0, cpi 1, window 1, seed 1, and the pager mapping 4-KByte pages with
- * sequential frames under four-level paging. Padding is zero as well.
+ * sequential frames under four-level paging; no kernel. Padding is zero as well.
  */
 MMU_API void mmu_config_init(struct mmu_config *config);
 

@@ -54,6 +54,7 @@ static void regions_32(struct plan *p, const struct mmu_config *config)
         "page descriptors, 40 bytes a frame");
     up_to(l, &at, l->vmalloc_start, "gap", "VMALLOC_OFFSET, catches accesses beyond low memory");
     up_to(l, &at, l->vmalloc_end, "vmalloc", "vmalloc, ioremap and modules");
+    add(l, true, l->modules_start, l->modules_end - 1, "modules", "module mapping space: all of it");
     up_to(l, &at, l->pkmap_base, "gap", "two pages that catch overruns");
     up_to(l, &at, l->pkmap_base + (mmu_va)l->last_pkmap * PAGE_SIZE, "PKMAP",
           "kmap: pages of high memory, one a slot");
