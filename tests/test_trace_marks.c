@@ -564,7 +564,8 @@ static void lines_that_are_marks(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         snprintf(text, sizeof text, "I  1000,4\n%s\nI  1000,4\n", bad[i].line);
         write_text(in_scratch("a"), text);
-        assert_refused(in_scratch("a"), 1, i == 3 ? MMU_ERR_RANGE : MMU_ERR_FORMAT, bad[i].message);
+        assert_refused_as(in_scratch("a"), MMU_TRACE_TEXT, 1, i == 3 ? MMU_ERR_RANGE : MMU_ERR_FORMAT,
+                          bad[i].message);
     }
 }
 
