@@ -55,6 +55,21 @@ static void names(void **state)
           A(0x1ffe, 2, MMU_FETCH));
 }
 
+/* Without names, but unmistakable. */
+static void found_without_names(void **state)
+{
+    const struct mmu_access a[] = {A(0x1000, 8, MMU_LOAD), A(0x2000, 4, MMU_STORE)};
+
+    (void)state;
+    write_text(path, "R 0x1000 8\nW 0x2000 4\n");
+    assert_whole(path, MMU_TRACE_COLUMNS, NULL, true, a, 2, NULL, 0);
+    is_described(NULL, "columns type,address,size", 0);
+    write_text(path, "# by somebody\n0x1000,R,8,0\n0x2000,W,4,0\n");
+    assert_whole(path, MMU_TRACE_COLUMNS, NULL, true, a, 2,
+                 (struct mmu_trace_mark[]){M(0, MMU_MARK_PROCESS, 0)}, 1);
+    is_described(NULL, "columns address,type,size,pid", 1);
+}
+
 /* The third column that the line above lacks. */
 static void missing(void **state)
 {
@@ -207,10 +222,15 @@ static void refused_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(names, before),         cmocka_unit_test_setup(missing, before),
-        cmocka_unit_test_setup(separators, before),    cmocka_unit_test_setup(types, before),
-        cmocka_unit_test_setup(bases, before),         cmocka_unit_test_setup(marks_and_gaps, before),
-        cmocka_unit_test_setup(many_marks, before),    cmocka_unit_test_setup(refused_lines, before),
+        cmocka_unit_test_setup(names, before),
+        cmocka_unit_test_setup(missing, before),
+        cmocka_unit_test_setup(found_without_names, before),
+        cmocka_unit_test_setup(separators, before),
+        cmocka_unit_test_setup(types, before),
+        cmocka_unit_test_setup(bases, before),
+        cmocka_unit_test_setup(marks_and_gaps, before),
+        cmocka_unit_test_setup(many_marks, before),
+        cmocka_unit_test_setup(refused_lines, before),
         cmocka_unit_test_setup(refused_names, before),
     };
 

@@ -45,9 +45,12 @@ static void traditional(void **state)
 static void extended(void **state)
 {
     (void)state;
-    READS("r 7ffe12345678 8\nw 0x10 0x10 comment\ni 401000 3\nR 1 1\nW 2 1000\nI 3 F\nm 4 4\nC 5 4\nv 6 4\n",
-          3, A(0x7ffe12345678, 8, MMU_LOAD), A(0x10, 16, MMU_STORE), A(0x401000, 3, MMU_FETCH),
+    READS("r 7ffe12345678 8\nw 10 10 comment\ni 401000 3\nR 1 1\nW 2 1000\nI 3 F\nm 4 4\nC 5 4\nv 6 4\n", 3,
+          A(0x7ffe12345678, 8, MMU_LOAD), A(0x10, 16, MMU_STORE), A(0x401000, 3, MMU_FETCH),
           A(1, 1, MMU_LOAD), A(2, 4096, MMU_STORE), A(3, 15, MMU_FETCH));
+    /* With 0x it might be anybody's columns: it has to be said. */
+    write_text(path, "r 0x10 0x10\n");
+    assert_whole(path, MMU_TRACE_DIN, NULL, false, (struct mmu_access[]){A(0x10, 16, MMU_LOAD)}, 1, NULL, 0);
 }
 
 static void refuses(const char *text, size_t n, int code, const char *message)

@@ -237,7 +237,7 @@ static void forced_wrongly(void **state)
     } wrong[] = {
         {" L 1000,8\n", MMU_TRACE_DIN, ":1:2: found 'L 1000,8', expected a label: 0 read, 1 write"},
         {" L 1000,8\n", MMU_TRACE_PINATRACE, ":1:2: found 'L 1000,8', expected an instruction pointer"},
-        {" L 1000,8\n", MMU_TRACE_COLUMNS, ":1:2: found 'L 1000,8', expected an address"},
+        {"0x1: R 0x2\n", MMU_TRACE_COLUMNS, ":1:1: found '0x1: R 0x2', expected an address"},
         {" L 1000,8\n", MMU_TRACE_CHAMPSIM, ": byte 0: the trace ends 10 bytes into a record of 64"},
         {" L 1000,8\n", MMU_TRACE_DRMEMTRACE, ": byte 0: no header entry of DynamoRIO's final traces"},
         {" L 1000,8\n", MMU_TRACE_BINARY, ": byte 0: "},

@@ -333,8 +333,8 @@ static int columns_rewind(struct mmu_trace_reader *r, struct mmu_error *err)
     return start(r, err);
 }
 
-/* Is every whole line in p[0..n) one of these columns? */
-static bool all_lines(struct column_list *list, const char *p, size_t n)
+/* Is every whole line in p[0..n) one of these columns? prefixed: and every address begins with 0x. */
+static bool all_lines(struct column_list *list, const char *p, size_t n, bool prefixed)
 {
     const char *end = p + n;
     uint64_t values[COLUMN_ROLES];
@@ -347,13 +347,14 @@ static bool all_lines(struct column_list *list, const char *p, size_t n)
         if (lines_blank(p, (size_t)(newline - p)))
             continue;
         behind = fields(list, line_skip_blanks(p), values, &kind, &address, &bad);
-        if (!behind || !line_ends(behind))
+        if (!behind || !line_ends(behind) || (prefixed && (address[0] != '0' || (address[1] | 32) != 'x')))
             return false;
     }
     return true;
 }
 
-/* A line of names comes before all that is no comment, and the lines behind it fit. */
+/* A line of names comes before all that is no comment, and the lines behind it fit. Or there is none, but all
+ * lines have a type and an address that is unmistakable, and nobody else wants them. */
 static unsigned columns_sniff(const unsigned char *head, size_t n, const char *name)
 {
     const char *p = (const char *)head, *end = p + n, *newline;
@@ -362,11 +363,15 @@ static unsigned columns_sniff(const unsigned char *head, size_t n, const char *n
     (void)name;
     for (; (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
         if (columns_named(&list, p, newline))
-            return all_lines(&list, newline + 1, (size_t)(end - newline - 1)) ? SNIFF_LIKELY : SNIFF_LAST + 1;
+            return all_lines(&list, newline + 1, (size_t)(end - newline - 1), false) ? SNIFF_LIKELY
+                                                                                     : SNIFF_LAST + 1;
         if (!lines_blank(p, (size_t)(newline - p)))
             break;
     }
-    return SNIFF_NO;
+    return newline && columns_default(&list, p, newline) && list.n > 1 &&
+                   all_lines(&list, p, (size_t)(end - p), true)
+               ? SNIFF_POSSIBLE - 5
+               : SNIFF_NO;
 }
 
 const struct reader_ops columns_reader_ops = {.sniff = columns_sniff,

@@ -3,7 +3,8 @@
  * columns.h: traces as plain columns: CSV, or separated by blanks; what the columns may be.
  *
  *     address,type,size,pid          a line of names, or --columns; without either the columns are address, type,
- *     0x7ffe12345678,R,8,100         size, pid, cpu in this order, as many as the first line has
+ *     0x7ffe12345678,R,8,100         size, pid, cpu in this order, as many as the first line has, or type, address,
+ *                                    size, ... if it begins with a letter
  *     0x401000 , I , 3 , 100         fields end at a comma or semicolon, blanks around it do not matter; or at blanks
  *     4198400 F 3 100
  *
@@ -24,7 +25,7 @@
  *
  * Blank lines and lines that begin with # are passed over and counted, but the names may stand behind a # too, if
  * all of them are known. A line of names is recognised by a name for the address among words alone; with --columns it
- * is passed over.
+ * is passed over. Without one a file is found by content only if all its addresses have 0x and there is a type.
  */
 // clang-format on
 #ifndef TRACE_COLUMNS_H

@@ -107,14 +107,18 @@ int columns_given(struct column_list *list, const char *text, struct mmu_error *
     return MMU_OK;
 }
 
+static bool is_letter(const char *p)
+{
+    return (*p | 32) >= 'a' && (*p | 32) <= 'z';
+}
+
 /* Is it a name: a letter, then letters, digits and a few signs? */
 static bool is_word(const char *p, const char *end)
 {
-    if (p == end || !((*p | 32) >= 'a' && (*p | 32) <= 'z'))
-        return *p == '-' && end - p == 1;
+    if (p == end || !is_letter(p))
+        return end - p == 1 && *p == '-';
     for (; p < end; p++)
-        if (!((*p | 32) >= 'a' && (*p | 32) <= 'z') && !(*p >= '0' && *p <= '9') && *p != '_' && *p != ':' &&
-            *p != '.' && *p != '-')
+        if (!is_letter(p) && !(*p >= '0' && *p <= '9') && *p != '_' && *p != ':' && *p != '.' && *p != '-')
             return false;
     return true;
 }
@@ -135,14 +139,18 @@ bool columns_named(struct column_list *list, const char *line, const char *end)
 
 bool columns_default(struct column_list *list, const char *line, const char *end)
 {
-    static const uint8_t roles[] = {COLUMN_ADDRESS, COLUMN_TYPE, COLUMN_SIZE, COLUMN_PID, COLUMN_CPU};
+    static const uint8_t usual[] = {COLUMN_ADDRESS, COLUMN_TYPE, COLUMN_SIZE, COLUMN_PID, COLUMN_CPU};
     const char *at = line, *start, *stop;
 
     memset(list, 0, sizeof *list);
     while (columns_field(&at, end, &start, &stop)) {
-        if (list->n == COUNT_OF(roles))
+        if (list->n == COUNT_OF(usual))
             return false;
-        list->roles[list->n] = roles[list->n];
+        list->roles[list->n] = usual[list->n];
+        if (list->n == 1 && is_letter(line + strspn(line, " \t"))) { /* the type goes first */
+            list->roles[0] = COLUMN_TYPE;
+            list->roles[1] = COLUMN_ADDRESS;
+        }
         list->n++;
     }
     return list->n > 0;

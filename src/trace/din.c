@@ -75,13 +75,15 @@ static size_t din_read(struct mmu_trace_reader *r, struct mmu_access *to, size_t
     return lines_read(r, r->state, to, max, parse, NULL);
 }
 
+/* Dinero's own tools write extended din without 0x: with it, it is somebody's columns, whose sizes are
+ * decimal. */
 static bool is_din(const char *line)
 {
     struct line_bad bad;
     struct mmu_access a[2];
-    unsigned n;
+    unsigned n, label = labels[(uint8_t)*line_skip_blanks(line)];
 
-    return parse(NULL, line, a, &n, &bad);
+    return parse(NULL, line, a, &n, &bad) && !(label & SIZED && strstr(line, "0x"));
 }
 
 static unsigned din_sniff(const unsigned char *head, size_t n, const char *name)

@@ -113,6 +113,7 @@ int lines_try(const unsigned char *head, size_t n, bool (*of)(const char *line))
                 return -1;
             memcpy(line, p, length);
             memset(line + length, '\n', LINES_GUARD);
+            line[length + LINES_GUARD - 1] = 0;
             if (!of(line))
                 return -1;
             accepted++;

@@ -54,7 +54,7 @@ bool lines_blank(const char *line, size_t n);
 
 /* The first lines of a head, for sniffing: calls `of` with each whole line that is not blank and no comment
  * until one is refused. Returns how many were accepted, or -1 if one was refused. The line is followed by a
- * guard like any other. */
+ * guard like any other, and that by a 0. */
 int lines_try(const unsigned char *head, size_t n, bool (*of)(const char *line));
 
 /* reader_ops.open, rewind and close of a format whose state is a struct lines and nothing else. */
