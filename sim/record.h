@@ -38,26 +38,34 @@ char *record_find_command(const char *name);
 
 /* ---- the trace ---- */
 
-/* A window of the references, and the marks in it. kept <= max; kept + passed: references that came so far.
+/*
+ * A window of the references, and the marks in it, for a thread that writes them. kept <= max; kept + passed:
+ * references that came so far. Zero-initialise; writer, skip and max are the caller's to set before
+ * record_sink_start(); record_sink_stop() in any case, before the writer is finished.
  */
 struct record_sink {
     struct mmu_trace_writer *writer;
     uint64_t skip, max; /* references to pass over; then to keep at most */
     uint64_t passed, kept;
     uint64_t pid, tid;           /* of what comes */
-    uint64_t told_pid, told_tid; /* in the trace's last marks */
-    bool failed;
+    uint64_t told_pid, told_tid; /* in the last marks */
+    struct record_desk *desk;    /* what is to be written: see record_sink.c */
+    uint32_t failed; /* set by the writing thread; err says why once record_sink_stop() returned */
     struct mmu_error err;
 };
+/* CLI_GO, or CLI_BAD after a complaint. */
+int record_sink_start(struct record_sink *sink);
+/* All that was given is written, or has failed. */
+void record_sink_stop(struct record_sink *sink);
 /* Is there no use in more? */
 static inline bool record_sink_full(const struct record_sink *sink)
 {
-    return sink->failed || sink->kept == sink->max;
+    return sink->kept == sink->max || __atomic_load_n(&sink->failed, __ATOMIC_RELAXED);
 }
 /* Would n more references all go into the trace? */
 static inline bool record_sink_is_open(const struct record_sink *sink, size_t n)
 {
-    return sink->passed == sink->skip && !sink->failed && n <= sink->max - sink->kept;
+    return sink->passed == sink->skip && n <= sink->max - sink->kept;
 }
 /* n references lie before the window, all of them? Then they are passed over. */
 static inline bool record_sink_pass(struct record_sink *sink, size_t n)
@@ -66,9 +74,14 @@ static inline bool record_sink_pass(struct record_sink *sink, size_t n)
     sink->passed += before ? n : 0;
     return before;
 }
+/* At most RECORD_SINK_WORDS / 2 references. */
+enum { RECORD_SINK_WORDS = 8192 };
 void record_sink_write(struct record_sink *sink, const struct mmu_access *from, size_t n);
-/* Executions of code as mmu_trace_write_code() takes them, of so many references, for which the sink is open.
- */
+/* As mmu_trace_define(). */
+int record_sink_define(struct record_sink *sink, const struct mmu_access *references, size_t n,
+                       uint32_t *code);
+/* Executions of code as mmu_trace_write_code() takes them, at most RECORD_SINK_WORDS words, of so many
+ * references, for which the sink is open. */
 void record_sink_code(struct record_sink *sink, const uint64_t *words, size_t n, size_t references);
 void record_sink_event(struct record_sink *sink, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

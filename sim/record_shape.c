@@ -69,7 +69,7 @@ static void find_modifies(struct lesson *l)
 
 /* Tells the writer: each instruction's fetch and its accesses. Returns how many references, 0: it does not
  * want it. */
-static size_t tell(const struct lesson *l, struct mmu_trace_writer *writer, uint32_t *number)
+static size_t tell(const struct lesson *l, struct record_sink *sink, uint32_t *number)
 {
     struct mmu_access a[RECORD_BLOCK_INSNS + 2 * SHAPE_WORDS];
     mmu_va pc = l->code->va;
@@ -81,7 +81,7 @@ static size_t tell(const struct lesson *l, struct mmu_trace_writer *writer, uint
         for (; next < l->n && l->access[next].insn == i; next++)
             a[n++] = l->access[next].a;
     }
-    return next == l->n && !mmu_trace_define(writer, a, n, number, NULL) ? n : 0;
+    return next == l->n && !record_sink_define(sink, a, n, number) ? n : 0;
 }
 
 /* One allocation. */
@@ -106,8 +106,8 @@ static struct shape *make(const struct lesson *l, const uint64_t *words, size_t 
     return s;
 }
 
-struct shape *shape_learn(struct mmu_trace_writer *writer, const struct record_code *code,
-                          const uint64_t *words, size_t n)
+struct shape *shape_learn(struct record_sink *sink, const struct record_code *code, const uint64_t *words,
+                          size_t n)
 {
     struct lesson *l = n <= SHAPE_WORDS && code->insns <= RECORD_BLOCK_INSNS ? malloc(sizeof *l) : NULL;
     struct shape *s = NULL;
@@ -118,7 +118,7 @@ struct shape *shape_learn(struct mmu_trace_writer *writer, const struct record_c
     join_pieces(l, words, n);
     find_modifies(l);
     s = make(l, words, n);
-    if (s && !(s->references = (uint32_t)tell(l, writer, &s->code))) {
+    if (s && !(s->references = (uint32_t)tell(l, sink, &s->code))) {
         free(s);
         s = NULL;
     }

@@ -6,8 +6,7 @@
 #ifndef SIM_RECORD_SHAPE_H
 #define SIM_RECORD_SHAPE_H
 
-#include "record_shared.h"
-#include <mmusim/trace.h>
+#include "record.h"
 
 enum { SHAPE_WORDS = 1024, SHAPE_AT_ONCE = 4, SHAPE_TAG_SHIFT = RECORD_ADDRESS_BITS };
 
@@ -27,10 +26,10 @@ struct shape {
     uint16_t tag[];               /* n_words, and at least SHAPE_AT_ONCE: the bits above the address */
 };
 
-/* Learns the shape of a block from one execution, and tells the writer. NULL: it cannot be written that way,
- * or the host is out of memory. Freed with free(). */
-struct shape *shape_learn(struct mmu_trace_writer *writer, const struct record_code *code,
-                          const uint64_t *words, size_t n);
+/* Learns the shape of a block from one execution, and tells the trace's writer. NULL: it cannot be written
+ * that way, or the host is out of memory. Freed with free(). */
+struct shape *shape_learn(struct record_sink *sink, const struct record_code *code, const uint64_t *words,
+                          size_t n);
 
 /* An address of the program, from a word. */
 static inline mmu_va shape_va(uint64_t word)

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { BUFFER = 4096, FAST_BUFFER = 8192 };
+enum { BUFFER = RECORD_SINK_WORDS / 2, FAST_BUFFER = RECORD_SINK_WORDS };
 #define BLOCKS (RECORD_CODE_BYTES / RECORD_CODE_UNIT) /* numbers that blocks can have */
 #define THREAD UINT64_C(0x10000)                      /* of clone's flags: CLONE_THREAD */
 
@@ -279,7 +279,7 @@ static struct shape *learn(struct record_words *w, struct thread *t, uint64_t nu
     for (size_t i = 0; i < n && !t->wrote; i++)
         note_store(w, t, words[i]);
     if (number * RECORD_CODE_UNIT + sizeof *code + RECORD_BLOCK_INSNS <= RECORD_CODE_BYTES)
-        s = shape_learn(w->sink->writer, code, words, n);
+        s = shape_learn(w->sink, code, words, n);
     return w->shape[number] = s ? s : w->hopeless;
 }
 

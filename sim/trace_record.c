@@ -189,9 +189,13 @@ static int record(struct record *r, const struct options *o, char **words, size_
         status = CLI_BAD;
     if (status == CLI_GO)
         status = create(r, o, words, &name);
+    if (status == CLI_GO && (status = record_sink_start(&r->sink)) != CLI_GO)
+        mmu_trace_abort(r->sink.writer);
     if (status == CLI_GO) {
         progress_start(&r->progress, "references");
-        status = finish(r, TOOLS[o->tool].record(r));
+        status = TOOLS[o->tool].record(r);
+        record_sink_stop(&r->sink);
+        status = finish(r, status);
     }
     free(name);
     record_program_free(&r->program);
