@@ -217,7 +217,7 @@ static const struct refusal REFUSED[] = {
     {"os: {ram: 1G, kernel: {start: 17M}}\n", MMU_ERR_INVALID,
      "t.yaml:1:24: os.kernel.start: 0x1100000 is not aligned; expected a multiple of 2M"},
     {"os: {ram: 1G, arch: i386, vmalloc: 1G}\n", MMU_ERR_INVALID,
-     "t.yaml:1:27: os.vmalloc: 0x40000000 bytes leave no room for the direct map and the kernel in "
+     "t.yaml:1:27: os.vmalloc: 0x40000000 bytes leave no room for the direct map in "
      "0xc0000000 to "
      "0xfebfe000"},
     {"os: {ram: 1G, arch: i386, nr-cpus: 8192}\n", MMU_ERR_INVALID,

@@ -124,10 +124,10 @@ static int make_32(struct plan *p, const struct mmu_config *config, struct mmu_e
                            "fixed addresses and entry areas of %" PRIu32
                            " CPUs do not fit into the kernel's part of 4 GiB",
                            p->nr_cpus);
-    const mmu_va end = os->layout == MMU_OS_CLASSIC ? GIB(4) : l->vmalloc_end, image = os->kernel_start;
-    if (reserve > end - l->page_offset - gap || end - l->page_offset - gap - reserve <= image)
+    const mmu_va end = os->layout == MMU_OS_CLASSIC ? GIB(4) : l->vmalloc_end;
+    if (reserve >= end - l->page_offset - gap)
         return plan_refuse(config, &os->vmalloc, err,
-                           "0x%" PRIx64 " bytes leave no room for the direct map and the kernel in 0x%" PRIx64
+                           "0x%" PRIx64 " bytes leave no room for the direct map in 0x%" PRIx64
                            " to 0x%" PRIx64,
                            reserve, l->page_offset, end);
     l->maxmem_pfn = (end - l->page_offset - gap - reserve) >> PAGE_SHIFT;

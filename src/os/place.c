@@ -131,7 +131,8 @@ static int place_image(struct placing *pl)
     const mmu_pfn start = image.text, end = image.end;
     const uint64_t pages = end - start;
     if (end > p->layout.max_low_pfn || start < 256 || memmap_present(&p->memmap, start, end) != pages)
-        return plan_refuse(pl->config, &os->kernel_start, pl->err,
+        return plan_refuse(pl->config,
+                           memmap_is_ram(&p->memmap, start) ? &os->kernel_text : &os->kernel_start, pl->err,
                            "the kernel's image would lie at 0x%" PRIx64 " to 0x%" PRIx64
                            ", where low memory above 1 MiB has no RAM for it",
                            os->kernel_start, (end << PAGE_SHIFT) - 1);
@@ -264,12 +265,15 @@ static int check_low(const struct placing *pl)
 {
     const struct mmu_os_config *os = &pl->config->os;
     const struct plan *p = pl->p;
+    const void *blamed = os->ram ? (const void *)&os->ram : &os->e820s;
     uint64_t low = 0;
-    for (unsigned i = 0; i < MMU_ZONES; i++)
+    for (unsigned i = 0; i < MMU_ZONES; i++) {
         low += zone_is_highmem(&p->zones, i) ? 0 : p->zones.zone[i].managed;
+        blamed = os->managed_given[i] && !zone_is_highmem(&p->zones, i) ? &os->managed[i] : blamed;
+    }
     if (low > p->memmap.mem_map_pages)
         return MMU_OK;
-    return plan_refuse(pl->config, os->ram ? (const void *)&os->ram : (const void *)&os->e820s, pl->err,
+    return plan_refuse(pl->config, blamed, pl->err,
                        "%" PRIu64 " MiB of RAM need %" PRIu64 " MiB of page descriptors (%s, %" PRIu32
                        " bytes a page) in %" PRIu64 " MiB of low memory, which leaves %" PRIu64
                        " MiB: this kernel does not boot; expected less RAM%s",
