@@ -216,6 +216,14 @@ static const struct refusal REFUSED[] = {
      "t.yaml:2:15: os.cpus: 2 online, but the machine has 4 cores; expected at least as many"},
     {"os: {ram: 1G, kernel: {start: 17M}}\n", MMU_ERR_INVALID,
      "t.yaml:1:24: os.kernel.start: 0x1100000 is not aligned; expected a multiple of 2M"},
+    {"os: {ram: 1G, kernel: {text: 1G}}\n", MMU_ERR_INVALID,
+     "t.yaml:1:24: os.kernel.text: the kernel's image would lie at 0x1000000 to 0x413fffff, where low memory "
+     "above 1 "
+     "MiB has no RAM for it"},
+    {"os: {ram: 1G, kernel: {start: 1T}}\n", MMU_ERR_INVALID,
+     "t.yaml:1:24: os.kernel.start: the kernel's image would lie at 0x10000000000 to 0x10000bfffff, where "
+     "low memory "
+     "above 1 MiB has no RAM for it"},
     {"os: {ram: 1G, arch: i386, vmalloc: 1G}\n", MMU_ERR_INVALID,
      "t.yaml:1:27: os.vmalloc: 0x40000000 bytes leave no room for the direct map in "
      "0xc0000000 to "
