@@ -46,6 +46,7 @@ static void free_machines(struct job *job)
     for (size_t i = 0; i < job->configs.n; i++) {
         mmu_machine_free(job->lane[i].machine);
         job->lane[i].machine = NULL;
+        tables_memory_free(&job->lane[i].memory);
     }
 }
 
@@ -53,9 +54,9 @@ static int create_machines(struct job *job)
 {
     for (size_t i = 0; i < job->configs.n; i++) {
         struct lane *lane = &job->lane[i];
-        struct mmu_error err = {0};
-        if (mmu_machine_create(&lane->config, NULL, &lane->machine, &err))
-            return cli_error_mmu(&err);
+        int status = tables_create(&job->tables, &lane->config, &lane->memory, &lane->machine);
+        if (status != CLI_GO)
+            return status;
         for (uint32_t k = 0; k < lane->config.cores; k++)
             if (mmu_core_classify(core_of(lane, k), job->classify))
                 return cli_error("out of memory");
@@ -340,6 +341,8 @@ static int collect_run(struct job *job, const struct replay *replay, size_t plac
                                .info = *info,
                                .checksum = replay->summed ? replay->checksum : info->checksum,
                                .warmup = job->warmup,
+                               .tables = job->tables.text,
+                               .mode = mmu_core_mode(core_of(lane, 0)),
                                .stats = stats};
     memset(stats, 0, sizeof *stats);
     for (uint32_t core = first; core <= last; core++)
@@ -355,6 +358,18 @@ static int collect_run(struct job *job, const struct replay *replay, size_t plac
     return CLI_NO;
 }
 
+/* With tables that are given, faults tell what they lack. */
+static void tell_faults(const struct job *job, const struct replay *replay, const struct lane *lane,
+                        size_t place)
+{
+    const struct mmu_run_stats *run = &job->run[place].stats->run;
+    uint64_t faults = run->faults_pf[0] + run->faults_gp[0] + run->faults_memory[0] - run->faults_resolved[0];
+    if (job->tables.text[0] && faults)
+        cli_error("%s on %s: %" PRIu64 " references faulted: the page tables do not map them, and nobody "
+                  "resolved it",
+                  replay->path, lane->name, faults);
+}
+
 /* What one machine measured. */
 static int collect(struct job *job, const struct replay *replay, size_t trace, const struct lane *lane)
 {
@@ -367,6 +382,8 @@ static int collect(struct job *job, const struct replay *replay, size_t trace, c
         job->simulated -= mmu_core_collapsed(core_of(lane, core));
     }
     job->simulated += replay->done;
+    if (status == CLI_GO)
+        tell_faults(job, replay, lane, place);
     return status;
 }
 

@@ -130,8 +130,9 @@ static json_t *machine(struct json *json, const struct report_run *run)
     set(json, object, "title", text(config->title));
     set(json, object, "config_name", text(config->name));
     set(json, object, "config_fnv1a64", hash(run->config_hash));
-    set(json, object, "paging_mode",
-        json_string(MODE[config->pager.enabled ? config->pager.mode : MMU_MODE_OFF]));
+    set(json, object, "paging_mode", json_string(MODE[run->mode]));
+    if (run->tables && *run->tables)
+        set(json, object, "page_tables", text(run->tables));
     set(json, object, "window", number(config->window));
     set(json, object, "walkers", number(config->walk.walkers));
     return object;

@@ -75,7 +75,9 @@ static void print_machine(const struct text *text)
     char words[512], line[1024];
     snprintf(line, sizeof line, "%s%s%s", text->run->machine, config->title[0] ? ": " : "", config->title);
     paragraph(text->out, "machine", line);
-    if (config->pager.enabled)
+    if (text->run->tables && *text->run->tables)
+        snprintf(words, sizeof words, "%s; %s", MODE[text->run->mode], text->run->tables);
+    else if (config->pager.enabled)
         snprintf(words, sizeof words, "%s; %s pages at first touch, frames %s", MODE[config->pager.mode],
                  PAGE[config->pager.page], FRAMES[config->pager.frames]);
     else

@@ -31,6 +31,7 @@ static const struct cli_command COMMAND = {
         "  mmusim run --config skylake-sp traces/cc1.mmt\n"
         "  mmusim run --config haswell --config zen3 --warmup 1000000 traces/cc1.mmt\n"
         "  mmusim run --config skylake-sp --set window=8 --format json --output run.json ls.lackey.xz\n"
+        "  mmusim run --config zen4 --image vm.core.xz --registers registers.txt trace.mmt\n"
         "  valgrind --tool=lackey --trace-mem=yes ls 2>&1 | mmusim run --config zen4 -\n"
         "\n"
         "What a trace says of processes and processors: each process gets an address space of its own\n"
@@ -38,6 +39,10 @@ static const struct cli_command COMMAND = {
         "cores (cores: N) runs each processor's references on a core of its own and reports all cores\n"
         "together, then each core; the cores share memory and take turns as the trace has it. On one core\n"
         "all processors run together.\n"
+        "\n"
+        "Over a real machine's page tables: --image with --registers takes those that a kernel left in a\n"
+        "memory image, --pagemap with --maps builds what a process had: there is no pager then, all\n"
+        "processes of the trace share the tables, and what they do not map faults and is counted.\n"
         "\n"
         "Page runs that a trace stores (mmusim trace convert --page-runs) are replayed by their heads where\n"
         "every machine can; the numbers are the same.\n"
@@ -56,7 +61,8 @@ static int check_given(const struct job *job)
 
 static int parse(struct job *job, int argc, char **argv)
 {
-    const struct cli_option options[] = {
+    enum { ROWS = 11 };
+    struct cli_option options[ROWS + TABLES_OPTIONS] = {
         {.name = "config",
          .type = CLI_TEXTS,
          .into = &job->configs,
@@ -112,6 +118,7 @@ static int parse(struct job *job, int argc, char **argv)
          .min = 1,
          .max = 2},
     };
+    tables_options(&job->tables, options + ROWS);
     int status = cli_parse(&COMMAND, options, sizeof options / sizeof *options, argc, argv, &job->traces);
     return status == CLI_GO ? check_given(job) : status;
 }
@@ -165,10 +172,11 @@ static int load_configs(struct job *job)
         struct mmu_error err = {0};
         if (mmu_config_load(&lane->config, job->configs.item[i], job->sets.item, job->sets.n, &err))
             return cli_error_mmu(&err);
-        if (lane->config.os.enabled)
+        if (lane->config.os.enabled && !job->tables.text[0])
             return cli_error("%s: os: a machine with a kernel, but run needs the demand pager, which maps "
                              "pages for traces without one; expected a machine without os (--set os=null)",
                              job->configs.item[i]);
+        tables_fit(&job->tables, &lane->config);
         if (job->has_seed)
             lane->config.seed = job->seed;
         name_lane(job, i);
@@ -231,6 +239,8 @@ int cmd_run(int argc, char **argv)
     struct job job = {0};
     struct cli_output out = {0};
     int status = parse(&job, argc, argv);
+    if (status == CLI_GO)
+        status = tables_read(&job.tables);
     job.lane = status == CLI_GO ? calloc(job.configs.n, sizeof *job.lane) : NULL;
     if (status == CLI_GO && !job.lane)
         status = cli_error("out of memory");
@@ -245,6 +255,7 @@ int cmd_run(int argc, char **argv)
     free(job.stats);
     free(job.snapshot);
     free(job.column);
+    tables_free(&job.tables);
     cli_list_free(&job.configs);
     cli_list_free(&job.sets);
     cli_list_free(&job.traces);

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "report.h"
+#include "tables.h"
 #include "trace_file.h"
 
 /* A machine description, and the machine that the present trace runs on. */
@@ -15,6 +16,7 @@ struct lane {
     char name[512]; /* unique among the lanes */
     uint64_t hash;  /* of the resolved config's text */
     struct mmu_machine *machine;
+    struct tables_memory memory;
     size_t column; /* its first one among the report's runs of a trace */
     size_t core0;  /* number of its first core among all machines' */
 };
@@ -32,6 +34,7 @@ struct job {
     bool has_limit, has_seed, classify;
     unsigned format;
     struct trace_in trace_in;
+    struct tables tables;
     const char *output;
     struct lane *lane;          /* configs.n */
     size_t columns, cores;      /* of all lanes */

@@ -128,68 +128,6 @@ static int collect_addresses(const struct walk_request *request, const struct cl
 
 /* ---- the machine ---- */
 
-/*
- * The image as memory for the load of CR3 in PAE mode, which reads the four PDPTEs at once into registers and
- * refuses them with #GP when a reserved bit is set (SDM 4.4.1). Bit 5 is one. But emulators walk PDPTEs in
- * memory like other entries and set bit 5 there, A elsewhere, after the kernel loaded CR3; so it is hidden
- * here.
- */
-struct pdpt {
-    struct mmu_memory_ops image;
-    bool loading;
-};
-
-static bool pdpt_read(void *ctx, mmu_pa pa, unsigned size, uint64_t *value)
-{
-    const struct pdpt *pdpt = ctx;
-    if (!pdpt->image.read(pdpt->image.ctx, pa, size, value))
-        return false;
-    *value &= pdpt->loading ? ~UINT64_C(0x20) : ~UINT64_C(0);
-    return true;
-}
-
-static bool pdpt_exchange(void *ctx, mmu_pa pa, unsigned size, uint64_t old, uint64_t new_value)
-{
-    const struct pdpt *pdpt = ctx;
-    return pdpt->image.compare_exchange(pdpt->image.ctx, pa, size, old, new_value);
-}
-
-/* Says what is wrong with the PDPTEs, which the load of CR3 would only refuse. */
-static int check_pdptes(const struct walk_request *request, struct pdpt *pdpt)
-{
-    mmu_pa table = request->registers.value[MMU_REG_CR3] & ~UINT64_C(31);
-    uint64_t must_be_0 = 0x1e6 | ~UINT64_C(0) << request->maxphyaddr;
-    for (unsigned i = 0; i < 4; i++) {
-        uint64_t entry;
-        mmu_pa pa = table + 8 * i;
-        if (!pdpt_read(pdpt, pa, 8, &entry))
-            return cli_error("%s: PDPTE %u at 0x%" PRIx64 " lies outside the image: cannot load CR3",
-                             request->image, i, pa);
-        if (entry & 1 && entry & must_be_0)
-            return cli_error("%s: PDPTE %u at 0x%" PRIx64 " is 0x%" PRIx64 ", with reserved bits 0x%" PRIx64
-                             " set: loading CR3 raises #GP",
-                             request->image, i, pa, entry, entry & must_be_0);
-    }
-    return CLI_OK;
-}
-
-static int load_registers(const struct walk_request *request, struct pdpt *pdpt, struct mmu_core *core)
-{
-    pdpt->loading = request->mode == MMU_MODE_PAE;
-    int status = pdpt->loading ? check_pdptes(request, pdpt) : CLI_OK;
-    if (status)
-        return status;
-    bool loaded = mmu_core_load(core, &request->registers) == MMU_DONE;
-    pdpt->loading = false;
-    if (loaded)
-        return CLI_OK;
-    const uint64_t *value = request->registers.value;
-    return cli_error("no processor accepts these registers (#GP): CR0 0x%" PRIx64 " CR3 0x%" PRIx64
-                     " CR4 0x%" PRIx64 " EFER 0x%" PRIx64 " PKRU 0x%" PRIx64 " PKRS 0x%" PRIx64,
-                     value[MMU_REG_CR0], value[MMU_REG_CR3], value[MMU_REG_CR4], value[MMU_REG_EFER],
-                     value[MMU_REG_PKRU], value[MMU_REG_PKRS]);
-}
-
 void walk_one(const struct walk_request *request, const struct mmu_core *core, mmu_va va,
               struct mmu_walk *walk)
 {
@@ -233,20 +171,19 @@ static int print_walks(const struct walk_request *request, const struct mmu_core
 static int walk_in_image(const struct walk_request *request, struct mmu_image *image,
                          const struct addresses *list)
 {
-    struct pdpt pdpt = {.loading = false};
-    const struct mmu_memory_ops memory = {.read = pdpt_read, .compare_exchange = pdpt_exchange, .ctx = &pdpt};
-    const struct mmu_options options = {.memory = &memory};
+    struct walk_memory memory;
+    const struct mmu_options options = {.memory = &memory.ops};
     struct mmu_config config;
     struct mmu_machine *machine;
     struct mmu_error err;
-    mmu_image_memory(image, &pdpt.image);
+    walk_memory_init(&memory, image);
     mmu_config_init(&config);
     config.pager.enabled = false;
     config.cpu.maxphyaddr = (uint32_t)request->maxphyaddr;
     if (mmu_machine_create(&config, &options, &machine, &err))
         return cli_error_mmu(&err);
     struct mmu_core *core = mmu_machine_core(machine, 0);
-    int status = load_registers(request, &pdpt, core);
+    int status = walk_load_registers(request, &memory, core);
     if (!status)
         status = print_walks(request, core, list);
     mmu_machine_free(machine);

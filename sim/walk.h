@@ -8,6 +8,7 @@
 /* What the command line says of the walks to make. */
 struct walk_request {
     const char *image, *output;
+    const char *machine; /* whose processor refuses registers; NULL: any */
     uint64_t base;       /* of a raw image */
     bool have[MMU_REGS]; /* registers given */
     struct mmu_registers registers;
@@ -27,6 +28,23 @@ extern const char *const walk_modes[], *const walk_accesses[], *const walk_forma
 /* Completes mode and registers from what was given; complains and returns CLI_BAD when they contradict each
  * other. */
 int walk_registers(struct walk_request *request);
+
+/*
+ * The image as memory for the load of CR3 in PAE mode, which reads the four PDPTEs at once into registers and
+ * refuses them with #GP when a reserved bit is set (SDM 4.4.1). Bit 5 is one. But emulators walk PDPTEs in
+ * memory like other entries and set bit 5 there, A elsewhere, after the kernel loaded CR3; so it is hidden
+ * here.
+ */
+struct walk_memory {
+    struct mmu_memory_ops ops, image;
+    bool loading;
+};
+void walk_memory_init(struct walk_memory *memory, struct mmu_image *image);
+
+/* Loads the registers into a core whose memory this is. Complains and returns CLI_BAD when no processor
+ * accepts them. */
+int walk_load_registers(const struct walk_request *request, struct walk_memory *memory,
+                        struct mmu_core *core);
 
 /* Bits of a linear address in the request's mode: 32 or 64. */
 unsigned walk_address_bits(const struct walk_request *request);

@@ -1,4 +1,4 @@
-/* sim/walk_registers.c: from the options of `mmusim walk` to a consistent set of registers. */
+/* sim/walk_registers.c: from the options of `mmusim walk` to a consistent set of registers in a core. */
 #include "walk.h"
 #include <inttypes.h>
 
@@ -102,6 +102,66 @@ int walk_registers(struct walk_request *request)
         return cli_error("--%s: protection keys need CR4.%s = 1 and 4-level or 5-level paging",
                          keys & CR4_PKE ? "pkru" : "pkrs", keys & CR4_PKE ? "PKE" : "PKS");
     return check_selectors(request);
+}
+
+static bool pdpt_read(void *ctx, mmu_pa pa, unsigned size, uint64_t *value)
+{
+    const struct walk_memory *memory = ctx;
+    if (!memory->image.read(memory->image.ctx, pa, size, value))
+        return false;
+    *value &= memory->loading ? ~UINT64_C(0x20) : ~UINT64_C(0);
+    return true;
+}
+
+static bool pdpt_exchange(void *ctx, mmu_pa pa, unsigned size, uint64_t old, uint64_t new_value)
+{
+    const struct walk_memory *memory = ctx;
+    return memory->image.compare_exchange(memory->image.ctx, pa, size, old, new_value);
+}
+
+/* Says what is wrong with the PDPTEs, which the load of CR3 would only refuse. */
+static int check_pdptes(const struct walk_request *request, struct walk_memory *memory)
+{
+    mmu_pa table = request->registers.value[MMU_REG_CR3] & ~UINT64_C(31);
+    uint64_t must_be_0 = 0x1e6 | ~UINT64_C(0) << request->maxphyaddr;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t entry;
+        mmu_pa pa = table + 8 * i;
+        if (!pdpt_read(memory, pa, 8, &entry))
+            return cli_error("%s: PDPTE %u at 0x%" PRIx64 " lies outside the image: cannot load CR3",
+                             request->image, i, pa);
+        if (entry & 1 && entry & must_be_0)
+            return cli_error("%s: PDPTE %u at 0x%" PRIx64 " is 0x%" PRIx64 ", with reserved bits 0x%" PRIx64
+                             " set: loading CR3 raises #GP",
+                             request->image, i, pa, entry, entry & must_be_0);
+    }
+    return CLI_OK;
+}
+
+int walk_load_registers(const struct walk_request *request, struct walk_memory *memory, struct mmu_core *core)
+{
+    memory->loading = request->mode == MMU_MODE_PAE;
+    int status = memory->loading ? check_pdptes(request, memory) : CLI_OK;
+    if (status)
+        return status;
+    bool loaded = mmu_core_load(core, &request->registers) == MMU_DONE;
+    memory->loading = false;
+    if (loaded)
+        return CLI_OK;
+    const uint64_t *value = request->registers.value;
+    return cli_error("%s%s these registers (#GP): CR0 0x%" PRIx64 " CR3 0x%" PRIx64 " CR4 0x%" PRIx64
+                     " EFER 0x%" PRIx64 " PKRU 0x%" PRIx64 " PKRS 0x%" PRIx64,
+                     request->machine ? request->machine : "no processor",
+                     request->machine ? " does not accept" : " accepts", value[MMU_REG_CR0],
+                     value[MMU_REG_CR3], value[MMU_REG_CR4], value[MMU_REG_EFER], value[MMU_REG_PKRU],
+                     value[MMU_REG_PKRS]);
+}
+
+void walk_memory_init(struct walk_memory *memory, struct mmu_image *image)
+{
+    *memory =
+        (struct walk_memory){.ops = {.read = pdpt_read, .compare_exchange = pdpt_exchange, .ctx = memory}};
+    mmu_image_memory(image, &memory->image);
 }
 
 unsigned walk_address_bits(const struct walk_request *request)

@@ -1,7 +1,8 @@
 #!/bin/bash
-# mmusim run: two threads and one give the same bytes; processes and processors of a trace; traces that end too early.
+# mmusim run: two threads and one give the same bytes; processes and processors of a trace; traces that end too early; page
+# tables of a kernel and of a process.
 #
-# Environment: MMUSIM, the program; CONFIGS, the shipped machines; SRC, the source tree.
+# Environment: MMUSIM, the program; DATA, tests/data; CONFIGS, the shipped machines; SRC, the source tree.
 set -u
 export MMUSIM_CONFIG_PATH=$CONFIGS
 scratch=$(mktemp -d)
@@ -99,6 +100,95 @@ grep -q "they share them" err || fail "cores=2: said '$(cat err)'"
 expect "two cores: all fetches" "$(machine=haswell value run.accesses.fetch.user cpus2.csv)" 12
 "$MMUSIM" run --config haswell --set cores=3 none.txt >out 2>err
 expect "cores without processors: exit status" $? 2
+
+# ---- a kernel's page tables, in an image ----
+kernel=$DATA/kernel/amd64-1g
+zcat "$kernel/vectors.txt.gz" | awk '$2 == "->" && / U / && $3 ~ /^0x/ {printf " L %s,1\n", substr($1, 3)}' >mapped.txt
+large=$(zcat "$kernel/vectors.txt.gz" | awk '$2 == "->" && / U / && / size=2M / {n++} END {print n}')
+"$MMUSIM" run --config haswell --image "$kernel/pagetables.elf.xz" --registers "$kernel/registers.txt" --format csv mapped.txt >image.csv 2>err ||
+    fail "--image: $(cat err)"
+expect "--image: #PF" "$(value run.faults_pf image.csv)" 0
+expect "--image: references to large pages" $(($(value tlb.DTLB-2M.hits.load image.csv) + $(value walk.completed_page.2m image.csv))) "$large"
+(
+    cat mapped.txt
+    echo " L 00000000,4"
+) >more.txt
+"$MMUSIM" run --config haswell --image "$kernel/pagetables.elf.xz" --registers "$kernel/registers.txt" --format csv more.txt >image.csv 2>err ||
+    fail "--image: $(cat err)"
+expect "--image: #PF of a page that is not mapped" "$(value run.faults_pf image.csv)" 1
+grep -q ": 1 references faulted" err || fail "--image: said '$(cat err)'"
+for name in i386-512m pae-1536m; do
+    zcat "$DATA/kernel/$name/vectors.txt.gz" | awk '$2 == "->" && / U / && $3 ~ /^0x/ {printf " L %s,1\n", substr($1, 3)}' >mapped32.txt
+    "$MMUSIM" run --config haswell --image "$DATA/kernel/$name/pagetables.elf.xz" --registers "$DATA/kernel/$name/registers.txt" --format csv mapped32.txt >image.csv 2>err ||
+        fail "--image $name: $(cat err)"
+    expect "--image $name: #PF" "$(value run.faults_pf image.csv)" 0
+done
+
+# refused MESSAGE ARGUMENT...: exit status 2, this and only this line
+refused() {
+    "$MMUSIM" run --config haswell "${@:2}" mapped.txt >out 2>err
+    expect "$*: exit status" $? 2
+    [[ $(cat err) == "mmusim: $1" ]] || fail "${*:2}: said '$(cat err)', expected '$1'"
+    [[ ! -s out ]] || fail "${*:2}: wrote a report"
+}
+refused "run: --image: expected --registers FILE with it, or nobody knows CR3" --image "$kernel/pagetables.elf.xz"
+refused "run: --pagemap: expected --maps FILE with it, for the rights" --pagemap x
+echo "CR4 = 0x6f0" >registers
+refused "registers: no line CR3 = VALUE, the physical address where translation begins" --image "$kernel/pagetables.elf.xz" --registers registers
+echo "CR3 = zebra" >registers
+refused "registers: CR3: found 'zebra', expected a hexadecimal number below 2^64" --image "$kernel/pagetables.elf.xz" --registers registers
+
+# ---- what a process had: pagemap and maps ----
+cat >maps <<END
+00400000-00402000 r-xp 00000000 00:02 11    /bin/probe
+00600000-00c00000 rw-p 00000000 00:00 0
+7fff00000000-7fff00002000 rw-p 00000000 00:00 0  [stack]
+END
+present=$((1 << 63))
+entry() { # FRAME
+    printf '0x%016x' $((present | $1))
+}
+{
+    echo "# region vaddr raw ... pfn kpageflags kpagecount"
+    echo "text 0x00400000 $(entry 0x1234) p1 0x1234 0x86c 1"
+    echo "text 0x00401000 0x0 p0 0x0 0x0 0"
+    echo "thp 0x00800000 $(entry 0x4400) p1 0x4400 0x411800 1" # one page of a large frame
+    echo "stack 0x7fff00001000 $(entry 0x77) p1 0x77 0x5828 1"
+    echo "gone 0x90000000 $(entry 0x78) p1 0x78 0x5828 1"
+} >pagemap.txt
+cat >touch.txt <<END
+I  00400010,4
+I  00401000,4
+ S 00400020,4
+ L 00812345,8
+ S 009ff000,8
+ S 7fff00001ff8,8
+END
+"$MMUSIM" run --config haswell --pagemap pagemap.txt --maps maps --format csv touch.txt >map.csv 2>err || fail "--pagemap: $(cat err)"
+expect "--pagemap: #PF" "$(value run.faults_pf map.csv)" 2 # the absent page, and the store into the text
+expect "--pagemap: walks to 2M" "$(value walk.completed_page.2m map.csv)" 1
+grep -q "pagemap.txt: 1 pages lie in no line of the maps and were left out" err || fail "--pagemap: said '$(cat err)'"
+# the binary form: a word for each page, all 512 of the large one
+word() { # PAGE FRAME COUNT
+    for ((i = 0; i < $3; i++)); do printf '%016x' $((present | ($2 + i))) | sed 's/\(..\)/\1\n/g' | tac | tr -d '\n'; done |
+        sed 's/../\\x&/g' >bytes
+    printf '%b' "$(cat bytes)" | dd of=pagemap.bin bs=8 seek=$(($1)) conv=notrunc status=none
+}
+truncate -s $((0x7fff00002 * 8)) pagemap.bin
+word 0x400 0x1234 1
+word 0x800 0x4400 512
+word 0x7fff00001 0x77 1
+"$MMUSIM" run --config haswell --pagemap pagemap.bin --maps maps --format csv touch.txt >bin.csv 2>err || fail "--pagemap: $(cat err)"
+expect "text and binary pagemap" "$(cut -d, -f3- bin.csv)" "$(cut -d, -f3- map.csv)"
+word 0x7fff00000 0 1 # present, its frame is not told
+"$MMUSIM" run --config haswell --pagemap pagemap.bin --maps maps --format csv touch.txt >bin.csv 2>err || fail "--pagemap: $(cat err)"
+grep -q "the kernel hid the frame numbers of 1 pages" err || fail "--pagemap: said '$(cat err)'"
+echo nonsense >nonsense
+refused "nonsense:1: found 'nonsense', expected START-END RIGHTS ... as in /proc/PID/maps" --pagemap pagemap.txt --maps nonsense
+truncate -s 4096 pagemap.bin
+"$MMUSIM" run --config haswell --pagemap pagemap.bin --maps maps touch.txt >out 2>err
+expect "a short pagemap: exit status" $? 2
+grep -q "pagemap.bin: byte 8192: the end of the file, expected the entry of page 0x400000" err || fail "a short pagemap: said '$(cat err)'"
 
 ((failures == 0)) || echo "$failures failures"
 exit $((failures != 0))
