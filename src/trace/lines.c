@@ -22,13 +22,13 @@ void lines_start(struct lines *l, struct input *input)
     memset(l->buffer, '\n', LINES_GUARD);
 }
 
-/* Keeps the begun line and reads behind it. Returns false when nothing more came: the end, or a failure in
- * *err. */
-static bool refill(struct lines *l, struct mmu_error *err)
+bool lines_refill(struct lines *l, struct mmu_error *err)
 {
     size_t left = l->end - l->at;
     int64_t got;
 
+    if (l->ended || left == LINES_BUFFER)
+        return false;
     memmove(l->buffer, l->buffer + l->at, left);
     l->at = 0;
     got = input_read(l->input, l->buffer + left, LINES_BUFFER - left, err);
@@ -53,7 +53,7 @@ enum lines_state lines_complete(struct lines *l, struct mmu_error *err)
                    "the line is too long, expected at most %d characters", LINES_BUFFER - 1);
             return LINES_FAILED;
         }
-        if (!l->ended && refill(l, &failed))
+        if (lines_refill(l, &failed))
             continue;
         if (failed.code) { /* the last line, if it lacks its newline, may be cut */
             *err = failed;

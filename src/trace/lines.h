@@ -1,5 +1,5 @@
 /*
- * lines.h: what the readers of foreign text formats share: a window of whole lines over an input, numbers,
+ * lines.h: what the readers of text formats share: a window of whole lines over an input, numbers,
  * and the loop over lines.
  *
  * A format has one parser. It sees a line that ends in a newline, always: behind the last byte of the window
@@ -15,9 +15,9 @@
 
 #include <string.h>
 
-/* A longer line can be no record. GUARD: how far beyond the end a parser may look without meeting a newline.
+/* A line must fit into the window. GUARD: how far beyond the end a parser may look without meeting a newline.
  */
-enum { LINES_BUFFER = 1 << 18, LINES_LIMIT = 1 << 12, LINES_GUARD = 32 };
+enum { LINES_BUFFER = 1 << 18, LINES_GUARD = 32 };
 
 /* at <= end <= LINES_BUFFER; buffer[end..end + LINES_GUARD) are newlines. */
 struct lines {
@@ -38,6 +38,10 @@ struct line_bad {
 
 /* At the first byte of an input that has not been read. */
 void lines_start(struct lines *l, struct input *input);
+
+/* Keeps the begun line and reads behind it. Returns false when nothing more came: the window is full, the
+ * end, or a failure in *err. */
+bool lines_refill(struct lines *l, struct mmu_error *err);
 
 enum lines_state { LINES_WHOLE, LINES_DONE, LINES_FAILED };
 

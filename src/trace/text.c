@@ -4,59 +4,21 @@
  */
 #include "text.h"
 
-#include "bits.h"
 #include "error.h"
-#include "reader.h"
+#include "lines.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * LINE_MAX_: a longer line can be no reference. BUFFER holds many lines; a guard of newlines behind it ends
- * every scan.
- */
-enum { BUFFER = 1 << 18, LINE_LIMIT = 1 << 12, GUARD = 32, OTHERS_MOST = 1000 };
+enum { LINE_LIMIT = 1 << 12, /* a longer line can be no reference */ OTHERS_MOST = 1000 };
 
-/* at <= end <= BUFFER; buffer[end..end+GUARD) are newlines. */
+/* The state starts with its lines. */
 struct text {
-    struct input *input;
-    uint64_t line; /* number of the line at `at`, from 1 */
-    size_t at, end;
-    bool ended;             /* the input has no more bytes */
+    struct lines l;
     uint64_t others;        /* lines that are nothing, before the first reference or mark */
     struct mmu_error other; /* the first of them */
     bool passing;           /* in the middle of a long line that is passed over */
-    bool has_pending;       /* the second half of an M line, for which there was no room */
-    struct mmu_access pending;
-    char buffer[BUFFER + GUARD];
 };
-
-/* Value of a hexadecimal digit, 16 for every other byte. */
-static const uint8_t hex_value[256] = {
-#define D(c, v) [c] = (v) ^ 16
-    D('0', 0),  D('1', 1),  D('2', 2),  D('3', 3),  D('4', 4),  D('5', 5),  D('6', 6),  D('7', 7),
-    D('8', 8),  D('9', 9),  D('a', 10), D('b', 11), D('c', 12), D('d', 13), D('e', 14), D('f', 15),
-    D('A', 10), D('B', 11), D('C', 12), D('D', 13), D('E', 14), D('F', 15),
-#undef D
-};
-
-/* Keeps the begun line and reads behind it. Returns false when nothing more came: the end, or a failure in
- * *err. */
-static bool refill(struct text *t, struct mmu_error *err)
-{
-    size_t left = t->end - t->at;
-    int64_t got;
-
-    if (t->ended || left == BUFFER)
-        return false;
-    memmove(t->buffer, t->buffer + t->at, left);
-    t->at = 0;
-    got = input_read(t->input, t->buffer + left, BUFFER - left, err);
-    t->end = left + (got > 0 ? (size_t)got : 0);
-    memset(t->buffer + t->end, '\n', GUARD);
-    t->ended = got <= 0;
-    return got > 0;
-}
 
 /*
  * A line in Lackey's own shape ("I  " or " X " and so on) from p; never beyond the guard. Returns the byte
@@ -83,7 +45,7 @@ ALWAYS_INLINE const char *parse_fast(const char *p, struct mmu_access *a, bool *
         return NULL;
     p += 3;
     digits = p;
-    for (; (d = hex_value[(uint8_t)*p] ^ 16u) < 16; p++)
+    for (; (d = lines_hex[(uint8_t)*p] ^ 16u) < 16; p++)
         va = va << 4 | d;
     if (UNLIKELY(p == digits || p - digits > 16 || *p != ','))
         return NULL;
@@ -105,15 +67,15 @@ ALWAYS_INLINE const char *parse_fast(const char *p, struct mmu_access *a, bool *
 static bool pass_over(struct text *t, struct mmu_error *err)
 {
     for (;;) {
-        char *newline = memchr(t->buffer + t->at, '\n', t->end - t->at);
+        char *newline = memchr(t->l.buffer + t->l.at, '\n', t->l.end - t->l.at);
         if (newline) {
-            t->at = (size_t)(newline - t->buffer) + 1;
-            t->line++;
+            t->l.at = (size_t)(newline - t->l.buffer) + 1;
+            t->l.number++;
             t->passing = false;
             return true;
         }
-        t->at = t->end;
-        if (!refill(t, err))
+        t->l.at = t->l.end;
+        if (!lines_refill(&t->l, err))
             return false;
     }
 }
@@ -125,7 +87,7 @@ static int take_mark(struct mmu_trace_reader *r, struct text *t, const char *lin
     const char *rest;
     char text[MMU_MARK_TEXT];
     uint64_t value;
-    int word = text_parse_mark(line, end, &value, &rest, r->name, t->line, &r->failure);
+    int word = text_parse_mark(line, end, &value, &rest, r->name, t->l.number, &r->failure);
 
     if (word < 0)
         return word;
@@ -178,11 +140,12 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
     bool mark;
     int n;
 
-    while (!(newline = memchr(t->buffer + t->at, '\n', t->end - t->at)) && t->end - t->at < LINE_LIMIT)
-        if (!refill(t, &r->failure))
+    while (!(newline = memchr(t->l.buffer + t->l.at, '\n', t->l.end - t->l.at)) &&
+           t->l.end - t->l.at < LINE_LIMIT)
+        if (!lines_refill(&t->l, &r->failure))
             break;
-    line = t->buffer + t->at;
-    end = newline ? newline : t->buffer + t->end;
+    line = t->l.buffer + t->l.at;
+    end = newline ? newline : t->l.buffer + t->l.end;
     /* A failure of the input comes after the complete lines; the last line, if it lacks its newline, may be
      * cut. */
     *stop = !newline && (r->failure.code || line == end);
@@ -195,25 +158,25 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
     if (mark)
         n = take_mark(r, t, line, end, at);
     else
-        n = text_parse_line(line, end - line > LINE_LIMIT ? line + LINE_LIMIT : end, to, r->name, t->line,
+        n = text_parse_line(line, end - line > LINE_LIMIT ? line + LINE_LIMIT : end, to, r->name, t->l.number,
                             &why);
     if (n < 0 && !mark)
         r->failure = why;
     if (n == TEXT_OTHER)
         n = pass_other(r, t, &why);
     if ((n > 0 || (mark && !n)) && end - line >= LINE_LIMIT)
-        n = err_at(&r->failure, MMU_ERR_FORMAT, input_name(t->input), (unsigned)t->line, LINE_LIMIT,
+        n = err_at(&r->failure, MMU_ERR_FORMAT, input_name(t->l.input), (unsigned)t->l.number, LINE_LIMIT,
                    "the line is too long, expected at most %d characters", LINE_LIMIT - 1);
     *stop = n < 0;
     if (n < 0)
         return 0;
     r->info.skipped += n == 0 && !mark;
     if (newline) {
-        t->at = (size_t)(newline + 1 - t->buffer);
-        t->line++;
+        t->l.at = (size_t)(newline + 1 - t->l.buffer);
+        t->l.number++;
     } else {
-        t->at = t->end;
-        t->passing = !t->ended;
+        t->l.at = t->l.end;
+        t->passing = !t->l.ended;
         *stop = t->passing && !pass_over(t, &r->failure);
     }
     return (size_t)n;
@@ -223,7 +186,7 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
  * first other line. */
 static size_t read_fast(struct mmu_trace_reader *r, struct text *t, struct mmu_access *to, size_t max)
 {
-    const char *p = t->buffer + t->at, *end = t->buffer + t->end;
+    const char *p = t->l.buffer + t->l.at, *end = t->l.buffer + t->l.end;
     struct mmu_access *out = to, *last = to + max;
     uint64_t lines = 0, modifies = 0, kinds[MMU_KINDS] = {0};
 
@@ -244,8 +207,8 @@ static size_t read_fast(struct mmu_trace_reader *r, struct text *t, struct mmu_a
             modifies++;
         }
     }
-    t->at = (size_t)(p - t->buffer);
-    t->line += lines;
+    t->l.at = (size_t)(p - t->l.buffer);
+    t->l.number += lines;
     for (int k = 0; k < MMU_KINDS; k++)
         r->info.kinds[k] += kinds[k];
     r->info.kinds[MMU_STORE] += modifies;
@@ -258,9 +221,9 @@ static size_t text_read(struct mmu_trace_reader *r, struct mmu_access *to, size_
     size_t got = 0;
     bool stop = false;
 
-    if (t->has_pending) {
-        t->has_pending = false;
-        to[got++] = t->pending;
+    if (t->l.has_pending) {
+        t->l.has_pending = false;
+        to[got++] = t->l.pending;
     }
     while (got < max && !stop) {
         struct mmu_access two[2];
@@ -276,8 +239,8 @@ static size_t text_read(struct mmu_trace_reader *r, struct mmu_access *to, size_
         if (n == 2 && got < max)
             to[got++] = two[1];
         else if (n == 2) {
-            t->pending = two[1];
-            t->has_pending = true;
+            t->l.pending = two[1];
+            t->l.has_pending = true;
         }
         reader_count(r, two, n);
     }
@@ -287,12 +250,9 @@ static size_t text_read(struct mmu_trace_reader *r, struct mmu_access *to, size_
 
 static void start(struct mmu_trace_reader *r, struct text *t)
 {
-    t->input = r->input;
-    t->line = 1;
-    t->at = t->end = 0;
+    lines_start(&t->l, r->input);
     t->others = 0;
-    t->ended = t->passing = t->has_pending = false;
-    memset(t->buffer, '\n', GUARD);
+    t->passing = false;
     memset(r->info.kinds, 0, sizeof r->info.kinds);
     r->info.skipped = 0;
 }
