@@ -15,6 +15,17 @@ struct numbers {
     size_t n, room;
 };
 
+/* Events by name: the first word of their text. Names beyond MOST_EVENTS are counted as others. */
+enum { MOST_EVENTS = 64, EVENT_NAME = 32 };
+struct events {
+    struct {
+        char name[EVENT_NAME];
+        uint64_t count;
+    } event[MOST_EVENTS];
+    size_t n;
+    uint64_t others;
+};
+
 /* What the whole trace holds. */
 struct summary {
     const char *file;
@@ -24,8 +35,9 @@ struct summary {
     uint64_t checksum, marks_checksum; /* computed */
     uint64_t marks[MMU_MARK_KINDS];
     struct numbers told[MMU_MARK_TIME]; /* processes, threads, cpus */
-    uint64_t space;                     /* the present process's place in told[], from 1; 0: none told */
-    bool cut;                           /* the input ended too early */
+    struct events events;
+    uint64_t space; /* the present process's place in told[], from 1; 0: none told */
+    bool cut;       /* the input ended too early */
     mmu_va lowest, highest;
     struct footprint footprint;
     struct footprint_count pages[FOOTPRINT_SIZES];
@@ -82,10 +94,27 @@ static bool take_references(struct summary *s, const struct mmu_access *a, size_
     return footprint_add(&s->footprint, s->space, a, n);
 }
 
+static void take_event(struct events *e, const char *text)
+{
+    char name[EVENT_NAME];
+    size_t i = 0;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, " "), text);
+    while (i < e->n && strcmp(e->event[i].name, name))
+        i++;
+    if (i == e->n && e->n < MOST_EVENTS)
+        strcpy(e->event[e->n++].name, name);
+    if (i < e->n)
+        e->event[i].count++;
+    else
+        e->others++;
+}
+
 static bool take_mark(struct summary *s, const struct mmu_trace_mark *mark)
 {
     s->marks[mark->kind]++;
     s->marks_checksum = mmu_trace_checksum_marks(s->marks_checksum, mark, 1);
+    if (mark->kind == MMU_MARK_EVENT)
+        take_event(&s->events, mark->text);
     if (mark->kind >= MMU_MARK_TIME)
         return true;
     size_t place = find_number(&s->told[mark->kind], mark->value);
@@ -175,6 +204,10 @@ static void print_marks(FILE *out, const struct summary *s)
                 (double)s->info.time_first * 1e-9, (double)s->info.time_last * 1e-9);
     if (s->marks[MMU_MARK_EVENT])
         fprintf(out, "events     %16" PRIu64 "\n", s->marks[MMU_MARK_EVENT]);
+    for (size_t i = 0; i < s->events.n; i++)
+        fprintf(out, "  %-20s %4" PRIu64 "\n", s->events.event[i].name, s->events.event[i].count);
+    if (s->events.others)
+        fprintf(out, "  %-20s %4" PRIu64 "\n", "others", s->events.others);
     if (s->marks_checksum)
         fprintf(out, "marks' sum   %016" PRIx64 "\n", s->marks_checksum);
     if (s->info.maps)
@@ -247,6 +280,10 @@ static json_t *json_marks(const struct summary *s)
     }
     for (int k = MMU_MARK_TIME; k < MMU_MARK_KINDS; k++)
         json_object_set_new(o, MARK_NAMES[k], trace_integer(s->marks[k]));
+    json_t *events = json_object();
+    for (size_t i = 0; i < s->events.n; i++)
+        json_object_set_new(events, s->events.event[i].name, trace_integer(s->events.event[i].count));
+    json_object_set_new(o, "events_by_name", events);
     json_object_set_new(o, "time_first_ns", trace_integer(s->info.time_first));
     json_object_set_new(o, "time_last_ns", trace_integer(s->info.time_last));
     json_object_set_new(o, "checksum", hexadecimal(s->marks_checksum));

@@ -58,7 +58,7 @@ text convert marks.txt | cmp - marks.txt || fail "marks are changed by the text 
 "$MMUSIM" trace convert --source x marks.txt - | "$MMUSIM" trace convert --source x --text - - | cmp - marks.txt ||
     fail "marks are changed by a pipe"
 "$MMUSIM" trace info marks.mmt >info
-for line in 'processes *2: 10 20' 'threads *1: 11' 'cpus *2: 0 1' 'times *3: 0.000000000 s to 0.000002500 s' 'events *2' \
+for line in 'processes *2: 10 20' 'threads *1: 11' 'cpus *2: 0 1' 'times *3: 0.000000000 s to 0.000002500 s' 'events *2' '  syscall *1' '  exit *1' \
     'maps *2 processes' 'references *7'; do
     grep -q "^$line\$" info || fail "info does not say '$line'"
 done
