@@ -48,6 +48,7 @@ struct record_sink {
     uint64_t skip, max; /* references to pass over; then to keep at most */
     uint64_t passed, kept;
     uint64_t pid, tid;           /* of what comes */
+    bool spoke[3];               /* the program has written to this file descriptor; 0: not looked at */
     uint64_t told_pid, told_tid; /* in the last marks */
     struct record_desk *desk;    /* what is to be written: see record_sink.c */
     uint32_t failed; /* set by the writing thread; err says why once record_sink_stop() returned */
@@ -128,7 +129,10 @@ struct record {
     char *self; /* folder of this program */
     const char *output;
     bool started; /* the program ran, and its exit status is worth passing on */
+    double begun; /* when, by progress_seconds() */
 };
+/* Draws how far it is, unless the program writes to the same terminal: then the line is the program's. */
+void record_show(struct record *r);
 /* Each runs the program and fills the sink. Returns the exit status; complains when it must. */
 int record_qemu(struct record *r);
 int record_lackey(struct record *r);

@@ -72,7 +72,7 @@ static void copy(struct record *r, struct mmu_trace_reader *reader, struct recor
         note_stack(maps, pid, block, (size_t)n);
         if (!record_sink_full(&r->sink))
             look(maps, pid, &looks, &last);
-        progress_update(&r->progress, r->sink.passed + r->sink.kept, -1);
+        record_show(r);
     }
 }
 

@@ -124,7 +124,7 @@ static void drain(struct record *r, struct record_shared *shared, struct record_
             rest(shared, child);
         if (record_sink_full(&r->sink))
             STORE(shared->stopped, 1);
-        progress_update(&r->progress, r->sink.passed + r->sink.kept, -1);
+        record_show(r);
     }
 }
 

@@ -183,7 +183,8 @@ enum call {
     CALL_MREMAP,
     CALL_FORK,
     CALL_CLONE,
-    CALL_EXIT
+    CALL_EXIT,
+    CALL_WRITE
 };
 
 static const struct {
@@ -191,7 +192,8 @@ static const struct {
     uint8_t call;
 } CALLS[] = {{9, -1, CALL_MMAP},    {-1, 192, CALL_MMAP},  {-1, 90, CALL_OLD_MMAP}, {10, 125, CALL_MPROTECT},
              {11, 91, CALL_MUNMAP}, {12, 45, CALL_BRK},    {25, 163, CALL_MREMAP},  {57, 2, CALL_FORK},
-             {58, 190, CALL_FORK},  {56, 120, CALL_CLONE}, {60, 1, CALL_EXIT},      {231, 252, CALL_EXIT}};
+             {58, 190, CALL_FORK},  {56, 120, CALL_CLONE}, {60, 1, CALL_EXIT},      {231, 252, CALL_EXIT},
+             {1, 4, CALL_WRITE},    {20, 146, CALL_WRITE}};
 
 static enum call what_call(const struct record_words *w, uint64_t number)
 {
@@ -209,8 +211,11 @@ static void take_call(struct record_words *w, struct thread *t, const uint64_t *
     memcpy(t->call, words, sizeof t->call);
     uint64_t number = words[0] & 0xffff;
     record_sink_event(w->sink, "syscall %" PRIu64, number);
-    if (what_call(w, number) == CALL_EXIT)
+    enum call what = what_call(w, number);
+    if (what == CALL_EXIT)
         record_sink_event(w->sink, "exit");
+    if (what == CALL_WRITE && words[1] <= 2)
+        w->sink->spoke[words[1]] = true;
 }
 
 static void take_return(struct record_words *w, struct thread *t, uint64_t number, uint64_t result)
@@ -253,6 +258,7 @@ static void take_return(struct record_words *w, struct thread *t, uint64_t numbe
             record_sink_event(w->sink, "fork %" PRIu64, result);
         break;
     case CALL_EXIT:
+    case CALL_WRITE:
     case CALL_OTHER:
         break;
     }

@@ -169,6 +169,16 @@ static int create(struct record *r, const struct options *o, char **words, char 
     return CLI_GO;
 }
 
+void record_show(struct record *r)
+{
+    enum { PATIENCE = 1 }; /* seconds: most programs have ended, or said something, by then */
+    for (int fd = 1; fd <= 2; fd++)
+        if (r->sink.spoke[fd] && isatty(fd) == 1)
+            return;
+    if (r->progress.terminal && progress_seconds() - r->begun > PATIENCE)
+        progress_update(&r->progress, r->sink.passed + r->sink.kept, -1);
+}
+
 /* Completes the trace, or drops it if nothing was recorded. Returns the exit status. */
 static int finish(struct record *r, int status)
 {
@@ -193,6 +203,7 @@ static int record(struct record *r, const struct options *o, char **words, size_
         mmu_trace_abort(r->sink.writer);
     if (status == CLI_GO) {
         progress_start(&r->progress, "references");
+        r->begun = progress_seconds();
         status = TOOLS[o->tool].record(r);
         record_sink_stop(&r->sink);
         status = finish(r, status);
