@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CR4_PAE = 1 << 5 };
+
 void tables_options(struct tables *tables, struct cli_option rows[TABLES_OPTIONS])
 {
     const struct cli_option options[TABLES_OPTIONS] = {
@@ -21,14 +23,14 @@ void tables_options(struct tables *tables, struct cli_option rows[TABLES_OPTIONS
          .type = CLI_TEXT,
          .into = &tables->image,
          .value = "FILE",
-         .help = "replay over the page tables of a memory image (ELF core or raw, may be compressed);\n"
-                 "needs --registers"},
+         .help = "replay over the page tables of a memory image (ELF core or raw, may be compressed)"},
         {.name = "registers",
          .type = CLI_TEXT,
          .into = &tables->registers,
          .value = "FILE",
          .help = "the registers of the image, as text: CR3 = VALUE, and CR0, CR4, EFER, PKRU, PKRS if\n"
-                 "known, in hexadecimal; QEMU's 'info registers' will do"},
+                 "known, in hexadecimal; QEMU's 'info registers' will do (default: what an ELF core\n"
+                 "written by QEMU's dump-guest-memory says of its first processor)"},
         {.name = "base",
          .type = CLI_NUMBER,
          .into = &tables->base,
@@ -105,15 +107,39 @@ static int parse_registers(struct walk_request *request, const char *path, const
     return CLI_GO;
 }
 
+/* What the image says itself. */
+static int registers_of_image(struct walk_request *request, const struct tables *t)
+{
+    static const enum mmu_reg TOLD[] = {MMU_REG_CR0, MMU_REG_CR2, MMU_REG_CR3, MMU_REG_CR4, MMU_REG_EFER};
+    struct mmu_image *image;
+    struct mmu_error err = {0};
+    if (mmu_image_open(t->image, t->base, &image, &err))
+        return cli_error_mmu(&err);
+    int status = mmu_image_registers(image, &request->registers);
+    mmu_image_close(image);
+    for (size_t i = 0; i < sizeof TOLD / sizeof *TOLD && !status; i++)
+        request->have[TOLD[i]] = true;
+    if (status)
+        return cli_error("%s: tells no registers; expected --registers FILE with it", t->image);
+    if (!(request->registers.value[MMU_REG_CR4] & CR4_PAE))
+        request->have[MMU_REG_EFER] = false; /* and the mode's default will do */
+    return CLI_GO;
+}
+
 static int read_registers(struct tables *t)
 {
     char *text = NULL;
+    int status;
     t->request.image = t->image;
     t->request.maxphyaddr = 52;
-    int status = slurp(t->registers, &text);
-    if (status == CLI_GO)
-        status = parse_registers(&t->request, t->registers, text);
-    free(text);
+    if (t->registers) {
+        status = slurp(t->registers, &text);
+        if (status == CLI_GO)
+            status = parse_registers(&t->request, t->registers, text);
+        free(text);
+    } else {
+        status = registers_of_image(&t->request, t);
+    }
     if (status == CLI_GO && walk_registers(&t->request) != CLI_OK)
         status = CLI_BAD;
     snprintf(t->text, sizeof t->text, "page tables in %s", t->image);
@@ -124,10 +150,8 @@ int tables_read(struct tables *t)
 {
     if (t->image && t->pagemap)
         return cli_error("run: --image and --pagemap: expected one of them");
-    if (!t->image != !t->registers)
-        return cli_error("run: %s", t->image
-                                        ? "--image: expected --registers FILE with it, or nobody knows CR3"
-                                        : "--registers: expected --image FILE with it");
+    if (t->registers && !t->image)
+        return cli_error("run: --registers: expected --image FILE with it");
     if (!t->pagemap != !t->maps)
         return cli_error("run: %s", t->pagemap ? "--pagemap: expected --maps FILE with it, for the rights"
                                                : "--maps: expected --pagemap FILE with it");

@@ -124,6 +124,34 @@ for name in i386-512m pae-1536m; do
     expect "--image $name: #PF" "$(value run.faults_pf image.csv)" 0
 done
 
+# QEMU's note of a processor's registers, in one program header more
+little() { # BYTES NUMBER...
+    local number
+    for number in "${@:2}"; do
+        for ((i = 0; i < $1; i++)); do printf '%b' "\\x$(printf %02x $((number >> 8 * i & 255)))"; done
+    done
+}
+xzcat "$kernel/pagetables.elf.xz" >core
+headers=$(od -An -tu2 -j56 -N2 core)
+end=$(stat -c %s core)
+{
+    little 4 5 440 0 # name, what follows it, type
+    printf 'QEMU\0\0\0\0'
+    little 4 1 440 # version, size
+    head -c $((18 * 8 + 10 * 24)) /dev/zero
+    little 8 0x80050033 0 0x7f5f670a9000 0x62ca000 0x6f0 # CR0 to CR4
+    little 8 0
+} >note
+cat note >>core
+{
+    little 4 4 0 # PT_NOTE
+    little 8 "$end" 0 0 "$(stat -c %s note)" 0 4
+} | dd of=core bs=1 seek=$((64 + headers * 56)) conv=notrunc status=none
+little 2 $((headers + 1)) | dd of=core bs=1 seek=56 conv=notrunc status=none
+"$MMUSIM" run --config haswell --image core --format csv mapped.txt >core.csv 2>err || fail "a core with registers: $(cat err)"
+"$MMUSIM" run --config haswell --image core --registers "$kernel/registers.txt" --format csv mapped.txt >image.csv 2>err || fail "a core: $(cat err)"
+cmp -s core.csv image.csv || fail "a core with registers: it gives something else than with the registers in a file"
+
 # refused MESSAGE ARGUMENT...: exit status 2, this and only this line
 refused() {
     "$MMUSIM" run --config haswell "${@:2}" mapped.txt >out 2>err
@@ -131,7 +159,8 @@ refused() {
     [[ $(cat err) == "mmusim: $1" ]] || fail "${*:2}: said '$(cat err)', expected '$1'"
     [[ ! -s out ]] || fail "${*:2}: wrote a report"
 }
-refused "run: --image: expected --registers FILE with it, or nobody knows CR3" --image "$kernel/pagetables.elf.xz"
+refused "$kernel/pagetables.elf.xz: tells no registers; expected --registers FILE with it" --image "$kernel/pagetables.elf.xz"
+refused "run: --registers: expected --image FILE with it" --registers registers
 refused "run: --pagemap: expected --maps FILE with it, for the rights" --pagemap x
 echo "CR4 = 0x6f0" >registers
 refused "registers: no line CR3 = VALUE, the physical address where translation begins" --image "$kernel/pagetables.elf.xz" --registers registers

@@ -81,6 +81,13 @@ MMU_API void mmu_image_close(struct mmu_image *image); /* NULL is allowed */
 MMU_API uint64_t mmu_image_bytes(const struct mmu_image *image);
 
 /*
+ * The registers that an ELF core tells: CR0, CR2, CR3 and CR4 of the first processor that QEMU described
+ * ("dump-guest-memory" writes a note for each); the others 0. EFER is not in the note, and taken for what
+ * Linux sets: NXE with PAE tables, LME and LMA in an x86-64 core. MMU_OK or MMU_ERR_NOTFOUND.
+ */
+MMU_API int mmu_image_registers(const struct mmu_image *image, struct mmu_registers *registers);
+
+/*
  * Makes the image the physical memory of machines created with *ops in their options: nothing answers outside
  * its segments. Accessed and dirty flags are written to a private copy, never to the file. The image must
  * outlive those machines, which share it and one thread.

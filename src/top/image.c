@@ -1,11 +1,13 @@
 /*
  * image.c: memory images: which physical memory a file holds, and its bytes (see mmusim/walk.h).
  *
- * ELF files of either class through libelf, and raw files. Leaves out section headers, notes (registers) and
- * virtual addresses of ELF files, and formats of single tools (kdump, QEMU snapshots).
+ * ELF files of either class through libelf, and raw files; of an ELF file's notes the one in which QEMU tells
+ * a processor's control registers. Leaves out section headers, other notes and virtual addresses of ELF
+ * files, and formats of single tools (kdump, QEMU snapshots).
  */
 #include "error.h"
 #include "image_file.h"
+#include "x86.h"
 #include <assert.h>
 #include <elf.h>
 #include <gelf.h>
@@ -220,6 +222,80 @@ uint64_t mmu_image_bytes(const struct mmu_image *image)
     for (size_t i = 0; i < image->n; i++)
         sum += image->segment[i].size;
     return sum;
+}
+
+/* ---- registers ---- */
+
+/*
+ * QEMU's note (target/i386/arch_dump.c, struct QEMUCPUState, version 1): named "QEMU", of type 0, one for
+ * each processor: two words of 32 bits (version, size), 18 registers of 64, ten segments of 24 bytes, CR0 to
+ * CR4.
+ */
+enum { QEMU_VERSION = 1, QEMU_CR0 = 8 + 18 * 8 + 10 * 24, QEMU_BYTES = QEMU_CR0 + 5 * 8, NOTE_BYTES = 12 };
+
+static uint64_t align4(uint64_t n)
+{
+    return (n + 3) & ~UINT64_C(3);
+}
+
+/* The first of them among the notes in [at, end), or NULL. */
+static const unsigned char *qemu_note(const unsigned char *at, const unsigned char *end)
+{
+    while (end - at >= NOTE_BYTES) {
+        uint32_t head[3]; /* bytes of the name and of what follows it, type */
+        memcpy(head, at, sizeof head);
+        uint64_t name = align4(head[0]), all = NOTE_BYTES + name + align4(head[1]), version = 0;
+        const unsigned char *description = at + NOTE_BYTES + name;
+        if (all > (uint64_t)(end - at))
+            return NULL;
+        if (head[0] == 5 && !memcmp(at + NOTE_BYTES, "QEMU", 5) && head[1] >= QEMU_BYTES)
+            memcpy(&version, description, 4);
+        if (version == QEMU_VERSION)
+            return description;
+        at += all;
+    }
+    return NULL;
+}
+
+static const unsigned char *find_qemu_note(const struct mmu_image *image, Elf *elf, uint16_t *machine)
+{
+    GElf_Ehdr eh;
+    GElf_Phdr ph;
+    size_t n = 0;
+    const unsigned char *found = NULL;
+    if (!gelf_getehdr(elf, &eh) || elf_getphdrnum(elf, &n))
+        return NULL;
+    *machine = eh.e_machine;
+    for (size_t i = 0; i < n && !found; i++)
+        if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == PT_NOTE && ph.p_offset <= image->file.size &&
+            ph.p_filesz <= image->file.size - ph.p_offset)
+            found = qemu_note(image->file.bytes + ph.p_offset, image->file.bytes + ph.p_offset + ph.p_filesz);
+    return found;
+}
+
+int mmu_image_registers(const struct mmu_image *image, struct mmu_registers *registers)
+{
+    if (image->file.size < SELFMAG || memcmp(image->file.bytes, ELFMAG, SELFMAG))
+        return MMU_ERR_NOTFOUND;
+    elf_version(EV_CURRENT);
+    Elf *elf = elf_memory((char *)image->file.bytes, image->file.size);
+    uint16_t machine = EM_NONE;
+    const unsigned char *note = elf ? find_qemu_note(image, elf, &machine) : NULL;
+    elf_end(elf);
+    if (!note)
+        return MMU_ERR_NOTFOUND;
+    static const enum mmu_reg cr[] = {MMU_REG_CR0, MMU_REGS, MMU_REG_CR2, MMU_REG_CR3,
+                                      MMU_REG_CR4}; /* there is no CR1 */
+    uint64_t *value = registers->value;
+    memset(registers, 0, sizeof *registers);
+    for (unsigned i = 0; i < 5; i++)
+        if (cr[i] != MMU_REGS)
+            memcpy(&value[cr[i]], note + QEMU_CR0 + 8 * i, 8);
+    if (machine == EM_X86_64)
+        value[MMU_REG_EFER] = EFER_LME | EFER_LMA | EFER_NXE;
+    else if (value[MMU_REG_CR4] & CR4_PAE)
+        value[MMU_REG_EFER] = EFER_NXE;
+    return MMU_OK;
 }
 
 /* ---- as a machine's memory ---- */
