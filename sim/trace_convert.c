@@ -82,33 +82,58 @@ static int write_batch(struct mmu_trace_writer *writer, const struct trace_batch
     return code ? code : mmu_trace_write(writer, b->ref + at, b->n - at, err);
 }
 
-/* Copies references and marks. Returns CLI_GO, CLI_NO when the input was damaged and salvaged, or CLI_BAD. */
-static int copy(const struct convert *c, struct mmu_trace_reader *reader, struct mmu_trace_writer *writer,
-                struct trace_batch *batch)
+/* Where the copying stands. */
+struct copying {
+    const struct convert *c;
+    struct mmu_trace_reader *reader;
+    struct mmu_trace_writer *writer;
+    struct trace_batch *batch;
+    uint64_t at, end; /* of IN's references */
+    uint64_t lost;
+};
+
+/* Up to the end, or to damage: then 1 is returned with *err, and 0 at the end; -1: it cannot be written. */
+static int copy_part(struct copying *k, struct mmu_error *err)
 {
-    uint64_t end = c->has_limit && c->limit < UINT64_MAX - c->skip ? c->skip + c->limit : UINT64_MAX;
-    uint64_t at = c->skip;
-    struct mmu_error err;
     struct progress progress;
-    int status = CLI_GO, more = 1;
+    int more = 1, wrong = 0;
     progress_start(&progress, "references");
-    while (at < end && status == CLI_GO && more > 0) {
-        size_t max = end - at < TRACE_BATCH ? (size_t)(end - at) : TRACE_BATCH;
-        more = trace_batch_read(reader, batch, at, max, &err);
-        if (more > 0 && write_batch(writer, batch, end, &err))
-            more = -2;
-        if (more < 0) {
-            progress_end(&progress);
-            cli_error_mmu(&err);
-            status = c->salvage && more == -1 ? CLI_NO : CLI_BAD;
-        }
-        at += more > 0 ? batch->n : 0;
-        progress_update(&progress, at - c->skip, mmu_trace_progress(reader));
+    while (k->at < k->end && more > 0 && !wrong) {
+        size_t max = k->end - k->at < TRACE_BATCH ? (size_t)(k->end - k->at) : TRACE_BATCH;
+        more = trace_batch_read(k->reader, k->batch, k->at, max, err);
+        if (more > 0 && write_batch(k->writer, k->batch, k->end, err))
+            wrong = -1;
+        k->at += more > 0 ? k->batch->n : 0;
+        progress_update(&progress, k->at - k->c->skip, mmu_trace_progress(k->reader));
     }
     progress_end(&progress);
-    if (status == CLI_NO)
-        cli_error("%s: the %" PRIu64 " references before the damage are kept", c->words.item[1],
-                  at - c->skip);
+    return wrong ? wrong : more < 0;
+}
+
+/* Copies references and marks. Returns CLI_GO, CLI_NO when the input was damaged and salvaged, or CLI_BAD. */
+static int copy(struct copying *k)
+{
+    struct mmu_error err;
+    uint64_t next;
+    int status = CLI_GO, wrong = copy_part(k, &err);
+    while (wrong) {
+        cli_error_mmu(&err);
+        if (wrong < 0 || !k->c->salvage)
+            return CLI_BAD;
+        status = CLI_NO;
+        wrong = 0;
+        if (!mmu_trace_resume(k->reader, &next, NULL) && next < k->end) {
+            k->lost += next - k->at;
+            k->at = next;
+            wrong = copy_part(k, &err);
+        }
+    }
+    if (status == CLI_NO && k->lost)
+        cli_error("%s: %" PRIu64 " references are kept; %" PRIu64 " that lay between them are lost",
+                  k->c->words.item[1], k->at - k->c->skip - k->lost, k->lost);
+    else if (status == CLI_NO)
+        cli_error("%s: the %" PRIu64 " references before the damage are kept", k->c->words.item[1],
+                  k->at - k->c->skip);
     return status;
 }
 
@@ -124,8 +149,13 @@ static int convert(const struct convert *c, struct mmu_trace_reader *reader)
         status = cli_error_mmu(&err);
     if (status == CLI_GO)
         status = trace_out_create(&c->out, c->words.item[1], source, &writer);
-    if (status == CLI_GO)
-        status = copy(c, reader, writer, batch);
+    if (status == CLI_GO) {
+        struct copying k = {
+            .c = c, .reader = reader, .writer = writer, .batch = batch, .at = c->skip, .end = UINT64_MAX};
+        if (c->has_limit && c->limit < UINT64_MAX - c->skip)
+            k.end = c->skip + c->limit;
+        status = copy(&k);
+    }
     if (status != CLI_BAD && trace_copy_maps(reader, writer, &err))
         status = cli_error_mmu(&err);
     free(batch);

@@ -20,6 +20,8 @@ static const struct cli_command VERIFY = {
         "status 0 if all are good, else 2. '-' is standard input.",
     .details = "Forms without checksums are read to their end: each record must be possible.\n"
                "\n"
+               "Of a damaged binary trace every damaged block is named, as long as its index is good.\n"
+               "\n"
                "A binary trace whose writer died ends in a line that says how many references can be had:\n"
                "'mmusim trace convert --salvage' takes them.\n"
                "\n"
@@ -52,18 +54,39 @@ static void take_batch(struct made *m, const struct trace_batch *b)
     m->marks_checksum = mmu_trace_checksum_marks(m->marks_checksum, b->mark, b->n_marks);
 }
 
-static int read_all(struct mmu_trace_reader *reader, struct made *m, struct trace_batch *batch)
+/* Says what is broken, and goes on behind it if that can be. */
+static bool go_on(struct mmu_trace_reader *reader, const char *file, const struct mmu_error *err,
+                  uint64_t *at)
+{
+    uint64_t next = *at;
+    trace_error_after(err, *at);
+    if (mmu_trace_resume(reader, &next, NULL))
+        return false;
+    cli_error("%s: references %" PRIu64 " to %" PRIu64 " are lost; reading goes on behind them", file, *at,
+              next - 1);
+    *at = next;
+    return true;
+}
+
+static int read_all(struct mmu_trace_reader *reader, const char *file, struct made *m,
+                    struct trace_batch *batch)
 {
     struct mmu_error err;
     struct progress progress;
-    int more;
-    progress_start(&progress, "references");
-    while ((more = trace_batch_read(reader, batch, m->references, TRACE_BATCH, &err)) > 0) {
-        take_batch(m, batch);
-        progress_update(&progress, m->references, mmu_trace_progress(reader));
+    uint64_t at = 0;
+    int more = 1, status = CLI_GO;
+    while (more > 0) {
+        progress_start(&progress, "references");
+        while ((more = trace_batch_read(reader, batch, at, TRACE_BATCH, &err)) > 0) {
+            take_batch(m, batch);
+            at += batch->n;
+            progress_update(&progress, at, mmu_trace_progress(reader));
+        }
+        progress_end(&progress);
+        status = more < 0 ? CLI_BAD : status;
+        more = more < 0 && go_on(reader, file, &err, &at);
     }
-    progress_end(&progress);
-    return more < 0 ? trace_error_after(&err, m->references) : CLI_GO;
+    return status;
 }
 
 /* One figure of the trace's own against what came out. */
@@ -167,7 +190,7 @@ static int verify(const struct trace_in *in, const char *file)
     struct made m = {0};
     int status = batch ? trace_in_open(in, file, &reader) : cli_error("out of memory");
     if (status == CLI_GO)
-        status = read_all(reader, &m, batch);
+        status = read_all(reader, file, &m, batch);
     if (status == CLI_GO) {
         mmu_trace_info(reader, &info);
         if (info.format == MMU_TRACE_BINARY)

@@ -189,6 +189,56 @@ static void the_damaged_block_is_named(void **state)
     free(a);
 }
 
+/* Behind each damaged block the others can be read. */
+static void reading_goes_on_behind_damage(void **state)
+{
+    size_t size, n, offsets[8];
+    uint64_t firsts[4];
+    struct mmu_access *a, *got = calloc(5000, sizeof *got);
+    unsigned char *bytes = three_blocks(in_scratch("a"), &size, &a, &n, offsets, firsts);
+    (void)state;
+    assert_non_null(got);
+    for (unsigned damaged = 1; damaged < 8; damaged++) { /* bit k: block k */
+        struct mmu_trace_reader *r;
+        struct mmu_error err;
+        uint64_t at = 0, next = 0;
+        int64_t now;
+        for (int k = 0; k < 3; k++)
+            bytes[offsets[k] + (k == 1 ? 10 : 1000)] ^= damaged >> k & 1;
+        write_bytes(in_scratch("b"), bytes, size);
+        for (int k = 0; k < 3; k++)
+            bytes[offsets[k] + (k == 1 ? 10 : 1000)] ^= damaged >> k & 1;
+        assert_int_equal(mmu_trace_open(in_scratch("b"), MMU_TRACE_AUTO, &r, &err), MMU_OK);
+        assert_int_equal(mmu_trace_resume(r, &next, &err), MMU_ERR_NOTFOUND); /* nothing has failed */
+        for (int k = 0; k < 3; k++) {
+            while (at < firsts[k + 1] &&
+                   (now = mmu_trace_read(r, got, firsts[k + 1] - at < 5000 ? firsts[k + 1] - at : 5000,
+                                         &err)) > 0) {
+                assert_false(damaged >> k & 1);
+                assert_same(got, a + at, (size_t)now);
+                at += (uint64_t)now;
+            }
+            if (!(damaged >> k & 1))
+                continue;
+            assert_int_equal(now, MMU_ERR_CHECKSUM);
+            assert_int_equal(at, firsts[k]);
+            if (k == 2) {
+                assert_int_equal(mmu_trace_resume(r, &next, &err), MMU_ERR_NOTFOUND);
+                break;
+            }
+            assert_int_equal(mmu_trace_resume(r, &next, &err), MMU_OK);
+            assert_int_equal(next, firsts[k + 1]);
+            at = next;
+        }
+        if (!(damaged >> 2))
+            assert_int_equal(mmu_trace_read(r, got, 1, &err), 0);
+        mmu_trace_close(r);
+    }
+    free(got);
+    free(bytes);
+    free(a);
+}
+
 static void without_its_index_a_file_can_be_sought(void **state)
 {
     size_t size, n, offsets[8];
@@ -412,6 +462,7 @@ int main(void)
         cmocka_unit_test(every_bit_of_marks_and_maps),
         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(the_damaged_block_is_named),
+        cmocka_unit_test(reading_goes_on_behind_damage),
         cmocka_unit_test(without_its_index_a_file_can_be_sought),
         cmocka_unit_test(a_writer_that_died),
         cmocka_unit_test(deceit_is_survived),

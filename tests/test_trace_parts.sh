@@ -181,6 +181,20 @@ grep -q '^mmusim: broken.mmt: byte [0-9]*: block 0: its checksum is wrong: the f
     fail "verify says $(cat err)"
 grep -q '^some.mmt: good: ' out || fail "verify stops at the first broken trace"
 refused 2 "trace verify: expected a trace or more" verify
+# Damage in the middle: both damaged blocks are named, and what is around them is salvaged.
+"$MMUSIM" trace convert --limit 2000000 "$SRC/traces/cc1.mmt" big.mmt
+cp big.mmt broken.mmt
+for at in 60000 150000; do printf '\xff\xff\xff\xff' | dd of=broken.mmt bs=1 seek=$at conv=notrunc status=none; done
+"$MMUSIM" trace verify broken.mmt 2>err
+[[ $? == 2 ]] || fail "verify of damage in the middle"
+[[ $(grep -c 'block [0-9]*: its checksum is wrong' err) == 2 && $(grep -c ' are lost; reading goes on behind them$' err) == 2 ]] ||
+    fail "verify of damage in the middle: $(cat err)"
+lost=$(awk '/are lost; reading/ { n += $6 - $4 + 1 } END { print n }' err)
+"$MMUSIM" trace convert --salvage broken.mmt kept.mmt 2>err
+[[ $? == 1 ]] || fail "--salvage of damage in the middle"
+grep -q "^mmusim: kept.mmt: $((2000000 - lost)) references are kept; $lost that lay between them are lost\$" err ||
+    fail "--salvage of damage in the middle: $(cat err)"
+"$MMUSIM" trace verify kept.mmt | grep -q "binary, $((2000000 - lost)) references" || fail "what was salvaged around damage"
 
 # ---- page runs: stored beside the references, which stay what they are ----
 "$MMUSIM" trace convert --page-runs some.mmt runs.mmt || fail "convert --page-runs: exit status $?"

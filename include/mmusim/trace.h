@@ -163,6 +163,13 @@ MMU_API int64_t mmu_trace_read_runs(struct mmu_trace_reader *reader, size_t max,
  */
 MMU_API int mmu_trace_seek(struct mmu_trace_reader *reader, uint64_t n, struct mmu_error *err);
 
+/*
+ * Goes on behind damage: after a read that failed, positions the reader before the first reference of the
+ * next part that can be entered (binary form on a seekable file with a good index: the next block). *n is its
+ * number; what is in between is lost. MMU_ERR_NOTFOUND, without a word in *err: there is no such part.
+ */
+MMU_API int mmu_trace_resume(struct mmu_trace_reader *reader, uint64_t *n, struct mmu_error *err);
+
 /* Fraction of the input consumed, 0 to 1, or -1 when unknown (pipes): for progress bars. */
 MMU_API double mmu_trace_progress(const struct mmu_trace_reader *reader);
 

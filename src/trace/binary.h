@@ -1,7 +1,7 @@
 /*
  * binary.h: what the parts of the binary form's reader and writer share (see format.h): the totals, block
- * headers, and the reader's state. binary_header.c takes headers apart, binary_reader.c goes through the file,
- * binary_block.c delivers what is in a block, binary_seek.c finds places.
+ * headers, and the reader's state. binary_header.c takes headers apart, binary_reader.c goes through the
+ * file, binary_block.c delivers what is in a block, binary_seek.c finds places.
  */
 #ifndef TRACE_BINARY_H
 #define TRACE_BINARY_H
@@ -114,6 +114,7 @@ void block_free(struct block *k);
 
 /* binary_seek.c */
 int binary_jump(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err);
+int binary_resume(struct mmu_trace_reader *r, struct mmu_error *err);
 /* Makes the next read begin with the block at offset. */
 int binary_go_to(struct mmu_trace_reader *r, uint64_t offset, uint64_t number, uint64_t first,
                  struct mmu_error *err);

@@ -101,12 +101,14 @@ static int check_totals(struct mmu_trace_reader *r, uint64_t offset, const uint8
     if (b->state == MMT_FINISHED) {
         totals_put(told, &b->totals, &r->info);
         if (memcmp(told, totals, MMT_TOTALS))
-            return bad_end(r, (uint64_t)(totals - end) + offset, "the totals are not those of the header", err);
+            return bad_end(r, (uint64_t)(totals - end) + offset, "the totals are not those of the header",
+                           err);
         return MMU_OK;
     }
     if (!totals_get(totals, &b->totals, &r->info) || b->totals.end != offset)
         return bad_end(r, (uint64_t)(totals - end) + offset, "the totals contradict themselves", err);
-    return b->expected == r->info.count && b->number == b->totals.blocks ? MMU_OK : wrong_count(r, offset, err);
+    return b->expected == r->info.count && b->number == b->totals.blocks ? MMU_OK
+                                                                         : wrong_count(r, offset, err);
 }
 
 /*
@@ -170,7 +172,8 @@ static int never_finished(const struct mmu_trace_reader *r, uint64_t offset, str
                       b->expected, b->number);
 }
 
-/* Passes over maps, if such begin with these bytes. Returns 1: a section of maps was taken, 0: there is none. */
+/* Passes over maps, if such begin with these bytes. Returns 1: a section of maps was taken, 0: there is none.
+ */
 static int pass_maps(struct mmu_trace_reader *r, uint64_t offset, const uint8_t *bytes, size_t got,
                      struct mmu_error *err)
 {
@@ -188,7 +191,8 @@ int binary_next_header(struct mmu_trace_reader *r, struct block_header *h, struc
 {
     struct binary *b = r->state;
     uint8_t bytes[MMT_BLOCK_HEADER];
-    size_t first = r->info.version == 1 ? MMT_BLOCK_HEADER_1 : MMT_MAPS_HEADER, rest = binary_block_header(r) - first;
+    size_t first = r->info.version == 1 ? MMT_BLOCK_HEADER_1 : MMT_MAPS_HEADER,
+           rest = binary_block_header(r) - first;
     int64_t got, more;
     int code;
 
@@ -308,4 +312,5 @@ const struct reader_ops binary_reader_ops = {.sniff = binary_sniff,
                                              .read = binary_read,
                                              .runs = binary_runs,
                                              .rewind = binary_rewind,
-                                             .jump = binary_jump};
+                                             .jump = binary_jump,
+                                             .resume = binary_resume};

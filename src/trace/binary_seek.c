@@ -237,27 +237,46 @@ static int go_near(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err
     return binary_go_to(r, b->index[i].offset, i, b->index[i].first, err);
 }
 
-int binary_jump(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err)
+/* The state of marks at the block where the input stands, if its header tells; what is wrong with it is said
+ * when it is read. */
+static int take_state(struct mmu_trace_reader *r, struct mmu_error *err)
 {
     struct binary *b = r->state;
     struct block_header h = {0};
-    uint64_t offset;
+    uint64_t offset = input_offset(r->input);
+
+    memset(&r->here, 0, sizeof r->here);
+    if (r->info.version == 1)
+        return MMU_OK;
+    if (binary_next_header(r, &h, NULL) > 0)
+        r->here = h.state;
+    return binary_go_to(r, offset, b->number, r->position, err);
+}
+
+int binary_jump(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err)
+{
     int code;
 
     if (r->info.has_count && n > r->info.count)
         return err_at(err, MMU_ERR_RANGE, r->name, 0, 0,
                       "cannot go to reference %" PRIu64 ": the trace has %" PRIu64, n, r->info.count);
     code = go_near(r, n, err);
-    memset(&r->here, 0, sizeof r->here);
     if (r->counting) { /* from here on, since what is left out is not known */
         memset(r->info.kinds, 0, sizeof r->info.kinds);
         memset(r->info.marks, 0, sizeof r->info.marks);
     }
-    if (code || r->info.version == 1)
-        return code;
-    /* The block's header tells the state at its begin; what is wrong with it is said when it is read. */
-    offset = input_offset(r->input);
-    if (binary_next_header(r, &h, NULL) > 0)
-        r->here = h.state;
-    return binary_go_to(r, offset, b->number, r->position, err);
+    return code ? code : take_state(r, err);
+}
+
+/* The failure was in block b->number. */
+int binary_resume(struct mmu_trace_reader *r, struct mmu_error *err)
+{
+    struct binary *b = r->state;
+    uint64_t next = b->number + 1;
+    int code;
+
+    if (b->at_end || (!b->has_index && !load_index(r)) || next >= b->index_count)
+        return MMU_ERR_NOTFOUND;
+    code = binary_go_to(r, b->index[next].offset, next, b->index[next].first, err);
+    return code ? code : take_state(r, err);
 }

@@ -414,6 +414,21 @@ int mmu_trace_seek(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err
     return skip_to(r, n, err);
 }
 
+int mmu_trace_resume(struct mmu_trace_reader *r, uint64_t *n, struct mmu_error *err)
+{
+    int code = MMU_ERR_NOTFOUND;
+
+    if (r->ops->resume && r->failure.code && input_seekable(r->input))
+        code = r->ops->resume(r, err);
+    if (code)
+        return code;
+    memset(&r->failure, 0, sizeof r->failure);
+    r->queued = 0;
+    r->restate = true;
+    *n = r->position;
+    return MMU_OK;
+}
+
 double mmu_trace_progress(const struct mmu_trace_reader *r)
 {
     if (r->info.has_count)

@@ -59,6 +59,9 @@ struct reader_ops {
      * r->position and r->here. NULL: only reading goes forward.
      */
     int (*jump)(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err);
+    /* After a failure of read: goes to the next part that can be entered and sets r->position and r->here.
+     * MMU_ERR_NOTFOUND: there is none. NULL: never. */
+    int (*resume)(struct mmu_trace_reader *r, struct mmu_error *err);
     /* The next stretch as page runs, at most max references. Returns how many, 0 at the end or before a
      * failure (r->failure) or for marks, -1: none are to be had. NULL: never any. */
     int64_t (*runs)(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs);
