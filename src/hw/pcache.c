@@ -2,6 +2,8 @@
 #include "pcache.h"
 #include "big.h"
 
+enum { ADDRESS_BITS = 52 }; /* of a physical address, at most */
+
 static int init_level(struct pcache_level *l, const struct mmu_cache_config *from, bool overlaps,
                       struct repl_context *context)
 {
@@ -16,7 +18,8 @@ static int init_level(struct pcache_level *l, const struct mmu_cache_config *fro
     l->free = lines;
     size_t tags = (size_t)l->sets * l->stride;
     l->tag = big_calloc(tags, sizeof *l->tag);
-    l->high = calloc(tags, sizeof *l->high);
+    bool digits = (BIT(ADDRESS_BITS) / from->line - 1) / l->sets >= UINT32_MAX; /* small caches */
+    l->high = calloc(digits ? tags : 1, sizeof *l->high);
     l->ready = big_calloc(overlaps ? tags : 1, sizeof *l->ready);
     if (!l->tag || !l->high || !l->ready)
         return MMU_ERR_NOMEM;

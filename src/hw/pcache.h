@@ -16,8 +16,9 @@
 
 /*
  * A line's number is quotient x sets + set. Its tag, 0 for an invalid line, is the quotient + 1 when that
- * fits 32 bits (as it does for nearly all memories); else the quotient's digits to the base 2^32 - 1: the low
- * one + 1, and the high one in high[], which is looked at once a line with a high digit has come.
+ * fits 32 bits (as it does for nearly all memories, and always from 2^14 sets on); else the quotient's digits
+ * to the base 2^32 - 1: the low one + 1, and the high one in high[], which is looked at once a line with a
+ * high digit has come.
  */
 struct pcache_level {
     uint32_t sets, ways, latency;
@@ -27,7 +28,7 @@ struct pcache_level {
                          are 0 */
     bool wide;        /* a line with a high digit has come */
     uint32_t *tag;    /* [sets * stride] */
-    uint16_t *high;   /* likewise */
+    uint16_t *high;   /* likewise; [1] where no line can have one */
     uint64_t free;    /* invalid lines */
     size_t filled;    /* index of the latest fill */
     mmu_cycle *ready; /* [sets * stride] */

@@ -10,7 +10,8 @@
  * Counters are kept in a tally and booked by plain_book() at the end of a batch: a second-level hit counts
  * one number and owes eight.
  *
- * Budget: a second-level hit about 200 instructions, a walk about 500.
+ * Budget, from one record to the next: a second-level hit about 320 instructions, a walk about 900 behind an
+ * entry of the PDPTE cache or above, the host's look-ahead for it included.
  */
 #ifndef HW_PLAIN_H
 #define HW_PLAIN_H
@@ -22,7 +23,7 @@
 struct plain_tally {
     uint64_t second[CLASSES];                      /* second-level hits */
     uint64_t walks[CLASSES];                       /* walks, and the same by where they began: */
-    uint64_t begun[MMU_KINDS][MMU_PSC_LEVELS + 1]; /* behind an entry of a paging-structure cache;
+    uint64_t begun[MMU_KINDS][MMU_PSC_LEVELS + 1]; /* behind an entry of this paging-structure cache;
                                                       [MMU_PSC_LEVELS]: at the root */
     uint64_t stalled;                              /* cycles that accesses waited for a second-level hit */
     uint64_t unstalled[MMU_PARTS]; /* cycles of walks that no access waited for: stalled is what they cost
@@ -31,8 +32,8 @@ struct plain_tally {
     uint64_t reads[2][MMU_WALK_LEVELS][MMU_PLACES]; /* [1]: by fetches' walks; fixed price: not yet */
     /* the latest walk, for its ledger: where it began, and where its reads hit (by level - 1) */
     uint8_t from, place[MMU_WALK_LEVELS];
-    /* prices: of all walks, what comes first and is paid for nothing but time; of a walk without its reads
-     * (fixed price: with them), by where it began */
+    /* prices: the first part of every walk's ledger; a walk by where it began, without its reads when they go
+     * through caches */
     mmu_cycle head;
     uint32_t head_part;
     mmu_cycle cost[MMU_PSC_LEVELS + 1];

@@ -23,9 +23,8 @@
  * The victim among invalid ways is not decided here: the lowest invalid way goes first, always. Invalidation leaves
  * this state alone.
  *
- * LRU of more than 8 ways needs a stamp per way; LRU, PLRU, NMRU and MRU3PLRU4 one word per set, and for these a touch
- * of way w is word = (word & keep[w]) | set[w]: two constants per way and no branch. Every touch is idempotent: repeated without
- * another between, it changes nothing.
+ * LRU, PLRU, NMRU and MRU3PLRU4 of a word per set: a touch of way w is word = (word & keep[w]) | set[w], two
+ * constants per way and no branch. Every touch is idempotent: repeated without another between, it changes nothing.
  */
 /* clang-format on */
 #ifndef HW_REPL_H
