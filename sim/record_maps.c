@@ -159,13 +159,31 @@ static bool is_foreign(const struct record_maps *m, struct region *r, const char
     return m->is_i386 && r->end > I386_END;
 }
 
-/* What QEMU's process shows of the program's memory lacks its right to execute, and to write into code. */
-static unsigned known_protection(const struct space *s, mmu_va at)
+/* A part [r->start, end) of a line's region, whose protection may be known better than by the line: QEMU's
+ * process has no right to execute its program's code. */
+static void take_part(struct record_maps *m, struct space *s, const struct region *r, mmu_va start,
+                      mmu_va end, unsigned known, const char *rest)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (s->region[i].start <= at && at < s->region[i].end)
-            return s->region[i].protection & (EXECUTE | WRITE);
-    return 0;
+    struct region part = *r;
+    part.start = start;
+    part.end = end;
+    part.offset += start - r->start;
+    part.protection |= known & EXECUTE;
+    if (strncmp(rest, "00:00 0", 7) || strchr(rest, '/'))
+        part.rest = strdup(rest);
+    if (!cover(s, &part)) {
+        free(part.rest);
+        m->failed = true;
+    }
+}
+
+/* The first region that ends behind `at`; s->n: none. */
+static size_t find_region(const struct space *s, mmu_va at)
+{
+    size_t i = 0;
+    while (i < s->n && s->region[i].end <= at)
+        i++;
+    return i;
 }
 
 static void take_line(struct record_maps *m, struct space *s, const char *line, uint64_t base)
@@ -174,12 +192,12 @@ static void take_line(struct record_maps *m, struct space *s, const char *line, 
     const char *rest;
     if (!parse(line, &r, &rest) || is_foreign(m, &r, rest, base))
         return;
-    if (strncmp(rest, "00:00 0", 7) || strchr(rest, '/'))
-        r.rest = strdup(rest);
-    r.protection |= known_protection(s, r.start) & EXECUTE;
-    if (!cover(s, &r)) {
-        free(r.rest);
-        m->failed = true;
+    for (mmu_va at = r.start, end; at < r.end; at = end) {
+        size_t i = find_region(s, at);
+        bool inside = i < s->n && s->region[i].start <= at;
+        end = i == s->n ? r.end : inside ? s->region[i].end : s->region[i].start;
+        end = end < r.end ? end : r.end;
+        take_part(m, s, &r, at, end, inside ? s->region[i].protection : 0, rest);
     }
 }
 
@@ -307,6 +325,27 @@ static void print_region(const struct space *s, const struct region *r, FILE *ou
         fputs("00:00 0\n", out);
 }
 
+/* Are two neighbours one region, for a reader? */
+static bool are_one(const struct region *a, const struct region *b)
+{
+    bool same_place = a->rest && b->rest
+                          ? !strcmp(a->rest, b->rest) && a->offset + (a->end - a->start) == b->offset
+                          : !a->rest && !b->rest;
+    return a->end == b->start && a->protection == b->protection && a->is_private == b->is_private &&
+           same_place;
+}
+
+static void print_space(const struct space *s, FILE *out)
+{
+    mmu_va heap = (s->brk_first + 4095) & ~UINT64_C(4095);
+    for (size_t i = 0; i < s->n;) {
+        struct region r = s->region[i++];
+        for (; i < s->n && are_one(&r, &s->region[i]) && s->region[i].start != heap && r.start != heap; i++)
+            r.end = s->region[i].end;
+        print_region(s, &r, out);
+    }
+}
+
 void record_maps_write(struct record_maps *m, struct record_sink *sink)
 {
     for (size_t i = 0; i < m->n; i++) {
@@ -315,8 +354,8 @@ void record_maps_write(struct record_maps *m, struct record_sink *sink)
         size_t size = 0;
         FILE *out = open_memstream(&text, &size);
         add_heap(m, s);
-        for (size_t k = 0; out && k < s->n; k++)
-            print_region(s, &s->region[k], out);
+        if (out)
+            print_space(s, out);
         if (out && !fclose(out) && size)
             record_sink_maps(sink, s->pid, text, size);
         free(text);

@@ -40,6 +40,7 @@ recorded() {
     [[ ! -e $(compgen -G "$file.*") ]] || fail "record $*: left $(ls -d "$file".*)"
     "$MMUSIM" trace record --text -o text "$@" >out 2>err </dev/null
     [[ $? == "$status" ]] || fail "record --text $*: $(cat err)"
+    "$MMUSIM" trace verify "$file" >verified || fail "record $*: $(cat verified)"
 }
 
 # refused MESSAGE ARGUMENT...: exit status 2, this line, no output of the program and no trace
@@ -86,6 +87,8 @@ for width in 64 32; do
         done
         [[ $covered ]] || fail "$width: page ${page}000 is not in the maps"
     done < <(grep '^[ I]' text | awk '{ sub("...,.*", "", $2); print $2 }' | sort -u)
+    # The binary form, which is written by executions of code, has what the text has.
+    cmp <("$MMUSIM" trace convert --text $width.mmt - | grep '^[ I]') <(grep '^[ I]' text) || fail "$width: the forms differ"
     # The same program does the same again.
     recorded 7 again.mmt -- "./program$width"
     [[ $(field checksum) == "$checksum" ]] || fail "$width: two recordings differ"
