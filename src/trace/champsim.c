@@ -56,14 +56,6 @@ struct champsim {
     unsigned char buffer[RECORDS * LARGEST];
 };
 
-/* Bytes of a reference from va, of which the format tells none. */
-ALWAYS_INLINE uint16_t usual(uint64_t va, unsigned size)
-{
-    unsigned left = 4096 - (unsigned)(va & 4095);
-
-    return (uint16_t)(size < left ? size : left);
-}
-
 /* Are the two flags of a record 0 or 1? */
 ALWAYS_INLINE bool has_flags(const unsigned char *p)
 {
@@ -78,17 +70,22 @@ ALWAYS_INLINE size_t decode(const struct layout *l, const unsigned char *p, uint
     size_t n = 1;
 
     to[0] = (struct mmu_access){.va = ip, .kind = MMU_FETCH};
-    to[0].size = length - 1 < FETCH_MAX && next > ip && !p[9] ? (uint16_t)length : usual(ip, FETCH_SIZE);
+    to[0].size =
+        length - 1 < FETCH_MAX && next > ip && !p[9] ? (uint16_t)length : reader_usual_size(ip, FETCH_SIZE);
     for (unsigned i = 0; i < SOURCES; i++) {
         uint64_t va = get64(p + l->source + 8 * i);
-        to[n] = (struct mmu_access){
-            .va = va, .size = usual(va, DATA_SIZE), .kind = MMU_LOAD, .flags = n > 1 ? MMU_AF_FOLLOWS : 0};
+        to[n] = (struct mmu_access){.va = va,
+                                    .size = reader_usual_size(va, DATA_SIZE),
+                                    .kind = MMU_LOAD,
+                                    .flags = n > 1 ? MMU_AF_FOLLOWS : 0};
         n += va != 0;
     }
     for (unsigned i = 0; i < l->destinations; i++) {
         uint64_t va = get64(p + l->destination + 8 * i);
-        to[n] = (struct mmu_access){
-            .va = va, .size = usual(va, DATA_SIZE), .kind = MMU_STORE, .flags = n > 1 ? MMU_AF_FOLLOWS : 0};
+        to[n] = (struct mmu_access){.va = va,
+                                    .size = reader_usual_size(va, DATA_SIZE),
+                                    .kind = MMU_STORE,
+                                    .flags = n > 1 ? MMU_AF_FOLLOWS : 0};
         n += va != 0;
     }
     return n;
@@ -101,6 +98,7 @@ static bool refill(struct mmu_trace_reader *r, struct champsim *c)
 
     if (c->ended)
         return false;
+    INVARIANT(c->at <= c->end && c->end <= sizeof c->buffer);
     memmove(c->buffer, c->buffer + c->at, c->end - c->at);
     c->offset += c->at;
     c->end -= c->at;

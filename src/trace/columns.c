@@ -128,7 +128,7 @@ ALWAYS_INLINE bool make(const struct columns *c, unsigned kind, struct mmu_acces
     uint64_t va = c->values[COLUMN_ADDRESS], size = c->values[COLUMN_SIZE];
 
     if (!c->has_size)
-        size = line_usual_size(va, kind == MMU_FETCH ? FETCH_SIZE : DATA_SIZE);
+        size = reader_usual_size(va, kind == MMU_FETCH ? FETCH_SIZE : DATA_SIZE);
     if (UNLIKELY(!line_fits(va, size)))
         return false;
     a[0] = (struct mmu_access){

@@ -51,7 +51,7 @@ static inline LINE_PARSER(parse)
         return NULL;
     if (UNLIKELY(*line != ' ' && *line != '\t' && !line_ends(line)))
         return line_refuse(bad, line, MMU_ERR_FORMAT, "a blank or the end of the line behind the address");
-    size = line_usual_size(a->va, DIN_SIZE);
+    size = reader_usual_size(a->va, DIN_SIZE);
     if (label & SIZED) {
         const char *at = line = line_skip_blanks(line);
         static const char expected[] = "a size of 1 to 1000 bytes in hexadecimal";

@@ -92,6 +92,7 @@ static bool refill(struct drm_stream *s)
 
     if (s->ended || s->end - s->at == DRM_BUFFER)
         return false;
+    INVARIANT(s->at <= s->end && s->end <= DRM_BUFFER && s->at % DRM_ENTRY == 0);
     memmove(s->buffer, s->buffer + s->at, s->end - s->at);
     s->offset += s->at / DRM_ENTRY * s->entry;
     s->end -= s->at;

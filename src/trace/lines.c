@@ -29,6 +29,7 @@ bool lines_refill(struct lines *l, struct mmu_error *err)
 
     if (l->ended || left == LINES_BUFFER)
         return false;
+    INVARIANT(l->at <= l->end && l->end <= LINES_BUFFER && l->buffer[l->end] == '\n');
     memmove(l->buffer, l->buffer + l->at, left);
     l->at = 0;
     got = input_read(l->input, l->buffer + left, LINES_BUFFER - left, err);

@@ -143,17 +143,6 @@ ALWAYS_INLINE bool line_fits(uint64_t va, uint64_t size)
 }
 
 /*
- * The size of a reference of which the format tells only the first byte: `usual`, but not beyond that byte's
- * page. A second page that the program may never have touched is not invented.
- */
-ALWAYS_INLINE uint16_t line_usual_size(uint64_t va, unsigned usual)
-{
-    unsigned left = 4096 - (unsigned)(va & 4095);
-
-    return (uint16_t)(usual < left ? usual : left);
-}
-
-/*
  * A parser. line: its first byte. Fills a[0], and a[1] when *n becomes 2; *n = 0: a line to pass over.
  * Returns the newline at which the line ends, or NULL with *bad filled.
  */

@@ -38,7 +38,7 @@ static inline LINE_PARSER(parse)
     start = line = line_skip_blanks(line + 1);
     if (!(line = line_hex(line, &a->va, "an address in hexadecimal below 2^64", bad)))
         return NULL;
-    size = line_usual_size(a->va, PINATRACE_SIZE);
+    size = reader_usual_size(a->va, PINATRACE_SIZE);
     if (UNLIKELY(!line_ends(line))) {
         const char *at = line_skip_blanks(line);
         if (at == line)

@@ -118,6 +118,17 @@ void reader_mark_change(struct mmu_trace_reader *r, uint64_t at, enum mmu_mark_k
  * input_open(). */
 bool reader_is_native(const unsigned char *head, size_t n);
 
+/*
+ * The size of a reference of which the format tells only the first byte: `usual`, but not beyond that byte's
+ * page. A second page that the program may never have touched is not invented.
+ */
+static inline uint16_t reader_usual_size(uint64_t va, unsigned usual)
+{
+    unsigned left = 4096 - (unsigned)(va & 4095);
+
+    return (uint16_t)(usual < left ? usual : left);
+}
+
 /* Counts references in r->info. */
 void reader_count(struct mmu_trace_reader *r, const struct mmu_access *a, size_t n);
 
