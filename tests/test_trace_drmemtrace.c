@@ -187,46 +187,49 @@ static void large_data(void **state)
     is_whole(out, n, NULL, 0, 0);
 }
 
+#define TIME UINT64_C(13300000000000000)
+
+static const struct entry all_markers[] = {
+    BEGIN(5),
+    {THREAD, 0, 11},
+    {PID, 0, 10},
+    {MARKER, 10, 64},
+    {MARKER, 18, 4096},
+    {MARKER, 20, 10000000},
+    {MARKER, 2, TIME},
+    {MARKER, 3, 0x1003}, /* node 1, processor 3 */
+    {10, 2, 0x1000},
+    {MARKER, 25, 202},
+    {MARKER, 2, TIME + 5},
+    {MARKER, 3, ~0ull}, /* not known */
+    {MARKER, 27, 202},
+    {10, 3, 0xffffffff81000000},
+    {0, 8, 0xffff888000000000},
+    {0, 8, 0x7000},
+    {MARKER, 28, 202},
+    {10, 2, 0x1002},
+    {0, 8, 0x7008},
+    {MARKER, 21, 1}, /* a chunk ends, and the next one says again how late it is */
+    {MARKER, 22, 99},
+    {MARKER, 2, TIME + 5},
+    {MARKER, 3, 3},
+    {MARKER, 0, 0x1004},
+    {10, 1, 0x2000},
+    {MARKER, 1, 0x2001},
+    {10, 1, 0xffffffffff600000}, /* the vsyscall page */
+    {0, 8, 0x7010},
+    {MARKER, 2, TIME + 4}, /* time does not go back */
+    {10, 1, 0x1004},
+    {MARKER, 34, 1},
+    {10, 1, 0x3000},
+    {MARKER, 35, 1},
+    {THREAD, 0, 12},
+    {PID, 0, 10},
+    {10, 1, 0x4000},
+    END};
+
 static void marks_of_all_kinds(void **state)
 {
-    const uint64_t time = 13300000000000000;
-    const struct entry in[] = {BEGIN(5),
-                               {THREAD, 0, 11},
-                               {PID, 0, 10},
-                               {MARKER, 10, 64},
-                               {MARKER, 18, 4096},
-                               {MARKER, 20, 10000000},
-                               {MARKER, 2, time},
-                               {MARKER, 3, 0x1003}, /* node 1, processor 3 */
-                               {10, 2, 0x1000},
-                               {MARKER, 25, 202},
-                               {MARKER, 2, time + 5},
-                               {MARKER, 3, ~0ull}, /* not known */
-                               {MARKER, 27, 202},
-                               {10, 3, 0xffffffff81000000},
-                               {0, 8, 0xffff888000000000},
-                               {0, 8, 0x7000},
-                               {MARKER, 28, 202},
-                               {10, 2, 0x1002},
-                               {0, 8, 0x7008},
-                               {MARKER, 21, 1}, /* a chunk ends, and the next one says again how late it is */
-                               {MARKER, 22, 99},
-                               {MARKER, 2, time + 5},
-                               {MARKER, 3, 3},
-                               {MARKER, 0, 0x1004},
-                               {10, 1, 0x2000},
-                               {MARKER, 1, 0x2001},
-                               {10, 1, 0xffffffffff600000}, /* the vsyscall page */
-                               {0, 8, 0x7010},
-                               {MARKER, 2, time + 4}, /* time does not go back */
-                               {10, 1, 0x1004},
-                               {MARKER, 34, 1},
-                               {10, 1, 0x3000},
-                               {MARKER, 35, 1},
-                               {THREAD, 0, 12},
-                               {PID, 0, 10},
-                               {10, 1, 0x4000},
-                               END};
     const struct mmu_access out[] = {A(0x1000, 2, MMU_FETCH),
                                      A(0xffffffff81000000, 3, KERNEL_FETCH),
                                      A(0xffff888000000000, 8, KERNEL_LOAD),
@@ -250,7 +253,7 @@ static void marks_of_all_kinds(void **state)
     struct whole w;
 
     (void)state;
-    WRITE(path, in);
+    WRITE(path, all_markers);
     is_whole(out, COUNT(out), marks, COUNT(marks), 0);
     w = read_whole(path, MMU_TRACE_AUTO, NULL, 100);
     assert_string_equal(w.info.source, "DynamoRIO drmemtrace, version 5, x86-64");

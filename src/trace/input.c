@@ -53,8 +53,8 @@ struct input {
 
 static int io_error(const struct input *in, int number, const char *what, struct mmu_error *err)
 {
-    return err_at(err, number == ENOENT ? MMU_ERR_NOTFOUND : MMU_ERR_IO, in->name, 0, 0, "%s: %s", what,
-                  strerror(number));
+    return err_at(err, number == ENOENT ? MMU_ERR_NOTFOUND : MMU_ERR_IO, in->name, 0, 0, "%s: %s%s", what,
+                  strerror(number), number == EMFILE ? "; 'ulimit -n' allows more" : "");
 }
 
 /* One read of the descriptor behind what is in raw. Returns false at the end or on an error (raw_error). */
