@@ -60,7 +60,8 @@ static bool take_index(struct binary *b, const uint8_t *end, bool old)
         struct index_entry *e = &b->index[i];
         e->offset = get64(end + 8 + 16 * (size_t)i);
         e->first = get64(end + 16 + 16 * (size_t)i);
-        if (i ? e->offset <= offset || e->first < first + old : e->offset < offset || e->first)
+        if (i ? e->offset <= offset || e->first < first + old
+              : e->offset < offset || e->first || (old && e->offset > offset))
             return false;
         offset = e->offset;
         first = e->first;
@@ -224,6 +225,16 @@ static uint32_t find_block(const struct mmu_trace_reader *r, uint64_t n)
     return low - 1;
 }
 
+/* Does block number i begin where the index says? */
+static bool is_there(struct mmu_trace_reader *r, uint32_t i)
+{
+    const struct binary *b = r->state;
+    const struct index_entry *e = &b->index[i];
+    struct block_header h = {0};
+
+    return !binary_go_to(r, e->offset, i, e->first, NULL) && binary_next_header(r, &h, NULL) > 0;
+}
+
 static int go_near(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err)
 {
     struct binary *b = r->state;
@@ -234,6 +245,8 @@ static int go_near(struct mmu_trace_reader *r, uint64_t n, struct mmu_error *err
     if (!b->index_count)
         return binary_go_to(r, b->header_length, 0, 0, err);
     i = find_block(r, n);
+    if (!is_there(r, i))
+        return hop(r, n, err);
     return binary_go_to(r, b->index[i].offset, i, b->index[i].first, err);
 }
 

@@ -20,7 +20,7 @@ static uint64_t read_marked(const char *path, enum mmu_trace_format format, uint
     struct mmu_access block[100];
     struct mmu_trace_mark marks[MMU_MARKS_LEAST];
     struct mmu_error err = {0};
-    uint64_t count = 0, sum = 0;
+    uint64_t count = 0, sum = 0, next;
     size_t n_marks;
     int64_t n;
 
@@ -35,6 +35,15 @@ static uint64_t read_marked(const char *path, enum mmu_trace_format format, uint
     }
     if (n < 0)
         check_refusal(n, &err);
+    while (n < 0 && mmu_trace_resume(r, &next, &err) == MMU_OK) { /* behind the damage */
+        count = next;
+        while ((n = mmu_trace_read_marked(r, block, 100, marks, MMU_MARKS_LEAST, &n_marks, &err)) > 0 ||
+               (!n && n_marks)) {
+            check_references(block, n);
+            check_marks(marks, n_marks, count, count + (uint64_t)n);
+            count += (uint64_t)n;
+        }
+    }
     mmu_trace_close(r);
     return sum;
 }
