@@ -113,7 +113,7 @@ int record_child_finish(struct record_child *child);
 /* ---- words of the plugin ---- */
 
 struct record_words;
-struct record_words *record_words_new(struct record_shared *shared, struct record_sink *sink, bool is_i386);
+struct record_words *record_words_new(struct record_shared *shared, struct record_sink *sink);
 void record_words_take(struct record_words *w, const struct record_slab *slab, const uint64_t *words,
                        size_t n);
 /* No more will come: what is held goes into the trace. */

@@ -42,10 +42,10 @@ static void look(struct record_maps *maps, pid_t pid, unsigned *looks, double *l
         return;
     ssize_t n = read(fd, part, sizeof part);
     for (bool first = true; n > 0; first = false) {
-        record_maps_text(maps, (uint32_t)pid, part, (size_t)n, first, false, 0);
+        record_maps_text(maps, (uint64_t)pid, part, (size_t)n, first, false, 0);
         n = read(fd, part, sizeof part);
     }
-    record_maps_text(maps, (uint32_t)pid, part, 0, false, true, 0);
+    record_maps_text(maps, (uint64_t)pid, part, 0, false, true, 0);
     close(fd);
 }
 
@@ -54,7 +54,7 @@ static void note_stack(struct record_maps *maps, pid_t pid, const struct mmu_acc
 {
     for (size_t i = 0; i < n; i++)
         if (a[i].kind == MMU_STORE) {
-            record_maps_stack(maps, (uint32_t)pid, a[i].va);
+            record_maps_stack(maps, (uint64_t)pid, a[i].va);
             return;
         }
 }
@@ -118,7 +118,7 @@ static void first_look(struct record_maps *maps, int fd, pid_t pid)
 static void read_all(struct record *r, int fd, pid_t pid, struct mmu_error *err)
 {
     char path[64];
-    struct record_maps *maps = record_maps_new(RECORD_UNDER_VALGRIND, r->program.is_i386);
+    struct record_maps *maps = record_maps_new(RECORD_UNDER_VALGRIND);
     struct mmu_trace_reader *reader = NULL;
     r->sink.pid = r->sink.tid = (uint64_t)pid;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

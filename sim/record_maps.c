@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define I386_END (UINT64_C(1) << 32)
-
 /* Where the tools' own memory is, in their address space. Linux places programs, and so QEMU itself, at two
  * thirds of the user's half, and what they map above; what QEMU maps for its program lies below. Valgrind's
  * tools are linked at 0x58000000; its memory is between 64 GiB and its program's stack. */
@@ -30,7 +28,7 @@ struct region {
 };
 
 struct space {
-    uint32_t pid;
+    uint64_t process;
     struct region *region;
     size_t n, room;
     mmu_va brk_first, brk_last; /* 0: not known */
@@ -41,15 +39,15 @@ struct space {
 
 struct record_maps {
     enum record_host host;
-    bool is_i386, failed;
+    bool failed;
     struct space *space;
     size_t n;
 };
 
-static struct space *find_space(struct record_maps *m, uint32_t pid)
+static struct space *find_space(struct record_maps *m, uint64_t process)
 {
     for (size_t i = 0; i < m->n; i++)
-        if (m->space[i].pid == pid)
+        if (m->space[i].process == process)
             return &m->space[i];
     struct space *space = realloc(m->space, (m->n + 1) * sizeof *space);
     if (!space) {
@@ -57,7 +55,7 @@ static struct space *find_space(struct record_maps *m, uint32_t pid)
         return NULL;
     }
     m->space = space;
-    space[m->n] = (struct space){.pid = pid};
+    space[m->n] = (struct space){.process = process};
     return &space[m->n++];
 }
 
@@ -156,7 +154,7 @@ static bool is_foreign(const struct record_maps *m, struct region *r, const char
         return true;
     r->start -= base;
     r->end -= base;
-    return m->is_i386 && r->end > I386_END;
+    return false;
 }
 
 /* A part [r->start, end) of a line's region, whose protection may be known better than by the line: QEMU's
@@ -213,10 +211,10 @@ static void take_text(struct record_maps *m, struct space *s, uint64_t base)
     s->text_size = 0;
 }
 
-void record_maps_text(struct record_maps *m, uint32_t pid, const char *text, size_t n, bool first, bool last,
-                      uint64_t base)
+void record_maps_text(struct record_maps *m, uint64_t process, const char *text, size_t n, bool first,
+                      bool last, uint64_t base)
 {
-    struct space *s = find_space(m, pid);
+    struct space *s = find_space(m, process);
     if (!s)
         return;
     if (first)
@@ -236,25 +234,25 @@ void record_maps_text(struct record_maps *m, uint32_t pid, const char *text, siz
 
 /* ---- system calls ---- */
 
-static mmu_va page_end(const struct record_maps *m, mmu_va at, uint64_t size)
+static mmu_va page_end(mmu_va at, uint64_t size)
 {
-    mmu_va end = (at + size + 4095) & ~UINT64_C(4095);
-    return m->is_i386 && end > I386_END ? I386_END : end;
+    return (at + size + 4095) & ~UINT64_C(4095);
 }
 
-void record_maps_add(struct record_maps *m, uint32_t pid, mmu_va at, uint64_t size, unsigned protection)
+void record_maps_add(struct record_maps *m, uint64_t process, mmu_va at, uint64_t size, unsigned protection)
 {
-    struct space *s = find_space(m, pid);
+    struct space *s = find_space(m, process);
     struct region r = {
-        .start = at, .end = page_end(m, at, size), .protection = protection & 7, .is_private = true};
+        .start = at, .end = page_end(at, size), .protection = protection & 7, .is_private = true};
     if (s && r.start < r.end && !cover(s, &r))
         m->failed = true;
 }
 
-void record_maps_protect(struct record_maps *m, uint32_t pid, mmu_va at, uint64_t size, unsigned protection)
+void record_maps_protect(struct record_maps *m, uint64_t process, mmu_va at, uint64_t size,
+                         unsigned protection)
 {
-    struct space *s = find_space(m, pid);
-    mmu_va end = page_end(m, at, size);
+    struct space *s = find_space(m, process);
+    mmu_va end = page_end(at, size);
     if (!s || at >= end)
         return;
     if (!cut(s, at) || !cut(s, end))
@@ -264,9 +262,9 @@ void record_maps_protect(struct record_maps *m, uint32_t pid, mmu_va at, uint64_
             s->region[i].protection = protection & 7;
 }
 
-void record_maps_brk(struct record_maps *m, uint32_t pid, mmu_va end)
+void record_maps_brk(struct record_maps *m, uint64_t process, mmu_va end)
 {
-    struct space *s = find_space(m, pid);
+    struct space *s = find_space(m, process);
     if (!s)
         return;
     if (!s->brk_first)
@@ -275,9 +273,9 @@ void record_maps_brk(struct record_maps *m, uint32_t pid, mmu_va end)
         s->brk_last = end;
 }
 
-void record_maps_stack(struct record_maps *m, uint32_t pid, mmu_va at)
+void record_maps_stack(struct record_maps *m, uint64_t process, mmu_va at)
 {
-    struct space *s = find_space(m, pid);
+    struct space *s = find_space(m, process);
     if (s && !s->stack)
         s->stack = at;
 }
@@ -303,7 +301,7 @@ void record_maps_ran(struct record_maps *m, mmu_va at)
 
 static void add_heap(struct record_maps *m, struct space *s)
 {
-    mmu_va start = (s->brk_first + 4095) & ~UINT64_C(4095), end = page_end(m, s->brk_last, 0);
+    mmu_va start = (s->brk_first + 4095) & ~UINT64_C(4095), end = page_end(s->brk_last, 0);
     struct region r = {.start = start, .end = end, .protection = READ | WRITE, .is_private = true};
     if (s->brk_first && start < end && !cover(s, &r))
         m->failed = true;
@@ -357,18 +355,16 @@ void record_maps_write(struct record_maps *m, struct record_sink *sink)
         if (out)
             print_space(s, out);
         if (out && !fclose(out) && size)
-            record_sink_maps(sink, s->pid, text, size);
+            record_sink_maps(sink, s->process, text, size);
         free(text);
     }
 }
 
-struct record_maps *record_maps_new(enum record_host host, bool is_i386)
+struct record_maps *record_maps_new(enum record_host host)
 {
     struct record_maps *m = calloc(1, sizeof *m);
-    if (m) {
+    if (m)
         m->host = host;
-        m->is_i386 = is_i386;
-    }
     return m;
 }
 

@@ -14,17 +14,18 @@
 enum record_host { RECORD_UNDER_QEMU, RECORD_UNDER_VALGRIND };
 
 struct record_maps;
-struct record_maps *record_maps_new(enum record_host host, bool is_i386); /* NULL: out of memory */
+struct record_maps *record_maps_new(enum record_host host); /* NULL: out of memory */
 /* A part of the text, as the kernel has it of the tool's process: base is what the tool adds to the program's
  * addresses. */
-void record_maps_text(struct record_maps *m, uint32_t pid, const char *text, size_t n, bool first, bool last,
-                      uint64_t base);
+void record_maps_text(struct record_maps *m, uint64_t process, const char *text, size_t n, bool first,
+                      bool last, uint64_t base);
 /* System calls that succeeded. protection: PROT_READ and so on. */
-void record_maps_add(struct record_maps *m, uint32_t pid, mmu_va at, uint64_t size, unsigned protection);
-void record_maps_protect(struct record_maps *m, uint32_t pid, mmu_va at, uint64_t size, unsigned protection);
-void record_maps_brk(struct record_maps *m, uint32_t pid, mmu_va end);
+void record_maps_add(struct record_maps *m, uint64_t process, mmu_va at, uint64_t size, unsigned protection);
+void record_maps_protect(struct record_maps *m, uint64_t process, mmu_va at, uint64_t size,
+                         unsigned protection);
+void record_maps_brk(struct record_maps *m, uint64_t process, mmu_va end);
 /* An address in the stack: of several the first counts. */
-void record_maps_stack(struct record_maps *m, uint32_t pid, mmu_va at);
+void record_maps_stack(struct record_maps *m, uint64_t process, mmu_va at);
 /* Code ran here. */
 void record_maps_ran(struct record_maps *m, mmu_va at);
 void record_maps_write(struct record_maps *m, struct record_sink *sink);

@@ -113,6 +113,8 @@ static void drain(struct record *r, struct record_shared *shared, struct record_
 {
     for (;;) {
         bool ended = record_child_ended(child);
+        if (ended || record_sink_full(&r->sink))
+            STORE(shared->stopped, 1); /* also for children that outlive the program */
         unsigned slab = find_full(shared);
         if (slab == NO_SLAB)
             slab = find_held(shared, ended);
@@ -122,64 +124,69 @@ static void drain(struct record *r, struct record_shared *shared, struct record_
             break;
         else
             rest(shared, child);
-        if (record_sink_full(&r->sink))
-            STORE(shared->stopped, 1);
         record_show(r);
     }
 }
 
-/* The plugin stands in ../lib/mmusim beside this program, in the build tree and installed. The option's
- * value; commas in it are doubled, as QEMU wants them. */
-static char *plugin_option(const struct record *r, int fd)
+/* The plugin stands in ../lib/mmusim beside this program, in the build tree and installed. Makes the option
+ * for it; commas in the path are doubled, as QEMU wants them. */
+static int plugin_option(const struct record *r, int fd, char option[RECORD_PATH])
 {
-    char *path, *option, *to;
-    if (asprintf(&path, "%s/../lib/mmusim/mmusim-record.so", r->self) < 0)
-        return NULL;
-    if (access(path, R_OK)) {
-        cli_error("%s: cannot read the recorder's plugin: %s", path, strerror(errno));
-        free(path);
-        return NULL;
-    }
-    option = malloc(2 * strlen(path) + 64);
-    to = option;
-    for (const char *p = path; option && *p; p++) {
-        *to++ = *p;
+    static const char place[] = "../lib/mmusim/mmusim-record.so";
+    char path[RECORD_PATH];
+    size_t n = 0;
+    if (snprintf(path, sizeof path, "%s/%s", r->self, place) >= (int)sizeof path / 2)
+        return cli_error("%s: the path of the recorder's plugin is too long", r->self);
+    if (access(path, R_OK))
+        return cli_error("%s: cannot read the recorder's plugin: %s", path, strerror(errno));
+    for (const char *p = path; *p; p++) {
+        option[n++] = *p;
         if (*p == ',')
-            *to++ = ',';
+            option[n++] = ',';
     }
-    if (option)
-        snprintf(to, 64, ",shared=/proc/%ld/fd/%d", (long)getpid(), fd);
-    free(path);
-    return option;
+    snprintf(option + n, RECORD_PATH - n, ",shared=/proc/%ld/fd/%d", (long)getpid(), fd);
+    return CLI_GO;
 }
 
 /* QEMU's processor: all that it can be, so that programs for newer ones run; but without REP MOVSB for whole
  * copies, of which QEMU makes one access a byte. */
-static char processor[] = "max,-erms", cpu_option[] = "-cpu", plugin_word[] = "-plugin", name_option[] = "-0";
+#define PROCESSOR "max,-erms"
 
-static int start(struct record *r, struct record_child *child, int fd, uint32_t *bell)
+/* How QEMU is started: for us, and for the plugin when the program becomes another one. */
+static int prepare(const struct record *r, struct record_shared *shared, int fd)
 {
-    char *command = record_find_command(command_of(r)), *option = plugin_option(r, fd);
-    char **argv = calloc(r->program.argc + 8, sizeof *argv);
-    int status = CLI_BAD;
-    if (command && option && argv) {
-        size_t n = 0;
-        argv[n++] = command;
-        argv[n++] = plugin_word;
-        argv[n++] = option;
-        if (!getenv("QEMU_CPU")) {
-            argv[n++] = cpu_option;
-            argv[n++] = processor;
-        }
-        argv[n++] = name_option;
-        argv[n++] = r->program.argv[0];
-        argv[n++] = r->program.path;
-        memcpy(argv + n, r->program.argv + 1, (r->program.argc - 1) * sizeof *argv);
-        status = record_child_start(child, command, argv, -1, bell);
+    static const char *const names[2] = {"qemu-x86_64", "qemu-i386"};
+    for (int k = 0; k < 2; k++) {
+        char *path = record_find_command(names[k]);
+        if (path && strlen(path) < RECORD_PATH)
+            strcpy(shared->qemu[k], path);
+        free(path);
     }
+    if (!getenv("QEMU_CPU"))
+        strcpy(shared->processor, PROCESSOR);
+    return plugin_option(r, fd, shared->plugin);
+}
+
+static int start(struct record *r, struct record_shared *shared, struct record_child *child)
+{
+    static char cpu_word[] = "-cpu", plugin_word[] = "-plugin", name_word[] = "-0";
+    char **argv = calloc(r->program.argc + 8, sizeof *argv), *qemu = shared->qemu[r->program.is_i386];
+    size_t n = 0;
+    if (!argv)
+        return cli_error("out of memory");
+    argv[n++] = qemu;
+    argv[n++] = plugin_word;
+    argv[n++] = shared->plugin;
+    if (*shared->processor) {
+        argv[n++] = cpu_word;
+        argv[n++] = shared->processor;
+    }
+    argv[n++] = name_word;
+    argv[n++] = r->program.argv[0];
+    argv[n++] = r->program.path;
+    memcpy(argv + n, r->program.argv + 1, (r->program.argc - 1) * sizeof *argv);
+    int status = record_child_start(child, qemu, argv, -1, &shared->full);
     free(argv);
-    free(option);
-    free(command);
     return status;
 }
 
@@ -204,8 +211,10 @@ int record_qemu(struct record *r)
     struct record_shared *shared = make_shared(&fd);
     if (!shared)
         return CLI_BAD;
-    struct record_words *words = record_words_new(shared, &r->sink, r->program.is_i386);
-    status = words ? start(r, &child, fd, &shared->full) : cli_error("out of memory");
+    struct record_words *words = record_words_new(shared, &r->sink);
+    status = words ? prepare(r, shared, fd) : cli_error("out of memory");
+    if (status == CLI_GO)
+        status = start(r, shared, &child);
     if (status == CLI_GO) {
         drain(r, shared, words, &child);
         record_words_finish(words);

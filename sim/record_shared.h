@@ -26,10 +26,12 @@
 #include <stdint.h>
 
 enum {
-    RECORD_LAYOUT = 1, /* of this page: another number is another layout */
+    RECORD_LAYOUT = 2, /* of this page: another number is another layout */
     RECORD_SLABS = 256,
     RECORD_WORDS = 8192, /* of a slab */
     RECORD_CALL_ARGUMENTS = 6,
+    RECORD_PATH = 4096,
+    RECORD_PROCESSOR = 64,
     RECORD_BLOCK_INSNS = 512,    /* instructions of a block, at most */
     RECORD_INSN_BYTES = 15,      /* bits 0-3 of an instruction's byte: its length */
     RECORD_INSN_PIECES = 1 << 4, /* QEMU makes one access of it in pieces, in the order of addresses */
@@ -56,8 +58,11 @@ struct record_slab {
     uint32_t pid, tid;
     uint64_t order; /* FULL: when it was handed over, as a count of all slabs */
     uint64_t time;  /* when its first word was written: CLOCK_MONOTONIC, in nanoseconds */
+    uint64_t base;  /* what QEMU adds to an address of the program */
     uint32_t words; /* FULL: so many */
-    uint32_t pad[9];
+    uint32_t image; /* how often the process became another program, or its parents before they made it */
+    uint32_t is_i386;
+    uint32_t pad[5];
 };
 
 /* A block of straight code, as QEMU translated it. */
@@ -69,20 +74,23 @@ struct record_code {
 
 struct record_shared {
     uint32_t layout;
-    uint32_t stopped;    /* the recorder wants no more */
-    uint32_t recorder;   /* its process id */
-    uint32_t exhausted;  /* the plugin found no room to describe code: the recording is not complete */
-    uint32_t threads;    /* that were ever started: 1 needs no order among threads */
-    uint32_t full;       /* futex: slabs that were handed over */
-    uint32_t waiting;    /* the recorder sleeps on full */
-    uint32_t freed;      /* futex: slabs that were freed */
-    uint32_t starving;   /* threads that sleep on freed */
-    uint32_t started;    /* the plugin has begun its work */
-    uint64_t guest_base; /* what QEMU adds to an address of the program; valid once based is 1 */
-    uint32_t based;
-    uint32_t changes;             /* how often the program changed its mappings */
-    uint64_t code_used;           /* bytes of code */
-    uint32_t state[RECORD_SLABS]; /* enum record_slab_state */
+    uint32_t stopped;   /* the recorder wants no more */
+    uint32_t recorder;  /* its process id */
+    uint32_t exhausted; /* the plugin found no room to describe code: the recording is not complete */
+    uint32_t threads;   /* that were ever started: 1 needs no order among threads */
+    uint32_t full;      /* futex: slabs that were handed over */
+    uint32_t waiting;   /* the recorder sleeps on full */
+    uint32_t freed;     /* futex: slabs that were freed */
+    uint32_t starving;  /* threads that sleep on freed */
+    uint32_t started;   /* the plugin has begun its work */
+    uint32_t based;     /* the plugin has seen code */
+    uint32_t changes;   /* how often the program changed its mappings */
+    /* How QEMU is started, for who becomes another program: */
+    char qemu[2][RECORD_PATH];        /* for x86-64, for i386; "": not there */
+    char plugin[RECORD_PATH];         /* its option, but for the image's number */
+    char processor[RECORD_PROCESSOR]; /* its option; "": none */
+    uint64_t code_used;               /* bytes of code */
+    uint32_t state[RECORD_SLABS];     /* enum record_slab_state */
     struct record_slab slab[RECORD_SLABS];
     uint64_t word[RECORD_SLABS][RECORD_WORDS] __attribute__((aligned(4096)));
     uint8_t code[] __attribute__((aligned(4096)));

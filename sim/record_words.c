@@ -20,7 +20,9 @@ enum { BUFFER = RECORD_SINK_WORDS / 2, FAST_BUFFER = RECORD_SINK_WORDS };
 
 /* A thread of the program, between two of its words. */
 struct thread {
-    uint32_t pid, tid;
+    uint64_t process; /* its id, and above that how often it became another program: another address space */
+    uint32_t tid;
+    bool is_i386;
     const struct record_code *code; /* the block that runs; NULL: none */
     unsigned insns, next;           /* its instructions; the next one to fetch */
     mmu_va pc;                      /* of that one */
@@ -36,7 +38,7 @@ struct record_words {
     struct record_shared *shared;
     struct record_sink *sink;
     struct record_maps *maps;
-    bool is_i386;
+    uint64_t base; /* of the slab's process */
     struct thread *thread;
     size_t threads, room, current;
     size_t n;
@@ -124,7 +126,7 @@ static void note_store(struct record_words *w, struct thread *t, uint64_t word)
     if (t->wrote || !(word & RECORD_STORE))
         return;
     t->wrote = true;
-    record_maps_stack(w->maps, t->pid, shape_va(word));
+    record_maps_stack(w->maps, t->process, shape_va(word));
 }
 
 static void take_data(struct record_words *w, struct thread *t, uint64_t word)
@@ -149,13 +151,14 @@ static void take_data(struct record_words *w, struct thread *t, uint64_t word)
 
 /* ---- threads ---- */
 
-static struct thread *find_thread(struct record_words *w, uint32_t pid, uint32_t tid)
+static struct thread *find_thread(struct record_words *w, const struct record_slab *slab)
 {
     struct thread *t = w->thread;
-    if (w->current < w->threads && t[w->current].tid == tid && t[w->current].pid == pid)
+    uint64_t process = slab->pid | (uint64_t)slab->image << 32;
+    if (w->current < w->threads && t[w->current].tid == slab->tid && t[w->current].process == process)
         return &t[w->current];
     for (size_t i = 0; i < w->threads; i++)
-        if (t[i].tid == tid && t[i].pid == pid) {
+        if (t[i].tid == slab->tid && t[i].process == process) {
             w->current = i;
             return &t[i];
         }
@@ -167,7 +170,7 @@ static struct thread *find_thread(struct record_words *w, uint32_t pid, uint32_t
         w->room = room;
     }
     w->current = w->threads++;
-    w->thread[w->current] = (struct thread){.pid = pid, .tid = tid};
+    w->thread[w->current] = (struct thread){.process = process, .tid = slab->tid, .is_i386 = slab->is_i386};
     return &w->thread[w->current];
 }
 
@@ -195,10 +198,10 @@ static const struct {
              {58, 190, CALL_FORK},  {56, 120, CALL_CLONE}, {60, 1, CALL_EXIT},      {231, 252, CALL_EXIT},
              {1, 4, CALL_WRITE},    {20, 146, CALL_WRITE}};
 
-static enum call what_call(const struct record_words *w, uint64_t number)
+static enum call what_call(const struct thread *t, uint64_t number)
 {
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++)
-        if ((w->is_i386 ? CALLS[i].i386 : CALLS[i].x86_64) == (int)number)
+        if ((t->is_i386 ? CALLS[i].i386 : CALLS[i].x86_64) == (int)number)
             return CALLS[i].call;
     return CALL_OTHER;
 }
@@ -211,7 +214,7 @@ static void take_call(struct record_words *w, struct thread *t, const uint64_t *
     memcpy(t->call, words, sizeof t->call);
     uint64_t number = words[0] & 0xffff;
     record_sink_event(w->sink, "syscall %" PRIu64, number);
-    enum call what = what_call(w, number);
+    enum call what = what_call(t, number);
     if (what == CALL_EXIT)
         record_sink_event(w->sink, "exit");
     if (what == CALL_WRITE && words[1] <= 2)
@@ -221,15 +224,15 @@ static void take_call(struct record_words *w, struct thread *t, const uint64_t *
 static void take_return(struct record_words *w, struct thread *t, uint64_t number, uint64_t result)
 {
     const uint64_t *a = t->call;
-    bool failed = w->is_i386 ? (uint32_t)result >= -4095u : result >= (uint64_t)-4095;
-    if (w->is_i386)
+    bool failed = t->is_i386 ? (uint32_t)result >= -4095u : result >= (uint64_t)-4095;
+    if (t->is_i386)
         result = (uint32_t)result;
     if (failed || (a[0] & 0xffff) != number)
         return;
     flush(w);
-    switch (what_call(w, number)) {
+    switch (what_call(t, number)) {
     case CALL_MMAP:
-        record_maps_add(w->maps, t->pid, result, a[2], (unsigned)a[3]);
+        record_maps_add(w->maps, t->process, result, a[2], (unsigned)a[3]);
         record_sink_event(w->sink, "mmap 0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64 " 0x%" PRIx64, result, a[2],
                           a[3], a[4]);
         break;
@@ -237,24 +240,24 @@ static void take_return(struct record_words *w, struct thread *t, uint64_t numbe
         record_sink_event(w->sink, "old-mmap 0x%" PRIx64, result);
         break;
     case CALL_MPROTECT:
-        record_maps_protect(w->maps, t->pid, a[1], a[2], (unsigned)a[3]);
+        record_maps_protect(w->maps, t->process, a[1], a[2], (unsigned)a[3]);
         record_sink_event(w->sink, "mprotect 0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64, a[1], a[2], a[3]);
         break;
     case CALL_MUNMAP:
         record_sink_event(w->sink, "munmap 0x%" PRIx64 " 0x%" PRIx64, a[1], a[2]);
         break;
     case CALL_BRK:
-        record_maps_brk(w->maps, t->pid, result);
+        record_maps_brk(w->maps, t->process, result);
         record_sink_event(w->sink, "brk 0x%" PRIx64, result);
         break;
     case CALL_MREMAP:
-        record_maps_add(w->maps, t->pid, result, a[3], 3);
+        record_maps_add(w->maps, t->process, result, a[3], 3);
         record_sink_event(w->sink, "mremap 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64, a[1], a[2],
                           result, a[3]);
         break;
     case CALL_CLONE:
     case CALL_FORK:
-        if (result && !(what_call(w, number) == CALL_CLONE && a[1] & THREAD))
+        if (result && !(what_call(t, number) == CALL_CLONE && a[1] & THREAD))
             record_sink_event(w->sink, "fork %" PRIu64, result);
         break;
     case CALL_EXIT:
@@ -370,8 +373,8 @@ static size_t take(struct record_words *w, struct thread *t, const uint64_t *wor
         take_return(w, t, words[0] & 0xffff, words[1]);
         break;
     case RECORD_MAPS:
-        record_maps_text(w->maps, t->pid, (const char *)(words + 1), (uint32_t)*words,
-                         *words & RECORD_FIRST_PART, *words & RECORD_LAST_PART, w->shared->guest_base);
+        record_maps_text(w->maps, t->process, (const char *)(words + 1), (uint32_t)*words,
+                         *words & RECORD_FIRST_PART, *words & RECORD_LAST_PART, w->base);
         break;
     default:
         break;
@@ -382,11 +385,12 @@ static size_t take(struct record_words *w, struct thread *t, const uint64_t *wor
 void record_words_take(struct record_words *w, const struct record_slab *slab, const uint64_t *words,
                        size_t n)
 {
-    struct thread *t = find_thread(w, slab->pid, slab->tid);
+    struct thread *t = find_thread(w, slab);
     if (!t)
         return;
-    w->sink->pid = t->pid;
+    w->sink->pid = t->process;
     w->sink->tid = t->tid;
+    w->base = slab->base;
     for (size_t i = 0, taken; i < n && (taken = take(w, t, words + i, n - i)); i += taken)
         ;
     flush(w);
@@ -399,15 +403,14 @@ static struct shape **map_shapes(void)
     return shapes == MAP_FAILED ? NULL : shapes;
 }
 
-struct record_words *record_words_new(struct record_shared *shared, struct record_sink *sink, bool is_i386)
+struct record_words *record_words_new(struct record_shared *shared, struct record_sink *sink)
 {
     struct record_words *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
     w->shared = shared;
     w->sink = sink;
-    w->is_i386 = is_i386;
-    w->maps = record_maps_new(RECORD_UNDER_QEMU, is_i386);
+    w->maps = record_maps_new(RECORD_UNDER_QEMU);
     w->hopeless = calloc(1, sizeof *w->hopeless);
     w->shape = map_shapes();
     if (w->maps && w->hopeless && w->shape)
@@ -441,7 +444,7 @@ void record_words_finish(struct record_words *w)
     for (size_t i = 0; i < w->threads; i++) {
         if (!w->thread[i].has_data)
             continue;
-        w->sink->pid = w->thread[i].pid;
+        w->sink->pid = w->thread[i].process;
         w->sink->tid = w->thread[i].tid;
         put_data(w, &w->thread[i]);
         flush(w);

@@ -120,6 +120,28 @@ for width in 64 32; do
     grep -q "^# mmusim: process $child\$" text || fail "fork $width: the child $child is not there"
 done
 
+# ---- a program that becomes another one, of either width, by a script, and one that is none for us ----
+cat >script <<EOF
+#!/bin/sh
+$scratch/program32
+$scratch/no-such-program 2>/dev/null
+$scratch/plain-text 2>/dev/null
+./inner
+exec $scratch/program64 x
+EOF
+printf '#!%s/program32 argument\n' "$scratch" >inner
+echo >plain-text
+chmod +x script inner plain-text
+"$MMUSIM" trace record --text -o text -- ./script >out 2>err
+[[ $? == 7 && ! -s err ]] || fail "exec: $(cat err)"
+[[ $(uniq -c out | awk '{ print $1 }') == 3 ]] || fail "exec: the programs' output is '$(cat out)'"
+for width in 64 32; do
+    shared=$(nm program$width | awk '$3 == "shared" { print substr($1, length($1) - 7) }')
+    [[ $(grep -c "^ M $shared,4" text) == $((32 * (1 + (width == 32)))) ]] || fail "exec: $(grep -c "^ M $shared,4" text) of program$width"
+    grep -q "^# mmusim: map [0-9]* .* r-xp .*/program$width\$" text || fail "exec: program$width is not in the maps"
+done
+[[ $(grep '^# mmusim: process' text | sort -u | wc -l) -ge 6 ]] || fail "exec: $(grep '^# mmusim: process' text)"
+
 # ---- the end of a program: a crash, a signal to it, signals to us ----
 "$MMUSIM" trace record -o c.mmt -- ./program64 crash >out 2>err
 [[ $? == 139 ]] || fail "crash: exit status is not 139"

@@ -5,11 +5,13 @@
  * each load and store, and hands full slabs to the recorder. Everything else is the recorder's work: what
  * stands here runs inside the program's own time.
  *
- * A child of fork() goes on in slabs of its own. What an exception cuts off a block (a signal's handler runs,
- * the rest of the block does not) QEMU does not tell; its fetches are recorded all the same.
+ * A child of fork() goes on in slabs of its own, and so does what a process becomes by execve(). What an
+ * exception cuts off a block (a signal's handler runs, the rest of the block does not) QEMU does not tell;
+ * its fetches are recorded all the same.
  */
 #define _GNU_SOURCE
 #include "record_plugin.h"
+#include "record_plugin_exec.h"
 #include "record_shared.h"
 
 #include <errno.h>
@@ -39,7 +41,8 @@ static __thread struct place mine __attribute__((tls_model("initial-exec")));
 
 /* A plugin is one for a process; QEMU's callbacks carry no other context. */
 static struct record_shared *shared;
-static uint64_t plugin;
+static uint64_t plugin, base; /* what QEMU adds to the program's addresses */
+static uint32_t image;
 static bool is_i386;
 
 #define LOAD(x)     __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
@@ -95,6 +98,9 @@ static bool take(unsigned slab)
     struct record_slab *s = &shared->slab[slab];
     s->pid = (uint32_t)getpid();
     s->tid = (uint32_t)syscall(SYS_gettid);
+    s->base = base;
+    s->image = image;
+    s->is_i386 = is_i386;
     s->time = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     mine = (struct place){
         .at = shared->word[slab], .end = shared->word[slab] + RECORD_WORDS, .slab = slab, .holds = true};
@@ -243,8 +249,8 @@ static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
     if (!n || LOAD(shared->stopped))
         return;
     struct qemu_plugin_insn *first = qemu_plugin_tb_get_insn(tb, 0);
-    if (!LOAD(shared->based) && qemu_plugin_insn_haddr(first)) {
-        shared->guest_base = (uintptr_t)qemu_plugin_insn_haddr(first) - qemu_plugin_insn_vaddr(first);
+    if (!LOAD(shared->based) || !base) {
+        base = (uintptr_t)qemu_plugin_insn_haddr(first) - qemu_plugin_insn_vaddr(first);
         STORE(shared->based, 1);
     }
     struct record_code *code = describe(tb, n < RECORD_BLOCK_INSNS ? n : RECORD_BLOCK_INSNS);
@@ -285,10 +291,15 @@ static void send_maps(void)
     close(fd);
 }
 
-/* The process is about to end, or to become another program. */
-static bool is_last(int64_t number)
+/* The process is about to end: exit_group. It is about to become another program: execve. */
+static bool ends(int64_t number)
 {
-    return is_i386 ? number == 252 || number == 11 : number == 231 || number == 59; /* exit_group, execve */
+    return number == (is_i386 ? 252 : 231);
+}
+
+static bool becomes(int64_t number)
+{
+    return number == (is_i386 ? 11 : 59);
 }
 
 /* It has changed its mappings: mmap, mprotect, munmap, mremap, i386's old mmap. */
@@ -307,9 +318,11 @@ static void on_call(uint64_t id, unsigned vcpu, int64_t number, uint64_t a1, uin
         (uint64_t)RECORD_CALL << RECORD_TYPE_SHIFT | (uint16_t)number, a1, a2, a3, a4, a5, a6};
     memcpy(at, words, sizeof words);
     mine.at += sizeof words / sizeof *words;
-    if (is_last(number)) {
+    if (ends(number) || becomes(number)) {
         send_maps();
         hand_over();
+        if (becomes(number) && !LOAD(shared->stopped))
+            exec_recorded(&(struct exec_request){shared, base, a1, a2, a3, is_i386, image + 1});
     } else if (LOAD(shared->threads) > 1) {
         hand_over(); /* what others do after they heard of this call comes behind it */
     }
@@ -360,15 +373,21 @@ static int refuse(const char *why)
 
 EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_api_info *info, int argc, char **argv)
 {
-    static const char option[] = "shared=";
+    const char *file = NULL;
     if (info->version.min > QEMU_API_VERSION || info->version.cur < QEMU_API_VERSION)
         return refuse("this QEMU offers another version of the plugin interface");
     is_i386 = !strcmp(info->target_name, "i386");
     if (info->system_emulation || (!is_i386 && strcmp(info->target_name, "x86_64")))
         return refuse("expected qemu-x86_64 or qemu-i386 in user mode");
-    if (argc != 1 || strncmp(argv[0], option, strlen(option)))
+    for (int i = 0; i < argc; i++) {
+        if (!strncmp(argv[i], "shared=", 7))
+            file = argv[i] + 7;
+        else if (!strncmp(argv[i], "image=", 6))
+            image = (uint32_t)strtoul(argv[i] + 6, NULL, 10);
+    }
+    if (!file)
         return refuse("expected shared=FILE");
-    int fd = open(argv[0] + strlen(option), O_RDWR | O_CLOEXEC);
+    int fd = open(file, O_RDWR | O_CLOEXEC);
     void *memory =
         fd < 0 ? MAP_FAILED
                : mmap(NULL, RECORD_SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
