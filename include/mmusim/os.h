@@ -270,6 +270,7 @@ enum mmu_page_use {
     MMU_PAGE_TABLE,    /* a page-table page */
     MMU_PAGE_VMALLOC,  /* behind a vmalloc area */
     MMU_PAGE_USER,     /* mapped by processes */
+    MMU_PAGE_CACHE,    /* in the page cache, mapped by nobody */
     MMU_PAGE_USES
 };
 

@@ -14,7 +14,7 @@ static const char *const use_text[MMU_PAGE_USES] = {
     [MMU_PAGE_FREE] = "free already",        [MMU_PAGE_PCP] = "free already, on a per-CPU list",
     [MMU_PAGE_KERNEL] = "allocated",         [MMU_PAGE_SLAB] = "owned by kmalloc",
     [MMU_PAGE_TABLE] = "a page table",       [MMU_PAGE_VMALLOC] = "owned by vmalloc",
-    [MMU_PAGE_USER] = "mapped by processes",
+    [MMU_PAGE_USER] = "mapped by processes", [MMU_PAGE_CACHE] = "in the page cache",
 };
 
 static bool is_highmem(const struct mmu_os *os, mmu_pfn pfn)

@@ -1,12 +1,13 @@
 /*
- * fault.c: the kernel's own page faults: those that a second try resolves.
+ * fault.c: the kernel's own page faults, and those that the tables permit by now.
  *
- * Models do_kern_addr_fault(), vmalloc_fault() and spurious_kernel_fault() of arch/x86/mm/fault.c. Without
- * processes' memory areas a fault in the user part is resolved only if its tables permit the access by now
- * (flush_tlb_fix_spurious_fault()).
+ * Models do_kern_addr_fault(), vmalloc_fault() and spurious_kernel_fault() of arch/x86/mm/fault.c, and
+ * flush_tlb_fix_spurious_fault().
  */
+#include "fault.h"
 #include "kspace.h"
 #include "plan.h"
+#include "task.h"
 
 /* The page directory that a core's CR3 names, be it one that was loaded behind the kernel's back. */
 static const struct mmu_os_pgd *current_pgd(const struct mmu_os *os, uint32_t core, bool *user)
@@ -84,15 +85,23 @@ static bool user_permits(const struct mmu_os *os, uint32_t core, mmu_pa root, mm
     return fetch ? !(may & PTE_XD) : !write || (may & PTE_W);
 }
 
-bool os_fault(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code, enum mmu_priv priv)
+enum os_fault_end os_fault_kernel(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code)
 {
     bool user;
     const struct mmu_os_pgd *current = current_pgd(os, core, &user);
-    if (!kspace_is_kernel(os, cr2))
-        return user_permits(os, core, user ? current->user_root : current->root, cr2, error_code, priv);
     if (user) /* the user half has nothing of the kernel that could be missing */
-        return false;
-    if (!(error_code & (MMU_PF_RSVD | MMU_PF_U | MMU_PF_P)) && vmalloc_fault(os, current, cr2))
-        return true;
-    return spurious(os, cr2, error_code);
+        return OS_FAULT_UNRESOLVED;
+    if (!(error_code & (MMU_PF_RSVD | MMU_PF_U | MMU_PF_P)) && vmalloc_fault(os, current, cr2)) {
+        os->procs->vmstat.fault_vmalloc++;
+        return OS_FAULT_RESOLVED;
+    }
+    return spurious(os, cr2, error_code) ? OS_FAULT_SPURIOUS : OS_FAULT_UNRESOLVED;
+}
+
+bool os_fault_permitted(const struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code,
+                        enum mmu_priv priv)
+{
+    bool user;
+    const struct mmu_os_pgd *current = current_pgd(os, core, &user);
+    return user_permits(os, core, user ? current->user_root : current->root, cr2, error_code, priv);
 }

@@ -21,17 +21,11 @@ static void load_cr3(struct mmu_os *os, uint32_t cpu, bool user, bool keep)
     REQUIRE(port_set(os->hw[cpu], MMU_REG_CR3, value) == MMU_DONE);
 }
 
-/* What an interrupt or a system call came from. */
-struct origin {
-    uint64_t cpl;
-    bool user; /* the user half was loaded */
-};
-
 /* To CPL 0, and SWITCH_TO_KERNEL_CR3. */
-static struct origin enter(struct mmu_os *os, uint32_t cpu)
+struct flush_origin flush_enter(struct mmu_os *os, uint32_t cpu)
 {
     struct flush_cpu *c = &os->kspace->cpu[cpu];
-    const struct origin from = {port_get(os->hw[cpu], MMU_REG_CPL), c->user};
+    const struct flush_origin from = {port_get(os->hw[cpu], MMU_REG_CPL), c->user};
     if (from.cpl)
         REQUIRE(port_set(os->hw[cpu], MMU_REG_CPL, 0) == MMU_DONE);
     c->user = false;
@@ -50,7 +44,7 @@ static void to_user(struct mmu_os *os, uint32_t cpu)
     load_cr3(os, cpu, true, !stale);
 }
 
-static void leave(struct mmu_os *os, uint32_t cpu, struct origin to)
+void flush_leave(struct mmu_os *os, uint32_t cpu, struct flush_origin to)
 {
     if (to.user)
         to_user(os, cpu);
@@ -126,36 +120,36 @@ void flush_kernel_range(struct mmu_os *os, mmu_va start, mmu_va end)
         return;
     bool all = (end - start + PAGE_MASK) >> PAGE_SHIFT > FLUSH_CEILING;
     for (uint32_t cpu = 0; cpu < os->cores; cpu++) {
-        struct origin from = enter(os, cpu);
+        struct flush_origin from = flush_enter(os, cpu);
         if (all)
             flush_everything(os, cpu);
         for (mmu_va va = start; !all && va - start < end - start; va += PAGE_SIZE)
             flush_one_kernel(os, cpu, va);
-        leave(os, cpu, from);
+        flush_leave(os, cpu, from);
     }
 }
 
 void flush_all(struct mmu_os *os)
 {
     for (uint32_t cpu = 0; cpu < os->cores; cpu++) {
-        struct origin from = enter(os, cpu);
+        struct flush_origin from = flush_enter(os, cpu);
         flush_everything(os, cpu);
-        leave(os, cpu, from);
+        flush_leave(os, cpu, from);
     }
 }
 
 void flush_local_page(struct mmu_os *os, mmu_va va)
 {
-    struct origin from = enter(os, os->current);
+    struct flush_origin from = flush_enter(os, os->current);
     flush_one_kernel(os, os->current, va);
-    leave(os, os->current, from);
+    flush_leave(os, os->current, from);
 }
 
 void flush_local_all(struct mmu_os *os)
 {
-    struct origin from = enter(os, os->current);
+    struct flush_origin from = flush_enter(os, os->current);
     flush_everything(os, os->current);
-    leave(os, os->current, from);
+    flush_leave(os, os->current, from);
 }
 
 /* ----- a process's range ----- */
@@ -175,14 +169,14 @@ static void catch_up(struct mmu_os *os, uint32_t cpu, const struct flush_range *
     uint64_t *local = &c->ctx[c->asid].tlb_gen, now = c->loaded->tlb_gen;
     if (r->tlb_gen <= *local || *local == now)
         return;
-    struct origin from = enter(os, cpu);
+    struct flush_origin from = flush_enter(os, cpu);
     if (r->full || r->tlb_gen != *local + 1 || r->tlb_gen != now)
         flush_current(os, cpu);
     else
         for (mmu_va va = r->start; va < r->end; va += UINT64_C(1) << r->shift)
             flush_one(os, cpu, va);
     *local = now;
-    leave(os, cpu, from);
+    flush_leave(os, cpu, from);
 }
 
 void flush_mm_range(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va start, mmu_va end, unsigned shift)
@@ -233,7 +227,7 @@ void flush_switch(struct mmu_os *os, uint32_t cpu, struct mmu_os_pgd *next, bool
     user = user && os->kspace->traits.kpti;
     if (c->loaded == next && c->user == user)
         return;
-    const struct origin from = enter(os, cpu);
+    const struct flush_origin from = flush_enter(os, cpu);
     if (c->loaded != next) {
         uint16_t asid;
         bool flush = choose_asid(os, c, next, &asid);
@@ -248,7 +242,7 @@ void flush_switch(struct mmu_os *os, uint32_t cpu, struct mmu_os_pgd *next, bool
         }
         load_cr3(os, cpu, false, !flush);
     }
-    leave(os, cpu, (struct origin){from.cpl, user});
+    flush_leave(os, cpu, (struct flush_origin){from.cpl, user});
 }
 
 void flush_cpu_init(struct mmu_os *os, uint32_t cpu)

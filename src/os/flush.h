@@ -49,6 +49,14 @@ void flush_mm_range(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va start, mmu
 void flush_switch(struct mmu_os *os, uint32_t cpu, struct mmu_os_pgd *next, bool user);
 /* initialize_tlbstate_and_flush(): a CPU that has just booted on init_mm's page directory. */
 void flush_cpu_init(struct mmu_os *os, uint32_t cpu);
+/* An interrupt or fault of a CPU: to CPL 0 and, with KPTI, the kernel half; and back to where it came from.
+ */
+struct flush_origin {
+    uint64_t cpl;
+    bool user; /* the user half was loaded */
+};
+struct flush_origin flush_enter(struct mmu_os *os, uint32_t cpu);
+void flush_leave(struct mmu_os *os, uint32_t cpu, struct flush_origin to);
 /* The value of CR3 for a half of a page directory under an ASID, without the no-flush bit. */
 uint64_t flush_cr3(const struct mmu_os *os, const struct mmu_os_pgd *pgd, uint16_t asid, bool user);
 

@@ -3,6 +3,7 @@
 #include "kspace.h"
 #include "page.h"
 #include "plan.h"
+#include "pte.h"
 #include <string.h>
 
 struct check {
@@ -31,6 +32,10 @@ static void check_leaf(struct check *c, unsigned level, mmu_va va, uint64_t entr
     const bool pkmap = l->pkmap_base && va >= l->pkmap_base && va < l->pkmap_base + l->last_pkmap * PAGE_SIZE;
     const bool fixed = va >= l->fixaddr_tot_start && va <= l->fixaddr_top;
     REQUIRE(((entry & PTE_U) != 0) == !c->kernel);
+    if (!c->kernel && (entry & PTE_SPECIAL)) { /* the zero page, pages of the kernel's data */
+        REQUIRE(page_use_of(c->os, pfn) == MMU_PAGE_RESERVED);
+        return;
+    }
     if ((va >= l->page_offset && va < l->high_memory) || pkmap || fixed)
         return;
     const unsigned use = page_use_of(c->os, pfn);
@@ -62,13 +67,13 @@ static void visit(struct check *c, unsigned level, mmu_pa table, mmu_va va, unsi
     for (unsigned i = 0; i < entries; i++) {
         uint64_t entry = 0;
         memcpy(&entry, bytes + (size_t)i * c->form->entry_bytes, c->form->entry_bytes);
+        c->mapped += level == 1 && !c->kernel && entry != 0;
         if (!(entry & PTE_P))
             continue;
         const mmu_va here = entry_va(c, level, va, i);
         if (level == c->form->levels || (c->form->levels == 2 && level == 2))
             c->kernel = kspace_is_kernel(c->os, here);
         if (pgtable_is_leaf(c->form, level, entry)) {
-            c->mapped += !c->kernel;
             check_leaf(c, level, here, entry);
             continue;
         }

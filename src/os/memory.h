@@ -22,6 +22,8 @@ int memory_fault(struct mmu_os *os, struct vma *vma, struct memory_fault *fault)
 /* copy_page_range(): fork's child gets the parent's entries; private writable ones are write-protected in
  * both. 0, MMU_OS_EXHAUSTED (what was copied stays, for memory_zap()), or a negative status. */
 int memory_copy(struct mmu_os *os, const struct vma *from, struct vma *to);
+/* Flushes the parent's TLBs once all of its VMAs are copied. */
+void memory_copied(struct mmu_os *os, struct mm *from);
 /* zap_page_range(): clears the entries in [start, end) of a VMA, drops references, flushes. */
 void memory_zap(struct mmu_os *os, struct vma *vma, mmu_va start, mmu_va end);
 /* free_pgtables(): gives back the page tables that span nothing but [floor, ceiling), where no VMA is left.

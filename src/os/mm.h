@@ -39,6 +39,7 @@ struct vma {
     struct file *file;
     uint64_t offset; /* in pages: of the file; anonymous: start >> 12 as it was when the first page came */
     struct anon_vma_link *links;
+    struct vma *file_next, **file_link; /* file.vmas */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "kspace.h"
 #include "plan.h"
 #include "slab.h"
+#include "task.h"
 #include "vmalloc.h"
 
 #include <stdarg.h>
@@ -93,6 +94,8 @@ static int boot(struct mmu_os *os, struct mmu_error *err)
         status = vmaps_init(os);
     if (status == MMU_OK)
         status = kmaps_init(os);
+    if (status == MMU_OK)
+        status = procs_init(os);
     return status == MMU_ERR_NOMEM ? err_set(err, status, "no host memory for a kernel") : status;
 }
 
@@ -118,6 +121,7 @@ void os_free(struct mmu_os *os)
 {
     if (!os)
         return;
+    procs_destroy(os);
     if (os->kmaps)
         kmaps_destroy(os);
     if (os->vmaps)
@@ -140,6 +144,7 @@ void mmu_os_check(const struct mmu_os *os)
     kspace_check(os);
     vmaps_check(os);
     kmaps_check(os);
+    procs_check(os);
 }
 
 void mmu_os_run_on(struct mmu_os *os, uint32_t cpu)

@@ -66,10 +66,17 @@ int os_ram(const struct mmu_config *config, struct mmu_ram_range *to, size_t max
            struct mmu_error *err);
 
 /*
- * The kernel's page-fault handler for faults in its own part (arch/x86/mm/fault.c, do_kern_addr_fault): true
- * when the tables permit the access now (a vmalloc entry was copied, a stale TLB entry) and it should be
- * tried again on that core.
+ * The kernel's page-fault handler (arch/x86/mm/fault.c): an enum os_fault_end, or a negative status (host
+ * memory). RESOLVED and SPURIOUS: the tables permit the access now; it should be tried again on that core.
+ * UNRESOLVED: the signal is kept for mmu_os_signal(). What the handler executes is charged to that core.
  */
-bool os_fault(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code, enum mmu_priv priv);
+enum os_fault_end { OS_FAULT_UNRESOLVED, OS_FAULT_RESOLVED, OS_FAULT_SPURIOUS };
+int os_fault(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code, enum mmu_priv priv);
+
+/* With KPTI (os_has_halves()): before an access, the way into the kernel or out of it, if the half that is
+ * loaded is the other one's and the core runs a task. */
+bool os_has_halves(const struct mmu_os *os);
+bool os_wrong_half(const struct mmu_os *os, uint32_t core, enum mmu_priv priv);
+void os_enter(struct mmu_os *os, uint32_t core, enum mmu_priv priv);
 
 #endif

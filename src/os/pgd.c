@@ -2,7 +2,7 @@
 #include "alloc.h"
 #include "kspace.h"
 #include "plan.h"
-#include "user.h"
+#include "pte.h"
 #include <string.h>
 
 enum { GFP_PGTABLE_USER = MMU_GFP_KERNEL_ACCOUNT | MMU___GFP_ZERO, PAE_PGD_BYTES = 32 };
@@ -99,6 +99,7 @@ static int preallocate_all(struct mmu_os *os, struct mmu_os_pgd *p)
     int status = MMU_OK;
     for (unsigned i = 0; i < first && status == MMU_OK; i++)
         status = preallocate(os, top_at(os, p->root, i), top_at(os, p->user_root, i), 0);
+    p->tables = first;
     for (unsigned i = first; os->kspace->traits.kpti && i < top_entries(os) && status == MMU_OK; i++) {
         mmu_pa at = top_at(os, p->root, i), user_at = top_at(os, p->user_root, i);
         status = preallocate(os, at, at, pgtable_read(os, top_at(os, init->root, i)) & address);
@@ -167,7 +168,7 @@ static void free_tree(struct mmu_os *os, unsigned level, mmu_pfn pfn)
     for (unsigned i = 0; i < 1u << f->index_bits; i++) {
         mmu_pa at = (pfn << PAGE_SHIFT) + i * f->entry_bytes;
         uint64_t entry = pgtable_read(os, at);
-        if (level == 1 && (entry & PTE_P))
+        if (level == 1 && (entry & PTE_P) && !(entry & PTE_SPECIAL))
             user_page_unmapped(os, pgtable_leaf_pa(f, 1, entry) >> PAGE_SHIFT);
         drop_entry(os, level, at);
     }

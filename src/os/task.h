@@ -8,6 +8,7 @@
 #define OS_TASK_H
 
 #include "mm.h"
+#include "rmap.h"
 
 struct files; /* file.h */
 
@@ -32,6 +33,7 @@ struct procs {
     struct mmu_os_signal signal[MMU_MAX_CORES];
     struct mmu_os_vmstat vmstat;
     struct files *files;
+    struct anon_vmas anon_vmas;
 };
 
 int procs_init(struct mmu_os *os);

@@ -10,8 +10,10 @@ enum { GFP_PGTABLE_USER = MMU_GFP_KERNEL_ACCOUNT | MMU___GFP_ZERO };
 struct user_table user_table_map(struct mmu_os *os, mmu_pfn pfn)
 {
     struct user_table t = {0};
+    if (pfn < os->plan->layout.max_low_pfn)
+        return t;
     const struct mmu_os_report before = os->report;
-    if (pfn >= os->plan->layout.max_low_pfn && mmu_os_kmap_local(os, pfn, &t.mapped) != MMU_OK) {
+    if (mmu_os_kmap_local(os, pfn, &t.mapped) != MMU_OK) {
         t.mapped = 0; /* all slots are in use: what the caller asked for succeeds all the same */
         os->report = before;
     }
@@ -50,27 +52,84 @@ static void link_table(struct mmu_os *os, struct mmu_os_pgd *pgd, unsigned level
     kspace_write(os, level, at, entry);
 }
 
-/* The PTE table for va, made if need be: 0 with *at set, or as kspace_new_table(). */
-static int pte_table(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pa *table)
+mmu_pa user_find_table(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    mmu_pa table = pgd->root;
+    for (unsigned level = f->levels; level > 1; level--) {
+        uint64_t entry = pgtable_read(os, pgtable_at(f, level, table, va));
+        if (!(entry & PTE_P))
+            return 0;
+        table = entry & f->address;
+    }
+    return table;
+}
+
+int user_make_tables(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pa *table)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
     *table = pgd->root;
     for (unsigned level = f->levels; level > 1; level--) {
         mmu_pa at = pgtable_at(f, level, *table, va);
         uint64_t entry = pgtable_read(os, at);
-        if (!(entry & PTE_P)) {
+        if (UNLIKELY(!(entry & PTE_P))) {
             bool high = level == 2 && f->levels < 4;
             mmu_pfn pfn;
-            int status = kspace_new_table(os, high ? "pte_alloc_one" : "pmd_alloc_one",
+            int status = kspace_new_table(os, level == 2 ? "pte_alloc_one" : "pmd_alloc_one",
                                           GFP_PGTABLE_USER | (high ? MMU___GFP_HIGHMEM : 0), level - 1, &pfn);
             if (status != MMU_OK)
                 return status;
             link_table(os, pgd, level, va, at, pfn);
+            pgd->tables++;
             entry = pgtable_read(os, at);
         }
         *table = entry & f->address;
     }
     return MMU_OK;
+}
+
+/* ----- free_pgtables() ----- */
+
+struct span {
+    struct mmu_os_pgd *pgd;
+    mmu_va floor, ceiling;
+    bool freed;
+};
+
+/* Frees what may go of a table whose first entry maps va (free_pgd_range() and below). PAE's PMDs stay with
+ * their page directory. */
+static void free_below(struct mmu_os *os, struct span *s, unsigned level, mmu_pa table, mmu_va va)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    const mmu_va size = UINT64_C(1) << pgtable_shift(f, level);
+    unsigned n = 1u << pgtable_bits(f, level);
+    unsigned first = s->floor > va ? (unsigned)((s->floor - va) / size) : 0;
+    for (unsigned i = first; i < n && va + i * size < s->ceiling; i++) {
+        mmu_pa at = table + (mmu_pa)i * f->entry_bytes;
+        mmu_va start = va + i * size;
+        uint64_t entry = pgtable_read(os, at);
+        if (!(entry & PTE_P))
+            continue;
+        mmu_pa below = entry & f->address;
+        if (level > 2)
+            free_below(os, s, level - 1, below, start);
+        if (start < s->floor || start + size > s->ceiling || (level == 3 && f->levels == 3))
+            continue;
+        if (level == f->levels && s->pgd->user_root != s->pgd->root)
+            kspace_write(os, level, pgtable_at(f, level, s->pgd->user_root, start), 0);
+        kspace_write(os, level, at, 0);
+        kspace_free_table(os, below >> PAGE_SHIFT);
+        s->pgd->tables--;
+        s->freed = true;
+    }
+}
+
+bool user_free_tables(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va floor, mmu_va ceiling)
+{
+    const struct pgtable_form *f = os->kspace->traits.form;
+    struct span s = {.pgd = pgd, .floor = floor, .ceiling = ceiling};
+    free_below(os, &s, f->levels, pgd->root, 0);
+    return s.freed;
 }
 
 static bool is_user_page(const struct mmu_os *os, mmu_va va)
@@ -83,7 +142,7 @@ static int set_pte(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pfn
 {
     const struct pgtable_form *f = os->kspace->traits.form;
     mmu_pa table;
-    int status = pte_table(os, pgd, va, &table);
+    int status = user_make_tables(os, pgd, va, &table);
     if (status != MMU_OK)
         return status;
     struct user_table t = user_table_map(os, table >> PAGE_SHIFT);

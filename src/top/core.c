@@ -17,8 +17,9 @@ struct step {
     struct mmu_core *core;
     const struct mmu_access *access;
     struct request q;
-    mmu_cycle kernel; /* cycles of fault delivery and handlers */
-    mmu_cycle data;   /* m */
+    mmu_cycle kernel;  /* cycles of fault delivery and handlers */
+    mmu_cycle data;    /* m */
+    mmu_cycle handler; /* barrier operations of the handler that is running */
     unsigned faults;
     bool barrier;
     int status;
@@ -55,6 +56,18 @@ void core_raise(struct mmu_core *c, const struct request *q)
         core_notify(c, q, MMU_EV_FAULT, q->va);
 }
 
+/* The kernel's handler, whose barrier operations are part of the fault. */
+static bool resolve_by_os(struct step *s)
+{
+    struct mmu_core *c = s->core;
+    c->handler = &s->handler;
+    int end = os_fault(c->machine->os, c->index, s->q.va, s->q.error_code, s->q.priv);
+    c->handler = NULL;
+    c->run.faults_spurious[0] += end == OS_FAULT_SPURIOUS;
+    s->status = end < 0 ? end : MMU_OK;
+    return end > OS_FAULT_UNRESOLVED;
+}
+
 /* The operating system's turn after a #PF: true when the access is worth another try. */
 static bool resolve(struct step *s)
 {
@@ -63,11 +76,8 @@ static bool resolve(struct step *s)
     struct mmu_os *os = c->machine->os;
     if ((!pager->root && !os) || s->faults == RETRIES)
         return false;
-    if (os) {
-        bool again = os_fault(os, c->index, s->q.va, s->q.error_code, s->q.priv);
-        c->run.faults_spurious[0] += again && (s->q.error_code & MMU_PF_P);
-        return again;
-    }
+    if (os)
+        return resolve_by_os(s);
     if (s->q.error_code & MMU_PF_P) { /* the tables may permit it by now: a stale entry */
         struct mmu_walk now;
         struct mmu_access byte = *s->access;
@@ -100,9 +110,10 @@ static enum mmu_outcome translate(struct step *s)
         if (mmu_translate(&c->mmu, &s->q) == MMU_DONE)
             return MMU_DONE;
         core_raise(c, &s->q);
+        s->handler = 0;
         bool again = s->q.outcome == MMU_FAULT_PF && resolve(s);
         mmu_cycle handler = again && config->pager.enabled ? config->pager.fault_cycles : 0;
-        charge_fault(s, (mmu_cycle)config->barrier.fault + handler);
+        charge_fault(s, (mmu_cycle)config->barrier.fault + handler + s->handler);
         if (!again)
             return s->q.outcome;
         c->run.faults_resolved[0]++;
@@ -178,6 +189,8 @@ void core_result(const struct request *q, struct mmu_result *r)
 
 int core_step(struct mmu_core *c, const struct mmu_access *access, struct mmu_result *result)
 {
+    if (core_crosses_halves(c, access->kind))
+        os_enter(c->machine->os, c->index, MMU_PRIV_OF(access->kind));
     uint64_t g = core_gap(c, access);
     struct step s = {.core = c, .access = access};
     unsigned kind = MMU_KIND_OF(access->kind), priv = MMU_PRIV_OF(access->kind);

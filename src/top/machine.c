@@ -47,7 +47,10 @@ static int start_os(struct mmu_machine *m, struct mmu_error *err)
     struct mmu *hw[MMU_MAX_CORES];
     for (uint32_t i = 0; i < m->cores; i++)
         hw[i] = &m->core[i].mmu;
-    return os_create(&m->config, hw, m->cores, &m->os, err);
+    int status = os_create(&m->config, hw, m->cores, &m->os, err);
+    for (uint32_t i = 0; i < m->cores && status == MMU_OK; i++)
+        m->core[i].halves = os_has_halves(m->os);
+    return status;
 }
 
 static int start_pager(struct mmu_machine *m)
@@ -183,6 +186,15 @@ enum mmu_mode mmu_core_mode(const struct mmu_core *core)
     return core->mmu.regime.mode;
 }
 
+/* ... that a fault's handler executes: the fault has waited already, and its access takes the cycles. */
+static void charge_handler(struct mmu_core *c, mmu_cycle cycles, bool pdptes_read)
+{
+    struct request q = {.now = c->real.t, .split = true}; /* adds up, writes no ledger */
+    if (pdptes_read)
+        mmu_charge_read(&c->mmu, &q, 3, c->mmu.regime.root);
+    *c->handler += cycles + q.now - c->real.t;
+}
+
 /*
  * A barrier operation: waits until everything has completed, takes its cycles, and holds back everything
  * after it. In PAE mode a load of the PDPTE registers is one read of 32 bytes more.
@@ -198,6 +210,10 @@ static void barrier(struct mmu_core *c, enum mmu_barrier what, bool pdptes_read)
               [MMU_BARRIER_INVPCID] = {&c->run.invpcid[0], config->invpcid}};
     struct mmu *m = &c->mmu;
     ++*of[what].count;
+    if (c->handler) {
+        charge_handler(c, of[what].cycles, pdptes_read);
+        return;
+    }
     timeline_drain(&c->real);
     timeline_drain(&c->ideal);
     struct request q = {.issued = timeline_issue(&c->real, 0)};

@@ -28,6 +28,8 @@ struct mmu_core {
                                first-level hits */
     struct split_state *split;
     struct recent recent;
+    bool halves;        /* the kernel has KPTI: accesses are looked at for whether the right half is loaded */
+    mmu_cycle *handler; /* a fault's handler runs: what its barrier operations take */
 };
 
 struct mmu_machine {
@@ -60,6 +62,12 @@ static inline bool core_accepts(const struct mmu_core *c, const struct mmu_acces
     mmu_va last = a->va + a->size - 1;
     bool fits = a->size >= 1 && a->size <= PAGE_SIZE && last >= a->va && (bits == 64 || last >> bits == 0);
     return known && fits && !(a->flags & ~(unsigned)(MMU_AF_FOLLOWS | MMU_AF_GAP));
+}
+
+/* With KPTI: does the access begin with a way into the kernel, or out of it? */
+static inline bool core_crosses_halves(const struct mmu_core *c, unsigned kind_priv)
+{
+    return UNLIKELY(c->halves) && os_wrong_half(c->machine->os, c->index, MMU_PRIV_OF(kind_priv));
 }
 
 /* The issue gap of an access. */

@@ -1,0 +1,43 @@
+/*
+ * elf.h: what the kernel reads of an ELF program: its program headers, checked.
+ *
+ * Models the first half of load_elf_binary() (fs/binfmt_elf.c, Linux 6.1). Leaves out GNU properties,
+ * executable stacks, core dumps, 32-bit programs on a 64-bit kernel.
+ */
+#ifndef OS_ELF_H
+#define OS_ELF_H
+
+#include "os.h"
+#include <mmusim/process.h>
+
+enum { ELF_SEGMENTS = 64, ELF_PATH = 4096 };
+
+struct elf_segment {
+    uint64_t offset, file_size, memory_size;
+    mmu_va va;
+    uint32_t prot; /* MMU_PROT_* */
+};
+
+/* Invariants: segments are sorted by va, no two share a page's bytes, none wraps, each fits the file; offset
+ * and va agree below the page size. */
+struct elf {
+    bool wide, moves;    /* ELFCLASS64; ET_DYN: may be loaded anywhere */
+    mmu_va entry, align; /* align: the greatest of its segments, at least a page */
+    mmu_va headers;      /* address of the program headers, as linked (AT_PHDR) */
+    uint32_t header_size, header_count;
+    uint32_t segments;
+    struct elf_segment segment[ELF_SEGMENTS];
+    char interpreter[ELF_PATH]; /* "": none */
+};
+
+/*
+ * Reads a program of the host. wide: what the kernel runs. MMU_OK; or an errno of Linux (LINUX_ENOEXEC,
+ * LINUX_ENOENT, LINUX_EIO) with err filled: the file and, where it lies in the file, the byte offset of what
+ * is wrong.
+ */
+int elf_read(struct elf *to, const char *path, bool wide, struct mmu_error *err);
+
+/* Bytes from the first segment's page to the end of the last (total_mapping_size()). */
+uint64_t elf_span(const struct elf *e);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * fault.h: the two halves of the page-fault handler.
+ */
+#ifndef OS_FAULT_H
+#define OS_FAULT_H
+
+#include "os.h"
+
+/* A fault in the kernel's part. */
+enum os_fault_end os_fault_kernel(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code);
+/* Do the tables that are loaded permit an access to the user part, SMEP and SMAP included? */
+bool os_fault_permitted(const struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code,
+                        enum mmu_priv priv);
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * mmap.c: the system calls that change an address space.
+ *
+ * Models do_mmap() and its kin of mm/mmap.c, mm/mprotect.c, mm/madvise.c,
+ * mm/mlock.c, mm/msync.c of Linux 6.1; mremap.c has mremap(). Every file may be
+ * mapped with any rights. Left out: limits other than the stack's, MAP_HUGETLB,
+ * MAP_SYNC, MAP_NORESERVE (nothing is ever reserved; a private writable mapping
+ * that is larger than all memory is refused, as the heuristic overcommit does).
+ */
+#include "file.h"
+#include "linux_errno.h"
+#include "memory.h"
+#include "plan.h"
+#include "task.h"
+
+#include <inttypes.h>
+
+static uint64_t page_up(uint64_t bytes)
+{
+    return (bytes + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
+}
+
+/* Is [start, start + length) part of user space? length is in whole pages. */
+static bool in_user_space(const struct mm *mm, mmu_va start, uint64_t length)
+{
+    return length <= mm->task_size && start <= mm->task_size - length;
+}
+
+/* ----- mmap ----- */
+
+struct request {
+    mmu_va addr;
+    uint64_t length;
+    int prot, flags;
+    uint32_t file;
+    uint64_t offset;
+};
+
+/* What is wrong with the arguments: an errno, 0: nothing. *why tells it. */
+static int refuse_arguments(const struct mm *mm, const struct request *r, const char **why)
+{
+    const int types = MMU_MAP_SHARED | MMU_MAP_PRIVATE, known = types | MMU_MAP_FIXED | MMU_MAP_ANONYMOUS |
+                                                                MMU_MAP_GROWSDOWN | MMU_MAP_LOCKED |
+                                                                MMU_MAP_POPULATE | MMU_MAP_FIXED_NOREPLACE;
+    int type = r->flags & types;
+    bool fixed = r->flags & (MMU_MAP_FIXED | MMU_MAP_FIXED_NOREPLACE);
+    const struct {
+        bool wrong;
+        int error;
+        const char *why;
+    } rules[] = {
+        {r->length == 0, LINUX_EINVAL, "length 0"},
+        {type != MMU_MAP_SHARED && type != MMU_MAP_PRIVATE, LINUX_EINVAL,
+         "neither MAP_SHARED nor MAP_PRIVATE"},
+        {r->flags & ~known, LINUX_EINVAL, "unknown flags"},
+        {r->prot & ~(MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC), LINUX_EINVAL,
+         "unknown protection bits"},
+        {r->offset & PAGE_MASK, LINUX_EINVAL, "an offset that is no multiple of the page size"},
+        {fixed && (r->addr & PAGE_MASK), LINUX_EINVAL,
+         "MAP_FIXED at an address that is no multiple of the page size"},
+        {(r->flags & MMU_MAP_GROWSDOWN) && (r->file || type == MMU_MAP_SHARED), LINUX_EINVAL,
+         "MAP_GROWSDOWN of a mapping that is not private and anonymous"},
+        {page_up(r->length) == 0 || page_up(r->length) > mm->task_size, LINUX_ENOMEM,
+         "longer than user space"},
+        {fixed && !in_user_space(mm, r->addr, page_up(r->length)), LINUX_ENOMEM, "beyond user space"},
+        {fixed && r->addr < MMAP_MIN_ADDR, LINUX_EPERM, "below vm.mmap_min_addr"},
+        {r->offset + page_up(r->length) < r->offset, LINUX_EOVERFLOW, "an offset that wraps around"},
+        {mm->vmas.count >= MAX_MAP_COUNT, LINUX_ENOMEM, "vm.max_map_count mappings"},
+    };
+    for (unsigned i = 0; i < COUNT_OF(rules); i++)
+        if (rules[i].wrong) {
+            *why = rules[i].why;
+            return rules[i].error;
+        }
+    return 0;
+}
+
+/* Does nothing but the guard of a stack lie in [start, start + length)? */
+static bool is_free(const struct mm *mm, mmu_va start, uint64_t length)
+{
+    const struct vma *vma = vma_from(mm, start);
+    return !vma || vma->range.start >= start + length;
+}
+
+/* Where it goes (get_unmapped_area()): as asked for when fixed or free, else a
+ * gap. 0: nowhere. */
+static mmu_va choose(const struct mm *mm, const struct request *r)
+{
+    uint64_t length = page_up(r->length);
+    mmu_va hint = page_up(r->addr);
+    if (r->flags & (MMU_MAP_FIXED | MMU_MAP_FIXED_NOREPLACE))
+        return r->addr;
+    if (hint && hint < MMAP_MIN_ADDR)
+        hint = MMAP_MIN_ADDR;
+    if (hint && in_user_space(mm, hint, length) && is_free(mm, hint, length))
+        return hint;
+    return vma_gap(mm, length);
+}
+
+/* vm_enough_memory() in its heuristic mode: is one mapping larger than all
+ * memory? */
+static bool overcommits(const struct mmu_os *os, const struct request *r)
+{
+    struct mmu_os_totals totals;
+    if (!(r->prot & MMU_PROT_WRITE) || (r->flags & MMU_MAP_SHARED))
+        return false;
+    mmu_os_totals(os, &totals);
+    return page_up(r->length) >> PAGE_SHIFT > totals.managed;
+}
+
+static int populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
+{
+    int status = MMU_OS_DONE;
+    for (struct vma *vma = vma_from(mm, start); vma && vma->range.start < end && status >= 0;
+         vma = vma_next(vma)) {
+        enum mmu_os_signal_kind signal; /* what cannot be brought in now will fault when it is used */
+        mmu_va from = vma->range.start > start ? vma->range.start : start;
+        if (vma->prot & (MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC))
+            status = memory_populate(os, vma, from, vma->range.end < end ? vma->range.end : end, &signal);
+    }
+    return status < 0 ? status : MMU_OS_DONE;
+}
+
+/* mmap_region(): replaces what is there. */
+static int map_region(struct mmu_os *os, struct mm *mm, mmu_va start, const struct request *r,
+                      struct file *file)
+{
+    mmu_va end = start + page_up(r->length);
+    bool shared = r->flags & MMU_MAP_SHARED;
+    const struct vma_like like = {
+        .prot = (uint32_t)r->prot,
+        .flags = (shared ? VMA_SHARED : 0u) | (r->flags & MMU_MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) |
+                 (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u),
+        .file = file,
+        .offset = file ? r->offset >> PAGE_SHIFT : start >> PAGE_SHIFT,
+    };
+    int status = vma_remove(os, mm, start, end);
+    if (status == MMU_OS_DONE)
+        status = vma_add(os, mm, start, end, &like, NULL);
+    if (status == MMU_OS_DONE && (r->flags & (MMU_MAP_LOCKED | MMU_MAP_POPULATE)))
+        status = populate(os, mm, start, end);
+    return status;
+}
+
+static int do_mmap(struct mmu_os *os, struct mm *mm, const struct request *r, mmu_va *va)
+{
+    const char *why = NULL;
+    int error = refuse_arguments(mm, r, &why);
+    if (error)
+        return mm_error(os, "mmap", error, "0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", r->length, r->addr,
+                        why);
+    bool anonymous = r->flags & MMU_MAP_ANONYMOUS;
+    struct file *file = anonymous ? NULL : file_find(os, r->file);
+    if (!anonymous && !file)
+        return mm_error(os, "mmap", LINUX_EBADF, "no file has number %" PRIu32, r->file);
+    if (overcommits(os, r))
+        return mm_error(os, "mmap", LINUX_ENOMEM, "0x%" PRIx64 " bytes are more than all memory", r->length);
+    mmu_va start = choose(mm, r);
+    if (!start)
+        return mm_error(os, "mmap", LINUX_ENOMEM, "no gap of 0x%" PRIx64 " bytes in user space", r->length);
+    if ((r->flags & MMU_MAP_FIXED_NOREPLACE) && !is_free(mm, start, page_up(r->length)))
+        return mm_error(os, "mmap", LINUX_EEXIST, "0x%" PRIx64 " is mapped already", start);
+    if (anonymous && (r->flags & MMU_MAP_SHARED)) { /* shmem_zero_setup(): a file that nobody can name */
+        file = file_new_shmem(os, page_up(r->length));
+        if (!file)
+            return MMU_ERR_NOMEM;
+    }
+    int status = map_region(os, mm, start, r, file);
+    if (status == MMU_OS_DONE)
+        *va = start;
+    return status;
+}
+
+int mmu_os_mmap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, int prot, int flags,
+                uint32_t file, uint64_t offset, mmu_va *va)
+{
+    struct task *t = task_with_mm(os, "mmap", pid);
+    const struct request r = {addr, length, prot, flags, file, offset};
+    return t ? do_mmap(os, t->mm, &r, va) : MMU_OS_ERROR;
+}
+
+/* ----- munmap ----- */
+
+int mmu_os_munmap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length)
+{
+    struct task *t = task_with_mm(os, "munmap", pid);
+    if (!t)
+        return MMU_OS_ERROR;
+    if ((addr & PAGE_MASK) || page_up(length) == 0 || !in_user_space(t->mm, addr, page_up(length)))
+        return mm_error(os, "munmap", LINUX_EINVAL,
+                        "0x%" PRIx64 " bytes at 0x%" PRIx64 ": expected whole pages of user space", length,
+                        addr);
+    const struct vma *vma = vma_find(t->mm, addr);
+    bool cuts_a_hole = vma && vma->range.start < addr && addr + page_up(length) < vma->range.end;
+    if (cuts_a_hole && t->mm->vmas.count >= MAX_MAP_COUNT)
+        return mm_error(os, "munmap", LINUX_ENOMEM, "vm.max_map_count mappings");
+    return vma_remove(os, t->mm, addr, addr + page_up(length));
+}
+
+/* ----- calls on the VMAs of a range ----- */
+
+/* A part of one VMA that a call concerns: all of it when the call cuts VMAs. */
+struct part {
+    struct vma *vma;
+    mmu_va start, end;
+};
+
+/* What a call does with the parts of a range. Returns 0 or a negative status.
+ */
+struct visit {
+    const char *call;
+    bool cuts;  /* VMAs are cut at the range's ends */
+    bool skips; /* goes on behind a hole */
+    int (*part)(struct mmu_os *os, const struct part *part, void *ctx);
+};
+
+/*
+ * Visits the VMAs of [start, end) in order. An unmapped address in it: ENOMEM,
+ * after what lies before it (or, if the visit skips holes, after all) was
+ * visited.
+ */
+static int for_each_part(struct mmu_os *os, const struct visit *visit, struct mm *mm, mmu_va start,
+                         mmu_va end, void *ctx)
+{
+    bool hole = false;
+    int status = visit->cuts ? vma_isolate(os, mm, start, end) : MMU_OS_DONE;
+    for (mmu_va at = start; at < end && status == MMU_OS_DONE;) {
+        struct part part = {.vma = vma_from(mm, at)};
+        hole |= !part.vma || part.vma->range.start > at;
+        if (!part.vma || part.vma->range.start >= end || (hole && !visit->skips))
+            break;
+        part.start = part.vma->range.start > at ? part.vma->range.start : at;
+        part.end = at = part.vma->range.end < end ? part.vma->range.end : end;
+        status = visit->part(os, &part, ctx);
+    }
+    if (status == MMU_OS_DONE && hole)
+        return mm_error(os, visit->call, LINUX_ENOMEM,
+                        "nothing is mapped in a part of 0x%" PRIx64 "-0x%" PRIx64, start, end);
+    return status;
+}
+
+static int protect(struct mmu_os *os, const struct part *part, void *ctx)
+{
+    const uint32_t *prot = ctx;
+    struct vma *vma = part->vma;
+    if (vma->prot != *prot)
+        memory_protect(os, vma_change(os, vma, *prot, vma->flags), part->start, part->end);
+    return MMU_OS_DONE;
+}
+
+int mmu_os_mprotect(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, int prot)
+{
+    struct task *t = task_with_mm(os, "mprotect", pid);
+    uint32_t to = (uint32_t)prot;
+    if (!t)
+        return MMU_OS_ERROR;
+    if ((addr & PAGE_MASK) || (prot & ~(MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC)))
+        return mm_error(os, "mprotect", LINUX_EINVAL,
+                        "0x%" PRIx64 ", protection %d: expected a multiple of the page size, and PROT_ bits",
+                        addr, prot);
+    if (length == 0)
+        return MMU_OS_DONE;
+    if (page_up(length) == 0 || addr + page_up(length) <= addr)
+        return mm_error(os, "mprotect", LINUX_ENOMEM, "0x%" PRIx64 " bytes at 0x%" PRIx64 " wrap around",
+                        length, addr);
+    const struct visit visit = {.call = "mprotect", .cuts = true, .part = protect};
+    return for_each_part(os, &visit, t->mm, addr, addr + page_up(length), &to);
+}
+
+static int lock(struct mmu_os *os, const struct part *part, void *ctx)
+{
+    const bool *on = ctx;
+    uint32_t others = part->vma->flags & ~(uint32_t)VMA_LOCKED;
+    vma_change(os, part->vma, part->vma->prot, others | (*on ? VMA_LOCKED : 0u));
+    return MMU_OS_DONE;
+}
+
+int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, bool on)
+{
+    const char *call = on ? "mlock" : "munlock";
+    struct task *t = task_with_mm(os, call, pid);
+    mmu_va start = addr & ~(mmu_va)PAGE_MASK, end = page_up(addr + length);
+    if (!t)
+        return MMU_OS_ERROR;
+    if (length == 0)
+        return MMU_OS_DONE;
+    if (end <= start)
+        return mm_error(os, call, LINUX_EINVAL, "0x%" PRIx64 " bytes at 0x%" PRIx64 " wrap around", length,
+                        addr);
+    const struct visit visit = {.call = call, .cuts = true, .part = lock};
+    int status = for_each_part(os, &visit, t->mm, start, end, &on);
+    return status == MMU_OS_DONE && on ? populate(os, t->mm, start, end) : status;
+}
+
+/* ----- brk ----- */
+
+/* Is there room to grow, a guard gap's worth away from a stack above? */
+static bool may_grow(const struct mm *mm, mmu_va from, mmu_va to)
+{
+    const struct vma *above = vma_from(mm, from);
+    if (to > mm->task_size || mm->vmas.count >= MAX_MAP_COUNT)
+        return false;
+    uint64_t gap = above && (above->flags & VMA_GROWSDOWN) ? STACK_GUARD_GAP : 0;
+    return !above || (above->range.start >= gap && to + PAGE_SIZE <= above->range.start - gap);
+}
+
+int mmu_os_brk(struct mmu_os *os, uint32_t pid, mmu_va to, mmu_va *brk)
+{
+    struct task *t = task_with_mm(os, "brk", pid);
+    if (!t)
+        return MMU_OS_ERROR;
+    struct mm *mm = t->mm;
+    mmu_va old_end = page_up(mm->brk), new_end = page_up(to);
+    const struct vma_like heap = {.prot = MMU_PROT_READ | MMU_PROT_WRITE, .offset = old_end >> PAGE_SHIFT};
+    int status = MMU_OS_DONE;
+    *brk = mm->brk;
+    if (to < mm->start_brk || new_end < to)
+        return MMU_OS_DONE; /* brk() says where the break is, whatever was asked */
+    if (new_end < old_end)
+        status = vma_remove(os, mm, new_end, old_end);
+    else if (new_end > old_end && !may_grow(mm, old_end, new_end))
+        return MMU_OS_DONE;
+    else if (new_end > old_end)
+        status = vma_add(os, mm, old_end, new_end, &heap, NULL);
+    if (status == MMU_OS_DONE)
+        *brk = mm->brk = to;
+    return status;
+}
+
+/* ----- madvise, msync ----- */
+
+struct advice {
+    int advice;
+    bool refused;
+};
+
+static int advise(struct mmu_os *os, const struct part *part, void *ctx)
+{
+    struct advice *a = ctx;
+    struct vma *vma = part->vma;
+    bool keeps = vma->flags & (VMA_LOCKED | VMA_PFNMAP);
+    if (a->advice == MMU_MADV_WILLNEED)
+        return vma->file ? memory_read_ahead(os, vma, part->start, part->end) : MMU_OS_DONE;
+    if (keeps || (a->advice == MMU_MADV_FREE && (vma->file || (vma->flags & VMA_SHARED))))
+        a->refused = true;
+    else if (a->advice == MMU_MADV_DONTNEED)
+        memory_zap(os, vma, part->start, part->end);
+    else
+        memory_lazy_free(os, vma, part->start, part->end);
+    return MMU_OS_DONE;
+}
+
+int mmu_os_madvise(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, int advice)
+{
+    struct task *t = task_with_mm(os, "madvise", pid);
+    struct advice a = {.advice = advice};
+    bool known = advice == MMU_MADV_WILLNEED || advice == MMU_MADV_DONTNEED || advice == MMU_MADV_FREE;
+    if (!t)
+        return MMU_OS_ERROR;
+    if (!known || (addr & PAGE_MASK) || addr + page_up(length) < addr || (length && !page_up(length)))
+        return mm_error(os, "madvise", LINUX_EINVAL,
+                        "advice %d for 0x%" PRIx64 " bytes at 0x%" PRIx64
+                        ": expected MADV_WILLNEED, MADV_DONTNEED or MADV_FREE for whole pages",
+                        advice, length, addr);
+    if (length == 0)
+        return MMU_OS_DONE;
+    const struct visit visit = {.call = "madvise", .skips = true, .part = advise};
+    int status = for_each_part(os, &visit, t->mm, addr, addr + page_up(length), &a);
+    if (status == MMU_OS_DONE && a.refused)
+        return mm_error(os, "madvise", LINUX_EINVAL,
+                        "locked pages, or MADV_FREE of pages that are not private "
+                        "and anonymous");
+    return status;
+}
+
+static int sync_part(struct mmu_os *os, const struct part *part, void *ctx)
+{
+    (void)ctx;
+    bool writes_back = part->vma->file && (part->vma->flags & VMA_SHARED);
+    return writes_back ? memory_sync(os, part->vma, part->start, part->end) : MMU_OS_DONE;
+}
+
+int mmu_os_msync(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length)
+{
+    struct task *t = task_with_mm(os, "msync", pid);
+    if (!t)
+        return MMU_OS_ERROR;
+    if ((addr & PAGE_MASK) || addr + page_up(length) < addr)
+        return mm_error(os, "msync", LINUX_EINVAL, "0x%" PRIx64 ": expected a multiple of the page size",
+                        addr);
+    const struct visit visit = {.call = "msync", .skips = true, .part = sync_part};
+    return for_each_part(os, &visit, t->mm, addr, addr + page_up(length), NULL);
+}

@@ -1,0 +1,130 @@
+/*
+ * mremap.c: a mapping made longer, shorter, or moved with its pages.
+ *
+ * Models mm/mremap.c of Linux 6.1. Left out: MREMAP_DONTUNMAP; an old length of 0 (a second mapping of shared
+ * pages).
+ */
+#include "linux_errno.h"
+#include "memory.h"
+#include "task.h"
+
+#include <inttypes.h>
+
+struct remap {
+    mmu_va from, to; /* to: with MREMAP_FIXED */
+    uint64_t old_length, new_length;
+    int flags;
+};
+
+static const char *refuse(const struct mm *mm, const struct remap *r)
+{
+    bool fixed = r->flags & MMU_MREMAP_FIXED;
+    if (r->flags & ~(MMU_MREMAP_MAYMOVE | MMU_MREMAP_FIXED))
+        return "unknown flags";
+    if (fixed && !(r->flags & MMU_MREMAP_MAYMOVE))
+        return "MREMAP_FIXED without MREMAP_MAYMOVE";
+    if ((r->from & PAGE_MASK) || (fixed && (r->to & PAGE_MASK)))
+        return "an address that is no multiple of the page size";
+    if (r->old_length == 0 || r->new_length == 0)
+        return "a length of 0, or one that wraps around";
+    if (fixed &&
+        (r->new_length > mm->task_size || r->to > mm->task_size - r->new_length || r->to < MMAP_MIN_ADDR))
+        return "a new address outside user space";
+    if (fixed && r->to < r->from + r->old_length && r->from < r->to + r->new_length)
+        return "old and new place overlap";
+    return NULL;
+}
+
+static struct vma_like likeness(const struct vma *vma, mmu_va from)
+{
+    return (struct vma_like){.prot = vma->prot,
+                             .flags = vma->flags,
+                             .name = vma->name,
+                             .file = vma->file,
+                             .offset = vma_index(vma, from)};
+}
+
+/* move_vma(): a VMA like the old one elsewhere, the page-table entries with it. */
+static int move(struct mmu_os *os, struct mm *mm, const struct remap *r, mmu_va to)
+{
+    struct vma *old = vma_find(mm, r->from), *moved;
+    uint64_t kept = r->old_length < r->new_length ? r->old_length : r->new_length;
+    const struct vma_like like = likeness(old, r->from);
+    int status = vma_add_alone(os, mm, to, to + r->new_length, &like, &moved);
+    if (status != MMU_OS_DONE)
+        return status;
+    status = memory_vma_fork(os, old, moved);
+    if (status == MMU_OS_DONE)
+        status = memory_move(os, old, r->from, moved, to, kept);
+    if (status != MMU_OS_DONE) { /* back: the old tables are still there */
+        REQUIRE(memory_move(os, moved, to, old, r->from, kept) == MMU_OS_DONE);
+        (void)vma_remove(os, mm, to, to + r->new_length);
+        return status;
+    }
+    status = vma_remove(os, mm, r->from, r->from + r->old_length);
+    vma_change(os, moved, moved->prot, moved->flags); /* joins it with its neighbours */
+    return status;
+}
+
+/* Grows where it is, if it ends its VMA and nothing lies behind (vma_expandable()). */
+static bool grows_in_place(const struct mm *mm, const struct vma *vma, const struct remap *r)
+{
+    mmu_va end = r->from + r->new_length;
+    const struct vma *next = vma_next(vma);
+    return r->from + r->old_length == vma->range.end && end > r->from && end <= mm->task_size &&
+           (!next || next->range.start >= end);
+}
+
+static int grow(struct mmu_os *os, struct mm *mm, struct vma *vma, const struct remap *r)
+{
+    const struct vma_like like = likeness(vma, vma->range.end);
+    return vma_add(os, mm, vma->range.end, r->from + r->new_length, &like, NULL);
+}
+
+static int remap(struct mmu_os *os, struct mm *mm, const struct remap *r, mmu_va *va)
+{
+    struct vma *vma = vma_find(mm, r->from);
+    if (!vma || r->old_length > vma->range.end - r->from)
+        return mm_error(os, "mremap", LINUX_EFAULT, "0x%" PRIx64 "-0x%" PRIx64 " is not part of one mapping",
+                        r->from, r->from + r->old_length);
+    if (vma->flags & (VMA_PFNMAP | VMA_GROWSDOWN))
+        return mm_error(os, "mremap", LINUX_EFAULT, "0x%" PRIx64 " is in a stack or a special mapping",
+                        r->from);
+    *va = r->from;
+    if (r->flags & MMU_MREMAP_FIXED) {
+        int status = vma_remove(os, mm, r->to, r->to + r->new_length);
+        *va = r->to;
+        return status == MMU_OS_DONE ? move(os, mm, r, r->to) : status;
+    }
+    if (r->new_length <= r->old_length)
+        return r->new_length == r->old_length
+                   ? MMU_OS_DONE
+                   : vma_remove(os, mm, r->from + r->new_length, r->from + r->old_length);
+    if (grows_in_place(mm, vma, r))
+        return grow(os, mm, vma, r);
+    mmu_va to = r->flags & MMU_MREMAP_MAYMOVE ? vma_gap(mm, r->new_length) : 0;
+    if (!to)
+        return mm_error(os, "mremap", LINUX_ENOMEM, "no room for 0x%" PRIx64 " bytes", r->new_length);
+    *va = to;
+    return move(os, mm, r, to);
+}
+
+int mmu_os_mremap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t old_length, uint64_t new_length,
+                  int flags, mmu_va new_addr, mmu_va *va)
+{
+    struct task *t = task_with_mm(os, "mremap", pid);
+    const uint64_t mask = ~(uint64_t)PAGE_MASK;
+    struct remap r = {addr, new_addr, (old_length + PAGE_MASK) & mask, (new_length + PAGE_MASK) & mask,
+                      flags};
+    if (!t)
+        return MMU_OS_ERROR;
+    const char *why = refuse(t->mm, &r);
+    if (why)
+        return mm_error(os, "mremap", LINUX_EINVAL, "0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", old_length,
+                        addr, why);
+    mmu_va result = addr;
+    int status = remap(os, t->mm, &r, &result);
+    if (status == MMU_OS_DONE)
+        *va = result;
+    return status;
+}

@@ -1,0 +1,53 @@
+/*
+ * unmapped.c: where a mapping goes that asks for no address.
+ *
+ * Models arch_get_unmapped_area_topdown() (arch/x86/kernel/sys_x86_64.c, mm/mmap.c) and mmap_base()
+ * (arch/x86/mm/mmap.c) of Linux 6.1, without randomisation. The room below a stack is kept free
+ * (vm_start_gap()).
+ */
+#include "mm.h"
+#include "os.h"
+#include "plan.h"
+
+/* First address that must stay free below a VMA. */
+static mmu_va guarded_start(const struct vma *vma)
+{
+    mmu_va start = vma->range.start;
+    if (!(vma->flags & VMA_GROWSDOWN))
+        return start;
+    return start > STACK_GUARD_GAP ? start - STACK_GUARD_GAP : 0;
+}
+
+static mmu_va highest(const struct mm *mm, uint64_t size, mmu_va low, mmu_va high)
+{
+    const struct vma *above = vma_from(mm, high);
+    mmu_va top = above && guarded_start(above) < high ? guarded_start(above) : high;
+    for (;;) {
+        const struct vma *below = (const struct vma *)ranges_before(&mm->vmas, top);
+        mmu_va bottom = below && below->range.end > low ? below->range.end : low;
+        if (top >= bottom && top - bottom >= size)
+            return top - size;
+        if (!below || below->range.start <= low)
+            return 0;
+        top = guarded_start(below);
+    }
+}
+
+static mmu_va lowest(const struct mm *mm, uint64_t size, mmu_va low, mmu_va high)
+{
+    mmu_va bottom = low;
+    for (const struct vma *vma = vma_from(mm, low);; vma = vma_next(vma)) {
+        mmu_va top = vma && guarded_start(vma) < high ? guarded_start(vma) : high;
+        if (top >= bottom && top - bottom >= size)
+            return bottom;
+        if (!vma || vma->range.end >= high)
+            return 0;
+        bottom = vma->range.end > bottom ? vma->range.end : bottom;
+    }
+}
+
+mmu_va vma_gap(const struct mm *mm, uint64_t size)
+{
+    mmu_va va = highest(mm, size, MMAP_MIN_ADDR, mm->mmap_base);
+    return va ? va : lowest(mm, size, mm->mmap_base, mm->stack_top);
+}

@@ -1,0 +1,212 @@
+/*
+ * vma.c: the ordered set of a mm's VMAs: put in, cut, joined, taken out.
+ *
+ * Models vma_merge(), __split_vma(), do_munmap() and expand_stack() of mm/mmap.c, Linux 6.1.
+ */
+#include "memory.h"
+#include "task.h"
+
+/* ----- counters that follow from VMAs alone (vm_stat_account()) ----- */
+
+static bool is_stack(const struct vma *vma)
+{
+    return vma->flags & VMA_GROWSDOWN;
+}
+
+static void account(const struct vma *vma, int64_t pages)
+{
+    struct mm *mm = vma->mm;
+    uint64_t n = (uint64_t)pages;
+    bool writes = vma->prot & MMU_PROT_WRITE, shared = vma->flags & VMA_SHARED;
+    mm->total_vm += n;
+    mm->locked_vm += vma->flags & VMA_LOCKED ? n : 0;
+    if ((vma->prot & MMU_PROT_EXEC) && !writes && !is_stack(vma))
+        mm->exec_vm += n;
+    else if (is_stack(vma))
+        mm->stack_vm += n;
+    else if (writes && !shared)
+        mm->data_vm += n;
+}
+
+static void put_in(struct vma *vma)
+{
+    ranges_insert(&vma->mm->vmas, &vma->range);
+    account(vma, (int64_t)vma_pages(vma));
+}
+
+static void take_out(struct vma *vma)
+{
+    account(vma, -(int64_t)vma_pages(vma));
+    ranges_remove(&vma->mm->vmas, &vma->range);
+}
+
+static void move_bounds(struct vma *vma, mmu_va start, mmu_va end)
+{
+    account(vma, -(int64_t)vma_pages(vma));
+    ranges_resize(&vma->mm->vmas, &vma->range, start, end);
+    account(vma, (int64_t)vma_pages(vma));
+}
+
+/* ----- joining ----- */
+
+/* Does `above`, which begins where `below` ends, go on where it left off? */
+static bool continues(const struct vma *below, const struct vma *above)
+{
+    bool alike = below->prot == above->prot && below->flags == above->flags && below->name == above->name &&
+                 below->file == above->file && !(below->flags & VMA_PFNMAP);
+    return alike && below->range.end == above->range.start &&
+           below->offset + vma_pages(below) == above->offset && memory_vma_alike(below, above);
+}
+
+/* The lower one swallows the upper one. */
+static void swallow(struct mmu_os *os, struct vma *below, struct vma *above)
+{
+    mmu_va end = above->range.end;
+    memory_vma_merge(os, below, above);
+    take_out(above);
+    free(above);
+    move_bounds(below, below->range.start, end);
+}
+
+static struct vma *join_neighbours(struct mmu_os *os, struct vma *vma)
+{
+    struct vma *below = (struct vma *)ranges_before(&vma->mm->vmas, vma->range.start);
+    struct vma *above = vma_next(vma);
+    if (above && continues(vma, above))
+        swallow(os, vma, above);
+    if (!below || !continues(below, vma))
+        return vma;
+    swallow(os, below, vma);
+    return below;
+}
+
+int vma_add_alone(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const struct vma_like *like,
+                  struct vma **out)
+{
+    struct vma *vma = calloc(1, sizeof *vma);
+    if (!vma)
+        return MMU_ERR_NOMEM;
+    *vma = (struct vma){
+        .range = {.start = start, .end = end},
+        .mm = mm,
+        .prot = like->prot,
+        .flags = like->flags,
+        .name = like->name,
+        .file = like->file,
+        .offset = like->offset,
+    };
+    put_in(vma);
+    int status = memory_vma_new(os, vma);
+    if (status != MMU_OK) {
+        take_out(vma);
+        free(vma);
+        return status;
+    }
+    *out = vma;
+    return MMU_OK;
+}
+
+int vma_add(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const struct vma_like *like,
+            struct vma **out)
+{
+    struct vma *vma;
+    int status = vma_add_alone(os, mm, start, end, like, &vma);
+    if (status != MMU_OK)
+        return status;
+    vma = join_neighbours(os, vma);
+    if (out)
+        *out = vma;
+    return MMU_OK;
+}
+
+struct vma *vma_change(struct mmu_os *os, struct vma *vma, uint32_t prot, uint32_t flags)
+{
+    account(vma, -(int64_t)vma_pages(vma));
+    vma->prot = prot;
+    vma->flags = flags;
+    account(vma, (int64_t)vma_pages(vma));
+    return join_neighbours(os, vma);
+}
+
+/* ----- cutting ----- */
+
+int vma_split(struct mmu_os *os, struct vma *vma, mmu_va at)
+{
+    struct vma *upper = malloc(sizeof *upper);
+    if (!upper)
+        return MMU_ERR_NOMEM;
+    *upper = *vma;
+    upper->links = NULL;
+    upper->range = (struct range){.start = at, .end = vma->range.end};
+    upper->offset = vma_index(vma, at);
+    move_bounds(vma, vma->range.start, at);
+    put_in(upper);
+    int status = memory_vma_split(os, vma, upper);
+    if (status != MMU_OK) {
+        mmu_va end = upper->range.end;
+        take_out(upper);
+        free(upper);
+        move_bounds(vma, vma->range.start, end);
+    }
+    return status;
+}
+
+int vma_isolate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
+{
+    const mmu_va ends[] = {start, end};
+    for (unsigned i = 0; i < COUNT_OF(ends); i++) {
+        struct vma *vma = vma_find(mm, ends[i]);
+        int status = vma && vma->range.start < ends[i] ? vma_split(os, vma, ends[i]) : MMU_OK;
+        if (status != MMU_OK)
+            return status;
+    }
+    return MMU_OK;
+}
+
+int vma_remove(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
+{
+    int status = vma_isolate(os, mm, start, end);
+    if (status != MMU_OK)
+        return status;
+    struct vma *vma = vma_from(mm, start), *below = (struct vma *)ranges_before(&mm->vmas, start);
+    bool any = vma && vma->range.start < end;
+    while (vma && vma->range.start < end) {
+        struct vma *next = vma_next(vma);
+        memory_zap(os, vma, vma->range.start, vma->range.end);
+        memory_vma_gone(os, vma);
+        take_out(vma);
+        free(vma);
+        vma = next;
+    }
+    if (any)
+        memory_free_tables(os, mm, below ? below->range.end : 0, vma ? vma->range.start : mm->task_size);
+    return MMU_OK;
+}
+
+/* ----- the stack ----- */
+
+/* Keeps the guard gap to what lies below, unless that is a stack too or cannot be accessed
+ * (acct_stack_growth()). */
+static bool leaves_gap(const struct vma *vma, mmu_va start)
+{
+    const struct vma *below = (const struct vma *)ranges_before(&vma->mm->vmas, vma->range.start);
+    if (!below || (below->flags & VMA_GROWSDOWN) || !below->prot)
+        return !below || below->range.end <= start;
+    return start >= STACK_GUARD_GAP && below->range.end <= start - STACK_GUARD_GAP;
+}
+
+bool vma_expand_down(struct mmu_os *os, struct vma *vma, mmu_va va)
+{
+    mmu_va start = va & ~(mmu_va)PAGE_MASK;
+    if (!(vma->flags & VMA_GROWSDOWN) || start >= vma->range.start || start < MMAP_MIN_ADDR)
+        return false;
+    if (vma->range.end - start > STACK_LIMIT || !leaves_gap(vma, start))
+        return false;
+    uint64_t pages = (vma->range.start - start) >> PAGE_SHIFT;
+    if (pages > vma->offset)
+        return false;
+    vma->offset -= pages;
+    move_bounds(vma, start, vma->range.end);
+    os->procs->vmstat.fault_stack++;
+    return true;
+}
