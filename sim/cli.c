@@ -65,7 +65,7 @@ static size_t edit_distance(const char *a, const char *b)
     return d[n][m];
 }
 
-int cli_error_unknown(const char *what, const char *word, const char *const *candidates, size_t n)
+const char *cli_nearest(const char *word, const char *const *candidates, size_t n)
 {
     const char *nearest = NULL;
     size_t near = strlen(word) / 3 + 2; /* farther is no misspelling */
@@ -76,6 +76,12 @@ int cli_error_unknown(const char *what, const char *word, const char *const *can
             nearest = candidates[i];
         }
     }
+    return nearest;
+}
+
+int cli_error_unknown(const char *what, const char *word, const char *const *candidates, size_t n)
+{
+    const char *nearest = cli_nearest(word, candidates, n);
     if (nearest)
         return cli_error("unknown %s '%s'; did you mean '%s'?", what, word, nearest);
     char expected[512] = "";

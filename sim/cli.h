@@ -21,6 +21,7 @@ enum {
 int cmd_config(int argc, char **argv);
 int cmd_layout(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_shell(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
 int cmd_zones(int argc, char **argv);
@@ -80,6 +81,9 @@ int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_error_mmu(const struct mmu_error *err);
 /* "unknown WHAT 'WORD'", with the nearest candidate as a suggestion when one is near; returns CLI_BAD. */
 int cli_error_unknown(const char *what, const char *word, const char *const *candidates, size_t n);
+
+/* The candidate that word is most probably a misspelling of; NULL: none is near. */
+const char *cli_nearest(const char *word, const char *const *candidates, size_t n);
 
 /* Reads one whole number; size: suffixes K, M, G, T are allowed. Returns NULL, or what is wrong, for example
  * "is not a number". */

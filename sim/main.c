@@ -6,11 +6,12 @@ static const struct {
     const char *name, *help;
     int (*entry)(int argc, char **argv);
 } COMMANDS[] = {
-    {"run", "replay address traces through machines; report hit rates, walks, cycles", cmd_run},
+    {"run", "replay address traces, or run scenarios, through machines", cmd_run},
     {"config", "list, show and check descriptions of machines", cmd_config},
     {"trace", "convert address traces, and say what one holds", cmd_trace},
     {"zones", "the zones of a machine's kernel: extent, watermarks, protection", cmd_zones},
     {"layout", "the map of the address space below a machine's kernel", cmd_layout},
+    {"shell", "a machine and its kernel at a prompt: calls, accesses, questions", cmd_shell},
     {"walk", "walk the page tables of a memory image, address by address", cmd_walk},
 };
 enum { N = sizeof COMMANDS / sizeof COMMANDS[0] };

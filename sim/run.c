@@ -15,11 +15,13 @@ static const char *const FORMATS[] = {"text", "json", "csv", NULL};
 
 static const struct cli_command COMMAND = {
     .name = "run",
-    .usage = "--config NAME|FILE [OPTION...] TRACE...",
-    .summary = "Replays address traces through machines and reports TLB hit rates, page walks and cycles.\n"
-               "Each trace is a run of its own on a fresh machine. Several machines or traces\n"
-               "give one table, side by side; each trace is decoded once. '-' reads a trace from standard\n"
-               "input. Compressed traces are recognised.",
+    .usage = "--config NAME|FILE [OPTION...] TRACE...\n--config NAME|FILE [OPTION...] SCENARIO...",
+    .summary =
+        "Replays address traces through machines and reports TLB hit rates, page walks and cycles.\n"
+        "Scenarios (.mms), lines of calls, accesses, questions and expectations, are run and answered.\n"
+        "Each trace is a run of its own on a fresh machine. Several machines or traces\n"
+        "give one table, side by side; each trace is decoded once. '-' reads a trace from standard\n"
+        "input. Compressed traces are recognised.",
     .details =
         "The reports:\n"
         "  text  one run: everything an architect wants at a glance; several runs: a table\n"
@@ -224,7 +226,12 @@ static int make_room(struct job *job)
 
 static int run_job(struct job *job, FILE *out)
 {
-    int status = load_configs(job);
+    bool scenarios = false;
+    int status = scenarios_among(job, &scenarios);
+    if (status == CLI_GO && scenarios)
+        return scenarios_run(job, out);
+    if (status == CLI_GO)
+        status = load_configs(job);
     if (status == CLI_GO)
         status = make_room(job);
     for (size_t trace = 0; status == CLI_GO && trace < job->traces.n; trace++)
@@ -246,7 +253,9 @@ int cmd_run(int argc, char **argv)
         status = cli_error("out of memory");
     if (status == CLI_GO && (status = cli_output_open(&out, job.output)) == CLI_OK) {
         status = run_job(&job, out.file);
-        if (status == CLI_OK && (status = cli_output_close(&out)) == CLI_OK)
+        int closed = status == CLI_BAD ? CLI_BAD : cli_output_close(&out);
+        status = closed == CLI_OK ? status : closed;
+        if (status == CLI_OK && job.replayed)
             print_speed(&job);
     }
     cli_output_discard(&out);

@@ -51,4 +51,9 @@ struct job {
  * to end with after a complaint. */
 int replay_trace(struct job *job, size_t trace);
 
+/* Are the inputs scenarios (sim/script.h)? CLI_GO, or CLI_BAD: of both kinds, or with options of traces. */
+int scenarios_among(const struct job *job, bool *are);
+/* Each scenario on a fresh machine of each config. CLI_OK; CLI_NO: an expectation failed; CLI_BAD. */
+int scenarios_run(const struct job *job, FILE *out);
+
 #endif

@@ -1,0 +1,72 @@
+/* sim/script_commands.h: the functions behind the table of commands, by the file that has them. */
+#ifndef SIM_SCRIPT_COMMANDS_H
+#define SIM_SCRIPT_COMMANDS_H
+
+#include "script.h"
+
+#define COMMAND(name)                                                                                        \
+    void do_##name(struct script *s, const struct script_argument *a, struct script_result *r)
+
+/* script_kernel.c */
+COMMAND(alloc_pages);
+COMMAND(free_pages);
+COMMAND(get_free_pages);
+COMMAND(free_pages_at);
+COMMAND(get_page);
+COMMAND(put_page);
+COMMAND(gfp_zone);
+COMMAND(kmalloc);
+COMMAND(kfree);
+COMMAND(ksize);
+COMMAND(vmalloc);
+COMMAND(vfree);
+COMMAND(vmalloc_to_pfn);
+COMMAND(vmalloc_purge);
+COMMAND(ioremap);
+COMMAND(iounmap);
+COMMAND(kmap);
+COMMAND(kunmap);
+COMMAND(kmap_local);
+COMMAND(kunmap_local);
+COMMAND(fix_to_virt);
+COMMAND(set_fixmap);
+COMMAND(clear_fixmap);
+COMMAND(set_memory);
+COMMAND(sysctl);
+COMMAND(drain);
+COMMAND(shrink_slabs);
+COMMAND(cpu);
+COMMAND(to_virtual);
+COMMAND(to_physical);
+COMMAND(page_address);
+
+/* script_access.c */
+COMMAND(access);
+COMMAND(peek);
+COMMAND(poke);
+COMMAND(phys);
+
+/* script_ask.c */
+COMMAND(translate);
+COMMAND(walk);
+COMMAND(tlb);
+COMMAND(stats);
+COMMAND(registers);
+
+/* script_ask_os.c */
+COMMAND(page);
+COMMAND(zone);
+COMMAND(blocks);
+COMMAND(totals);
+COMMAND(view);
+COMMAND(layout);
+COMMAND(region);
+COMMAND(swapper);
+
+/* What a call of the kernel came to, into r; true: done. */
+bool script_called(struct script *s, int outcome, struct script_result *r);
+/* "L1" ... "walk": enum mmu_where. "PF", "GP" ...: enum mmu_outcome. Never NULL. */
+const char *script_where(unsigned where);
+const char *script_fault(unsigned outcome);
+
+#endif

@@ -1,0 +1,135 @@
+/* sim/script_help.c: help, and the documentation of the language, from the table of commands. */
+#include "script.h"
+#include <string.h>
+
+const char *parameter_text(const struct script_parameter *p, char *buf, size_t size)
+{
+    char name[SCRIPT_NAME];
+    size_t n = 0;
+    for (; p->name[n] && n + 1 < sizeof name; n++)
+        name[n] = (char)(p->name[n] >= 'a' && p->name[n] <= 'z' ? p->name[n] - 32 : p->name[n]);
+    name[n] = 0;
+    if (p->type == TYPE_CHOICE) {
+        size_t used = (size_t)snprintf(buf, size, p->keyword ? "[%s " : "[", p->name);
+        for (size_t i = 0; p->words[i] && used < size; i++)
+            used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? "|" : "", p->words[i]);
+        if (used < size)
+            snprintf(buf + used, size - used, "]");
+    } else if (p->keyword) {
+        snprintf(buf, size, "[%s N]", p->name);
+    } else {
+        snprintf(buf, size, p->optional ? "[%s]" : "%s", name);
+    }
+    return buf;
+}
+
+const char *help_usage(const struct script_command *c, char *buf, size_t size)
+{
+    size_t used = (size_t)snprintf(buf, size, "%s", c->name);
+    for (size_t i = 0; i < SCRIPT_ARGS && c->parameter[i].type && used < size; i++) {
+        char text[128];
+        used += (size_t)snprintf(buf + used, size - used, " %s",
+                                 parameter_text(&c->parameter[i], text, sizeof text));
+    }
+    return buf;
+}
+
+/* Words at most 78 characters wide, without the back quotes. */
+static void print_wrapped(FILE *out, const char *text, int indent)
+{
+    int column = 0;
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        if (column && column + 1 + (int)n > 78 - indent) {
+            fprintf(out, "\n");
+            column = 0;
+        }
+        column += column ? fprintf(out, " ") : (fprintf(out, "%*s", indent, ""), 0);
+        for (size_t i = 0; i < n; i++)
+            if (text[i] != '`') {
+                putc(text[i], out);
+                column++;
+            }
+        text += n + (text[n] == ' ');
+    }
+    fprintf(out, "\n");
+}
+
+void help_command(FILE *out, const struct script_command *c)
+{
+    char usage[256];
+    fprintf(out, "%s\n", help_usage(c, usage, sizeof usage));
+    print_wrapped(out, c->help, 4);
+    if (c->gives) {
+        char text[1024];
+        snprintf(text, sizeof text, "Gives %s.", c->gives);
+        print_wrapped(out, text, 4);
+    }
+}
+
+/* The statements that are no commands of the table. */
+static const struct {
+    const char *form, *text;
+} FORMS[] = {
+    {"COMMAND ARGUMENTS", "Executes a command and prints what it gives."},
+    {"COMMAND ARGUMENTS FIELD", "One field of what it gives; without one, the first is its value."},
+    {"$NAME = COMMAND ARGUMENTS [FIELD]", "Gives its value a name."},
+    {"$NAME = NUMBER", "The same for a number."},
+    {"expect COMMAND ARGUMENTS [FIELD] RELATION NUMBER",
+     "Fails the run, with the line and both values, unless the value is as said: ==, !=, <, <=, >, >=."},
+    {"expect COMMAND ARGUMENTS [FIELD] is WORD", "The same for a word, such as the outcome of an access."},
+    {"expect COMMAND ARGUMENTS fails OUTCOME", "The call must not be done: EXHAUSTED, REFUSED, BUG, "
+                                               "NO_SPACE, WOULD_SLEEP, an error as ENOMEM, a signal."},
+    {"expect COMMAND ARGUMENTS contains \"TEXT\"", "The text must have this; with lacks: must not."},
+    {"expect NUMBER RELATION NUMBER", "Compares two numbers."},
+    {"on ARCHITECTURE,... STATEMENT",
+     "Executes the statement if the kernel is one of i386, i386_pae, x86_64, x86_64_la57."},
+    {"I  ADDRESS,SIZE",
+     "A line of a text trace: a fetch; L a load, S a store, M both. Hexadecimal, as Lackey "
+     "writes them, with k (kernel), i (implicit), + and gN behind."},
+    {"help [COMMAND]", "Explains the language, or a command."},
+};
+
+void help_all(FILE *out)
+{
+    fprintf(out, "Statements, one a line; # begins a comment:\n");
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
+        fprintf(out, "  %s\n", FORMS[i].form);
+    for (unsigned group = 0; group < GROUP_GROUPS; group++) {
+        fprintf(out, "\n%s:\n", script_group_title[group]);
+        for (size_t i = 0; i < script_command_count; i++) {
+            char usage[256];
+            if (script_commands[i].group == group)
+                fprintf(out, "  %s\n", help_usage(&script_commands[i], usage, sizeof usage));
+        }
+    }
+    fprintf(out,
+            "\n'help COMMAND' explains a command. Numbers: decimal, 0x hexadecimal, suffixes K, M, G, T, "
+            "$NAME,\nsums and differences ($va + 4K). The kernel's constants are names: $PAGE_OFFSET.\n");
+}
+
+void help_markdown(FILE *out)
+{
+    fprintf(out, "## Statements\n\nOne a line; `#` begins a comment. What cannot be executed stops the run "
+                 "with file, line and column.\n\n| Statement | What it does |\n| --- | --- |\n");
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
+        fprintf(out, "| `%s` | %s |\n", FORMS[i].form, FORMS[i].text);
+    fprintf(out,
+            "\nNumbers are decimal or hexadecimal (`0x`), with suffixes `K`, `M`, `G`, `T` (powers of "
+            "1024); a name stands wherever\na number may; `+` and `-` add and subtract. The kernel's "
+            "constants are names, too: `$PAGE_OFFSET`, `$VMALLOC_START`,\n`$high_memory`; `mmusim layout` "
+            "lists them.\n");
+    for (unsigned group = 0; group < GROUP_GROUPS; group++) {
+        fprintf(out, "\n## %s\n\n", script_group_title[group]);
+        for (size_t i = 0; i < script_command_count; i++) {
+            const struct script_command *c = &script_commands[i];
+            char usage[256];
+            if (c->group != group)
+                continue;
+            fprintf(out, "- `%s`: %s", help_usage(c, usage, sizeof usage), c->help);
+            if (c->gives)
+                fprintf(out, " Gives %s.", c->gives);
+            fprintf(out, "\n");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+/*
+ * sim/script_table.c: every command of the language: its arguments, what it gives, what it does. Parsing,
+ * checks, help, completion and documentation are made from it.
+ */
+#include "script_commands.h"
+
+const char *const script_group_title[GROUP_GROUPS] = {
+    [GROUP_KERNEL] = "Calls of the kernel",
+    [GROUP_ACCESS] = "Accesses and contents",
+    [GROUP_ASK] = "Questions to the hardware",
+    [GROUP_ASK_OS] = "Questions to the kernel",
+};
+
+static const char *const CACHES[] = {"WB", "WC", "UC-", "UC", "WT", NULL};
+static const char *const KINDS[] = {"read", "write", "fetch", NULL};
+static const char *const WHO[] = {"user", "kernel", "implicit", NULL};
+
+#define REQUIRED(n, t)                                                                                       \
+    {                                                                                                        \
+        .name = n, .type = TYPE_##t                                                                          \
+    }
+#define OPTIONAL(n, t, value)                                                                                \
+    {                                                                                                        \
+        .name = n, .type = TYPE_##t, .optional = true, .otherwise = value                                    \
+    }
+#define CHOICE(n, list, value)                                                                               \
+    {                                                                                                        \
+        .name = n, .type = TYPE_CHOICE, .optional = true, .otherwise = value, .words = list                  \
+    }
+#define KEYWORD(n, t, value)                                                                                 \
+    {                                                                                                        \
+        .name = n, .type = TYPE_##t, .keyword = true, .otherwise = value                                     \
+    }
+#define AS                                                                                                   \
+    {                                                                                                        \
+        .name = "as", .type = TYPE_CHOICE, .keyword = true, .otherwise = MMU_USER, .words = WHO              \
+    }
+
+/* What an access gives. */
+#define ACCESS_GIVES                                                                                         \
+    "`outcome` (done, or why not), `pa`, `where` (L1, L2: that TLB level; walk; merge; nopaging), `page` "   \
+    "(bytes), `faults` (resolved on the way), `cycles`, `count`"
+#define ACCESS_ARGUMENTS                                                                                     \
+    {                                                                                                        \
+        REQUIRED("address", ADDRESS), KEYWORD("size", SIZE, 1), KEYWORD("count", SIZE, 1),                   \
+            KEYWORD("stride", NUMBER, 0), AS                                                                 \
+    }
+
+/* clang-format off */
+#define KERNEL(n, ...) {.name = n, .group = GROUP_KERNEL, .needs_os = true, __VA_ARGS__}
+#define ACCESS(n, ...) {.name = n, .group = GROUP_ACCESS, __VA_ARGS__}
+#define ASK(n, ...) {.name = n, .group = GROUP_ASK, __VA_ARGS__}
+#define ASK_OS(n, ...) {.name = n, .group = GROUP_ASK_OS, .needs_os = true, __VA_ARGS__}
+#define SET_MEMORY(n, what, text)                                                                            \
+    KERNEL("set_memory_" n, .run = do_set_memory, .which = MMU_SET_MEMORY_##what,                            \
+           .parameter = {REQUIRED("address", ADDRESS), REQUIRED("pages", SIZE)}, .help = text)
+#define VIEW(n, what, file)                                                                                  \
+    ASK_OS(n, .run = do_view, .which = MMU_VIEW_##what,                                                      \
+           .gives = "`lines`, and each line `Name: NUMBER` by its name", .help = "Prints " file ".")
+
+const struct script_command script_commands[] = {
+    KERNEL("alloc_pages", .run = do_alloc_pages, .gives = "`pfn` of the first page",
+           .parameter = {REQUIRED("gfp", GFP), OPTIONAL("order", NUMBER, 0)},
+           .help = "Allocates 2^order pages from the buddy allocator, from the zone that the mask asks for, or one below it."),
+    KERNEL("free_pages", .run = do_free_pages,
+           .parameter = {REQUIRED("pfn", PFN), OPTIONAL("order", NUMBER, 0)},
+           .help = "__free_pages(): drops a reference of an allocation; the last one frees it."),
+    KERNEL("__get_free_pages", .run = do_get_free_pages, .gives = "`va`, the kernel's address of the first page",
+           .parameter = {REQUIRED("gfp", GFP), OPTIONAL("order", NUMBER, 0)},
+           .help = "The same by address: pages of the direct map only, so __GFP_HIGHMEM is refused."),
+    KERNEL("__get_free_page", .run = do_get_free_pages, .gives = "`va`, the kernel's address of the page",
+           .parameter = {REQUIRED("gfp", GFP)}, .help = "__get_free_pages of one page."),
+    KERNEL("free_pages_at", .run = do_free_pages_at,
+           .parameter = {REQUIRED("address", ADDRESS), OPTIONAL("order", NUMBER, 0)},
+           .help = "free_pages(): frees what __get_free_pages gave."),
+    KERNEL("get_page", .run = do_get_page, .parameter = {REQUIRED("pfn", PFN)},
+           .help = "One reference more to an allocated page."),
+    KERNEL("put_page", .run = do_put_page, .parameter = {REQUIRED("pfn", PFN)},
+           .help = "One reference less; the last one frees the page."),
+    KERNEL("gfp_zone", .run = do_gfp_zone, .gives = "`zone`, `mask` in words", .parameter = {REQUIRED("gfp", GFP)},
+           .help = "The zone that a mask asks for first on this kernel."),
+    KERNEL("kmalloc", .run = do_kmalloc, .gives = "`va`",
+           .parameter = {REQUIRED("size", NUMBER), OPTIONAL("gfp", GFP, MMU_GFP_KERNEL)},
+           .help = "Physically contiguous memory from the slabs (up to 8192 bytes) or from alloc_pages; GFP_KERNEL unless told."),
+    KERNEL("kfree", .run = do_kfree, .parameter = {REQUIRED("address", ADDRESS)}, .help = "Frees what kmalloc gave."),
+    KERNEL("ksize", .run = do_ksize, .gives = "`size`", .parameter = {REQUIRED("address", ADDRESS)},
+           .help = "How many bytes a kmalloc'ed object really has."),
+    KERNEL("vmalloc", .run = do_vmalloc, .gives = "`va`", .parameter = {REQUIRED("size", NUMBER)},
+           .help = "Virtually contiguous memory: frames one by one, from highmem first, and the entries of init_mm, all at the call."),
+    KERNEL("vfree", .run = do_vfree, .parameter = {REQUIRED("address", ADDRESS)},
+           .help = "Unmaps and frees at once; TLBs are purged later, and the addresses come back only then."),
+    KERNEL("vmalloc_to_pfn", .run = do_vmalloc_to_pfn, .gives = "`pfn`", .parameter = {REQUIRED("address", ADDRESS)},
+           .help = "vmalloc_to_page(): the frame behind an address of vmalloc."),
+    KERNEL("vmalloc_purge", .run = do_vmalloc_purge, .help = "Flushes, and gives back all that vfree and iounmap left."),
+    KERNEL("ioremap", .run = do_ioremap, .gives = "`va`",
+           .parameter = {REQUIRED("pa", NUMBER), REQUIRED("size", NUMBER), CHOICE("cache", CACHES, MMU_CACHE_UC_MINUS)},
+           .help = "Maps a device's physical addresses (never RAM) into the vmalloc area; the entries stand when it returns."),
+    KERNEL("iounmap", .run = do_iounmap, .parameter = {REQUIRED("address", ADDRESS)}, .help = "Undoes ioremap."),
+    KERNEL("kmap", .run = do_kmap, .gives = "`va`", .parameter = {REQUIRED("pfn", PFN)},
+           .help = "A kernel address for a page: a PKMAP slot for a highmem page, else that of the direct map."),
+    KERNEL("kunmap", .run = do_kunmap, .parameter = {REQUIRED("pfn", PFN)},
+           .help = "Undoes kmap; the entry itself stays until the slots wrap around."),
+    KERNEL("kmap_local", .run = do_kmap_local, .gives = "`va`", .parameter = {REQUIRED("pfn", PFN)},
+           .help = "kmap_local_page(): a fixmap slot of this CPU, last in first out."),
+    KERNEL("kunmap_local", .run = do_kunmap_local, .parameter = {REQUIRED("address", ADDRESS)}, .help = "Undoes the latest kmap_local."),
+    KERNEL("fix_to_virt", .run = do_fix_to_virt, .gives = "`va`", .parameter = {REQUIRED("index", NUMBER)},
+           .help = "The address of a fixmap index."),
+    KERNEL("set_fixmap", .run = do_set_fixmap,
+           .parameter = {REQUIRED("index", NUMBER), REQUIRED("pa", NUMBER), CHOICE("cache", CACHES, MMU_CACHE_WB)},
+           .help = "Maps a physical page at a fixmap index."),
+    KERNEL("clear_fixmap", .run = do_clear_fixmap, .parameter = {REQUIRED("index", NUMBER)}, .help = "Clears a fixmap index."),
+    SET_MEMORY("ro", RO, "Makes pages of the kernel read-only, splitting large pages where it must."),
+    SET_MEMORY("rw", RW, "Makes pages of the kernel writable."),
+    SET_MEMORY("nx", NX, "Forbids fetches from pages of the kernel."),
+    SET_MEMORY("x", X, "Allows fetches from pages of the kernel."),
+    SET_MEMORY("uc", UC, "Makes pages of the kernel uncached."),
+    SET_MEMORY("wc", WC, "Makes pages of the kernel write-combining."),
+    SET_MEMORY("wb", WB, "Makes pages of the kernel write-back, the ordinary memory type."),
+    SET_MEMORY("np", NP, "Makes pages of the kernel not present."),
+    SET_MEMORY("p", P, "Makes pages of the kernel present again."),
+    KERNEL("sysctl", .run = do_sysctl,
+           .parameter = {REQUIRED("name", TEXT), REQUIRED("value", NUMBER), OPTIONAL("value2", NUMBER, 0),
+                         OPTIONAL("value3", NUMBER, 0), OPTIONAL("value4", NUMBER, 0), OPTIONAL("value5", NUMBER, 0)},
+           .help = "Sets min_free_kbytes, watermark_scale_factor, or lowmem_reserve_ratio (a value for each zone)."),
+    KERNEL("drain", .run = do_drain, .help = "Empties the per-CPU lists into the buddy allocator."),
+    KERNEL("shrink_slabs", .run = do_shrink_slabs, .help = "Frees the slabs that are empty."),
+    KERNEL("__va", .run = do_to_virtual, .gives = "`va`", .parameter = {REQUIRED("pa", NUMBER)},
+           .help = "The direct map's address of a physical address: an addition."),
+    KERNEL("__pa", .run = do_to_physical, .gives = "`pa`", .parameter = {REQUIRED("address", ADDRESS)},
+           .help = "virt_to_phys(): a subtraction, right for the direct map only."),
+    KERNEL("page_address", .run = do_page_address, .gives = "`va`, 0: it has none", .parameter = {REQUIRED("pfn", PFN)},
+           .help = "The kernel's address of a page: in the direct map, or where it is kmapped."),
+    ACCESS("cpu", .run = do_cpu, .parameter = {REQUIRED("number", NUMBER)},
+           .help = "The statements that follow run on this CPU."),
+    ACCESS("read", .run = do_access, .which = MMU_LOAD, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
+           .help = "Reads through the MMU: `count` times, each `stride` (if not given: `size`) bytes further; a user's access unless `as kernel`. It stops at the first that cannot be done."),
+    ACCESS("write", .run = do_access, .which = MMU_STORE, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
+           .help = "The same, writing. No content changes: that is poke's."),
+    ACCESS("fetch", .run = do_access, .which = MMU_FETCH, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
+           .help = "The same, fetching instructions."),
+    ACCESS("peek", .run = do_peek, .gives = "`value`", .parameter = {REQUIRED("address", ADDRESS), KEYWORD("size", SIZE, 8)},
+           .help = "The bytes at an address, as a number; as a debugger reads them, taking no time."),
+    ACCESS("poke", .run = do_poke,
+           .parameter = {REQUIRED("address", ADDRESS), REQUIRED("value", NUMBER), KEYWORD("size", SIZE, 8)},
+           .help = "Writes bytes at an address, as a debugger does."),
+    ACCESS("phys", .run = do_phys, .gives = "`value`", .parameter = {REQUIRED("pa", NUMBER), KEYWORD("size", SIZE, 8)},
+           .help = "The bytes at a physical address: a page-table entry, for example."),
+    ASK("translate", .run = do_translate,
+        .gives = "`pa`, `where` (L1, L2: that TLB level has it; walk: the tables have it; fault), `page` (bytes), `outcome` (done, PF, GP), and of a fault `error_code` and `cr2`",
+        .parameter = {REQUIRED("address", ADDRESS), CHOICE("access", KINDS, 0), AS},
+        .help = "What the MMU would do with an access now, and what it would find where. Nothing changes: no fill, no accessed flag."),
+    ASK("walk", .run = do_walk,
+        .gives = "`pa`, `outcome`, `page` (bytes), `levels` read, `level` of the last entry (PTE, PDE ...), `linux` (pte, pmd ...), `entry`, `at`, `root_entry`, and 0 or 1: `writable`, `user`, `nx`, `global`, `dirty`, `accessed`, `pcd`, `pwt`",
+        .parameter = {REQUIRED("address", ADDRESS), CHOICE("access", KINDS, 0), AS},
+        .help = "Walks the page tables from CR3, past the TLBs: each entry with the manual's name and with Linux's."),
+    ASK("tlb", .run = do_tlb, .gives = "`entries`", .parameter = {OPTIONAL("address", ADDRESS, 0)},
+        .help = "What the TLBs of this CPU hold; with an address: the entries that translate it."),
+    ASK("stats", .run = do_stats, .gives = "`sum` of the counters whose name begins so",
+        .parameter = {OPTIONAL("counter", TEXT, 0)},
+        .help = "The counters of this CPU that are not 0; or those that one name stands for, as in `stats tlb.STLB.misses`."),
+    ASK("registers", .run = do_registers, .gives = "`CR0`, `CR2`, `CR3`, `CR4`, `EFER`, `PKRU`, `PKRS`, `AC`, `CPL`, `mode`, `cycle`",
+        .help = "The registers of this CPU that translation depends on."),
+    ASK_OS("page", .run = do_page,
+           .gives = "`use` (hole, reserved, free, pcp, kernel, slab, table, vmalloc, user), `zone`, `refcount`, `mapcount`, `flags`, `order`, `head`, `pfn`, `pa`, `address`, `descriptor`, `migratetype`, `mapping`, `index`, `private`",
+           .parameter = {REQUIRED("pfn", PFN)}, .help = "The descriptor (struct page) of a frame."),
+    ASK_OS("zone", .run = do_zone,
+           .gives = "`managed`, `free`, `pcp_free`, `allocated`, `exists`, `populated`, `start_pfn`, `end_pfn`, `spanned`, `present`, `min`, `low`, `high`, `pcp_batch`, `pcp_high`, `kswapd_wakes`, `direct_reclaims`, `failures`, `steals`",
+           .parameter = {REQUIRED("zone", ZONE)}, .help = "The figures of a zone, in pages."),
+    ASK_OS("blocks", .run = do_blocks, .gives = "`blocks`", .parameter = {REQUIRED("zone", ZONE), REQUIRED("order", NUMBER)},
+           .help = "How many free blocks of an order a zone has, as buddyinfo counts them."),
+    ASK_OS("totals", .run = do_totals,
+           .gives = "`managed`, `free`, `pcp_free`, `allocated`, `present`, `low_managed`, `page_tables`, `slab`, `vmalloc`, `ignored`, `min_free_kbytes`, `totalreserve`, `max_pfn`, `max_low_pfn`, `high_memory`, `mem_map_bytes`",
+           .help = "The figures of the whole machine, in pages."),
+    VIEW("zoneinfo", ZONEINFO, "/proc/zoneinfo"),
+    VIEW("buddyinfo", BUDDYINFO, "/proc/buddyinfo"),
+    VIEW("pagetypeinfo", PAGETYPEINFO, "/proc/pagetypeinfo"),
+    VIEW("meminfo", MEMINFO, "/proc/meminfo"),
+    VIEW("vmallocinfo", VMALLOCINFO, "/proc/vmallocinfo"),
+    VIEW("iomem", IOMEM, "/proc/iomem"),
+    ASK_OS("layout", .run = do_layout, .gives = "`lines`", .help = "The map of the address space."),
+    ASK_OS("region", .run = do_region, .gives = "`name`, `start`, `last`, `text`, `part` (of it, that has a name of its own)", .parameter = {REQUIRED("address", ADDRESS)},
+           .help = "The part of the address space that an address is in."),
+    ASK_OS("swapper", .run = do_swapper, .gives = "`mapped`, `pa`, `page` (bytes), `level` (0: PTE), `entry`, `at`, `root`",
+           .parameter = {REQUIRED("address", ADDRESS)},
+           .help = "What swapper_pg_dir, the kernel's own page directory, says of an address."),
+};
+/* clang-format on */
+
+const size_t script_command_count = sizeof script_commands / sizeof *script_commands;

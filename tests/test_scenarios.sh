@@ -1,0 +1,43 @@
+#!/bin/bash
+# The scenarios of traces/scenarios, each on three kernels; and their language's documentation.
+# MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
+set -u
+export MMUSIM_CONFIG_PATH=$CONFIGS
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failures=0 runs=0
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+cd "$SRC" || exit 2
+for scenario in traces/scenarios/*.mms; do
+    [[ $(grep -c '^\(on [a-z0-9_,]* \)\?expect ' "$scenario") -ge 5 ]] || fail "$scenario expects hardly anything"
+    grep -q "$(basename "$scenario")" traces/scenarios/README.md || fail "README.md does not name $scenario"
+    for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
+        "$MMUSIM" run --config "$config" "$scenario" >"$scratch/out" 2>"$scratch/err" ||
+            fail "$config $scenario: exit status $?: $(cat "$scratch/err")"
+        [[ ! -s $scratch/err ]] || fail "$config $scenario: said $(cat "$scratch/err")"
+        grep -q ' expectations, 0 failed$' "$scratch/out" || fail "$config $scenario: no last line"
+        "$MMUSIM" run --config "$config" "$scenario" 2>&1 | cmp -s - "$scratch/out" || fail "$config $scenario: runs differ"
+        # Each line of the page is in the transcript, in order.
+        diff "$scenario" <(grep -vE '^    |: [0-9]+ statements, ' "$scratch/out" | tail -n +2) >/dev/null ||
+            fail "$config $scenario: the transcript lacks lines of the page"
+        runs=$((runs + 1))
+    done
+done
+
+# Several machines and scenarios in one run.
+"$MMUSIM" run --config pentium3-i386 --config skylake-sp-linux traces/scenarios/*.mms >"$scratch/out" 2>&1 || fail "together: exit status $?"
+[[ $(grep -c ' 0 failed$' "$scratch/out") == $((2 * $(ls traces/scenarios/*.mms | wc -l))) ]] || fail "together: not all ran"
+
+# The documentation is what the table of commands says.
+"$MMUSIM" shell --language >"$scratch/language" || fail "--language: exit status $?"
+[[ $(grep -c '^- `' "$scratch/language") -gt 50 ]] || fail "--language: hardly any command"
+sed '1,/^The rest of this page is printed by/d' traces/scenarios/README.md | tail -n +2 | diff - "$scratch/language" ||
+    fail "README.md: not what mmusim shell --language prints"
+
+[[ $failures == 0 ]] || exit 1
+echo "$runs runs of scenarios, as expected"
