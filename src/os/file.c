@@ -11,9 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes of the largest file: page.prev holds an index of 32 bits. */
-#define FILE_SIZE_MAX (UINT64_C(1) << 44)
-
 int files_init(struct mmu_os *os)
 {
     os->procs->files = calloc(1, sizeof *os->procs->files);

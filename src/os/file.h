@@ -12,6 +12,9 @@
 
 struct vma;
 
+/* Bytes of the largest file: page.prev holds an index of 32 bits. */
+#define FILE_SIZE_MAX (UINT64_C(1) << 44)
+
 enum file_kind {
     FILE_ORDINARY,
     FILE_SHMEM,  /* anonymous shared memory: zeros at first, never dropped, goes with its last mapping */
@@ -31,7 +34,9 @@ struct file {
     uint32_t kind; /* enum file_kind */
     uint64_t size; /* bytes */
     char *name;
-    char *path;       /* of the host; NULL: reads as a pattern */
+    char *path;         /* of the host; NULL: reads as a pattern */
+    uint32_t device[2]; /* major and minor number, and inode, as an imported maps text said; 0: it has none */
+    uint64_t inode;
     struct vma *vmas; /* that map it (i_mmap), by file_next */
     struct pagecache pages;
     uint64_t dirty;

@@ -58,6 +58,7 @@ struct mm {
     mmu_va start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
     uint64_t total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* pages */
     uint64_t rss_anon, rss_file, rss_shmem;                   /* pages */
+    uint64_t peak_vm, peak_rss; /* pages; as they were before the latest that went (hiwater_vm, _rss) */
     uint64_t minor_faults, major_faults;
 };
 
