@@ -19,7 +19,7 @@
  * TOTALS
  *     0   8  count of references
  *     8  24  counts of fetches, loads and stores, 8 bytes each; they add up to the count
- *    32   8  checksum of the references: mmu_trace_checksum() in mmusim/trace.h
+ *    32   8  checksum of the references: mmu_trace_checksum() in mmusim/trace.h; 0: they were not summed up
  *    40  40  counts of marks: process, thread, cpu, time, event, 8 bytes each
  *    80   8  checksum of the marks: mmu_trace_checksum_marks()
  *    88  16  least and greatest time of the time marks; 0, 0 without any
