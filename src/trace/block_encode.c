@@ -201,11 +201,11 @@ uint8_t block_token(const struct mmu_access *a)
  * A fetch's delta looks like data: its slot is one more, which is always 0. A data token has nothing to add
  * to its code; what is added goes nowhere.
  */
-enum { PIECE = CODE_SLACK, FETCH_SLOT = MMT_SLOTS, AT_ONCE = 4 };
+enum { PIECE = CODE_SLACK, FETCH_SLOT = MMT_SLOTS, AT_ONCE = 4, HINT = 32 };
 
 struct block_item {
     uint64_t value; /* address, or a fetch's delta */
-    uint8_t *slot;  /* where it was encoded last; FETCH_SLOT: a fetch */
+    uint8_t *slot;  /* modulo HINT: where it was encoded last; FETCH_SLOT: a fetch */
     uint8_t *code;  /* of a fetch */
 };
 
@@ -219,6 +219,22 @@ static inline unsigned bytes_of(uint64_t x)
 static const uint8_t written[2][9] = {{0, 1, 2, 3, 4, 5, 6, 8, 8}, {0, 1, 3, 3, 8, 8, 8, 8, 8}};
 static const uint8_t spelled[2][9] = {{0, 1, 2, 3, 4, 5, 6, 7, 7}, {0, 1, 2, 2, 3, 3, 3, 3, 3}};
 
+/* A slot for an address that is far from the one that it had the last time. An address that goes anywhere is
+ * near none: then the search is not worth its time for the next few times, which the hint's upper bits count.
+ */
+static unsigned search_slot(const struct block_encoder *e, uint64_t va, uint8_t *hint)
+{
+    unsigned s = *hint % HINT;
+
+    if (*hint >= HINT) {
+        *hint = (uint8_t)(*hint - HINT);
+        return s;
+    }
+    s = choose_slot(e, va);
+    *hint = (uint8_t)(zigzag(va - e->slot[s]) < 2 * NEAR ? s : s | (256 - HINT));
+    return s;
+}
+
 static void encode_items(struct block_encoder *e, const struct block_item *item, size_t n)
 {
     uint8_t *place = e->streams[MMT_PLACE] + e->lengths[MMT_PLACE];
@@ -227,11 +243,10 @@ static void encode_items(struct block_encoder *e, const struct block_item *item,
 
     e->clock++;
     for (size_t i = 0; i < n; i++) {
-        unsigned s = *item[i].slot, is_fetch = s == FETCH_SLOT;
+        unsigned s = *item[i].slot % HINT, is_fetch = s == FETCH_SLOT;
         uint64_t value = item[i].value, delta = zigzag(value - e->slot[s]);
         if (UNLIKELY(delta >= 2 * NEAR && !is_fetch)) {
-            s = choose_slot(e, value);
-            *item[i].slot = (uint8_t)s;
+            s = search_slot(e, value, item[i].slot);
             delta = zigzag(value - e->slot[s]);
         }
         unsigned bytes = bytes_of(delta), word = spelled[is_fetch][bytes];
