@@ -60,3 +60,15 @@ enum mmu_outcome port_invpcid(struct mmu *m, uint64_t type, const struct mmu_inv
 {
     return executed(m, mmu_invpcid(m, type, descriptor), MMU_BARRIER_INVPCID, false);
 }
+
+bool port_in_tlb(const struct mmu *m, mmu_va va)
+{
+    for (unsigned level = 0; level < m->levels; level++)
+        for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+            const struct mmu_serving *s = &m->serving[level][kind];
+            for (unsigned i = 0; i < s->probes; i++)
+                if (tlb_find(s->probe[i].tlb, va, s->probe[i].page, m->regime.pcid) != TLB_NONE)
+                    return true;
+        }
+    return false;
+}

@@ -29,4 +29,7 @@ enum mmu_outcome port_load(struct mmu *m, const struct mmu_registers *registers)
 enum mmu_outcome port_invlpg(struct mmu *m, mmu_va va);
 enum mmu_outcome port_invpcid(struct mmu *m, uint64_t type, const struct mmu_invpcid *descriptor);
 
+/* Do this core's TLBs, at any level, hold a translation for va under the PCID that is loaded? For views. */
+bool port_in_tlb(const struct mmu *m, mmu_va va);
+
 #endif

@@ -1,0 +1,146 @@
+/*
+ * process.c: faults and forks: anonymous minor faults a second through mmu_core_run(), and the time of a fork
+ * of a process that has touched its memory.
+ *
+ * Beside the faults stands the rate of the same accesses once the pages are there.
+ */
+#include "bench.h"
+#include <mmusim/process.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] = "Usage: bench_process [--seconds N] [--only TEXT]\n"
+                            "Minor faults a second, and milliseconds of a fork.\n";
+
+enum { PAGES = 1 << 16, PAGE_BYTES = 4096 };
+
+static const struct machine {
+    const char *name, *os;
+} machines[] = {
+    {"i386", "{arch: i386, ram: 3G}"},
+    {"i386_pae", "{arch: i386_pae, ram: 4G}"},
+    {"x86_64", "{arch: x86_64, ram: 4G}"},
+    {"x86_64, KPTI", "{arch: x86_64, ram: 4G, kpti: true}"},
+    {"x86_64_la57", "{arch: x86_64_la57, ram: 4G}"},
+};
+
+struct rig {
+    struct mmu_machine *machine;
+    struct mmu_os *os;
+    struct mmu_core *core;
+    uint32_t pid;
+};
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "bench_process: %s failed\n", what);
+    exit(2);
+}
+
+static void boot(struct rig *r, const struct machine *m)
+{
+    static const char text[] =
+        "name: bench\n"
+        "cpu: {maxphyaddr: 46, features: [wp, invlpg, pse, pse36, pae, pge, nx, long-mode, "
+        "page1g, pcid, la57]}\n"
+        "tlb: {L1: {level: 1, serves: all, pages: [4K, 2M, 4M, 1G], entries: 64, ways: 4}}\n"
+        "pager: {enabled: false}\n"
+        "os: %s\n";
+    char yaml[1024];
+    struct mmu_error err;
+    static struct mmu_config config;
+    int n = snprintf(yaml, sizeof yaml, text, m->os);
+    if (mmu_config_parse(&config, yaml, (size_t)n, m->name, NULL, 0, &err) != MMU_OK ||
+        mmu_machine_create(&config, NULL, &r->machine, &err) != MMU_OK)
+        bench_fail(&err);
+    r->os = mmu_machine_os(r->machine);
+    r->core = mmu_machine_core(r->machine, 0);
+    if (mmu_os_spawn(r->os, "bench", &r->pid) != MMU_OS_DONE || mmu_os_schedule(r->os, r->pid) != MMU_OS_DONE)
+        fail("spawn");
+}
+
+static mmu_va map(struct rig *r, uint64_t pages)
+{
+    mmu_va va;
+    if (mmu_os_mmap(r->os, r->pid, 0, pages * PAGE_BYTES, MMU_PROT_READ | MMU_PROT_WRITE,
+                    MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, 0, 0, &va) != MMU_OS_DONE)
+        fail("mmap");
+    return va;
+}
+
+/* One store to each page. Seconds. */
+static double touch(struct rig *r, mmu_va va, uint64_t pages)
+{
+    static struct mmu_access a[PAGES];
+    double seconds = 0;
+    for (uint64_t first = 0; first < pages; first += PAGES) {
+        size_t n = pages - first < PAGES ? (size_t)(pages - first) : PAGES;
+        for (size_t i = 0; i < n; i++)
+            a[i] = (struct mmu_access){
+                .va = va + (first + i) * PAGE_BYTES, .size = 8, .kind = MMU_KIND_PRIV(MMU_STORE, MMU_USER)};
+        double begin = bench_now();
+        if (mmu_core_run(r->core, a, n, NULL) != MMU_OK)
+            fail("run");
+        seconds += bench_now() - begin;
+    }
+    return seconds;
+}
+
+static void measure_faults(struct rig *r, double most, double *faults, double *hits)
+{
+    double seconds = 0, again = 0;
+    uint64_t n = 0;
+    while (seconds + again < most) {
+        mmu_va va = map(r, PAGES);
+        seconds += touch(r, va, PAGES);
+        again += touch(r, va, PAGES);
+        n += PAGES;
+        if (mmu_os_munmap(r->os, r->pid, va, (uint64_t)PAGES * PAGE_BYTES) != MMU_OS_DONE)
+            fail("munmap");
+    }
+    struct mmu_os_vmstat stat;
+    mmu_os_vmstat(r->os, &stat);
+    if (stat.fault_anon != n)
+        fail("a fault");
+    *faults = (double)n / seconds;
+    *hits = (double)n / again;
+}
+
+static void measure_fork(struct rig *r, uint64_t bytes, double *fork, double *end)
+{
+    mmu_va va = map(r, bytes / PAGE_BYTES);
+    uint32_t child;
+    touch(r, va, bytes / PAGE_BYTES);
+    double begin = bench_now();
+    if (mmu_os_fork(r->os, r->pid, &child) != MMU_OS_DONE)
+        fail("fork");
+    *fork = bench_now() - begin;
+    begin = bench_now();
+    if (mmu_os_exit(r->os, child) != MMU_OS_DONE)
+        fail("exit");
+    *end = bench_now() - begin;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench_options o = {.seconds = 1};
+    bench_parse(&o, argc, argv, usage);
+    printf("%-16s %14s %14s %12s %12s\n", "machine", "faults/s", "mapped/s", "fork 1G ms", "exit ms");
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
+        struct rig r;
+        double faults, hits, fork, end;
+        if (o.only && !strstr(machines[i].name, o.only))
+            continue;
+        boot(&r, &machines[i]);
+        bench_profile_begin(&o);
+        measure_faults(&r, o.seconds, &faults, &hits);
+        measure_fork(&r, UINT64_C(1) << 30, &fork, &end);
+        bench_profile_end(&o);
+        printf("%-16s %14.0f %14.0f %12.1f %12.1f\n", machines[i].name, faults, hits, fork * 1e3, end * 1e3);
+        mmu_machine_free(r.machine);
+    }
+    return 0;
+}
