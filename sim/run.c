@@ -61,6 +61,18 @@ static int check_given(const struct job *job)
     return CLI_GO;
 }
 
+static struct cli_option threads_option(struct job *job)
+{
+    return (struct cli_option){.name = "threads",
+                               .type = CLI_NUMBER,
+                               .into = &job->threads,
+                               .value = "1|2",
+                               .help = "2: decode the trace on a second thread; the report is the same\n"
+                                       "(default: 2 where the host has two processors)",
+                               .min = 1,
+                               .max = 2};
+}
+
 static int parse(struct job *job, int argc, char **argv)
 {
     enum { ROWS = 11 };
@@ -111,14 +123,7 @@ static int parse(struct job *job, int argc, char **argv)
          .help = "write the report to FILE, whole or not at all (default: standard output)"},
         trace_format_option(&job->trace_in.format),
         trace_columns_option(&job->trace_in),
-        {.name = "threads",
-         .type = CLI_NUMBER,
-         .into = &job->threads,
-         .value = "1|2",
-         .help = "2: decode the trace on a second thread; the report is the same\n"
-                 "(default: 2 where the host has two processors)",
-         .min = 1,
-         .max = 2},
+        threads_option(job),
     };
     tables_options(&job->tables, options + ROWS);
     int status = cli_parse(&COMMAND, options, sizeof options / sizeof *options, argc, argv, &job->traces);

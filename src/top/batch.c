@@ -474,6 +474,7 @@ static size_t run_heads(struct stretch *s, size_t i, size_t n)
     struct hot *hot = &c->mmu.hot;
     struct recent *recent = &c->recent;
     const struct mmu_head *h = s->runs->heads + i, *last = h + (n - i < MEMBERS_MOST ? n - i : MEMBERS_MOST);
+    const uint64_t clock = s->pass.tab.clock;
     uint64_t own = 0, even = 0, odd = 0, heads = 0, apart = flagged;
     for (unsigned kind = 0; kind < MMU_KINDS; kind++)
         apart |= s->doubtful >> kind & 1 ? UINT64_C(0xffff) << 16 * kind : 0;
@@ -487,7 +488,7 @@ static size_t run_heads(struct stretch *s, size_t i, size_t n)
         struct hot_entry *e = hot_find(hot, x->va, x->size, (unsigned)kind, (unsigned)kind);
         if (UNLIKELY(!e))
             break;
-        hot_touch(e, s->pass.tab.clock + ++heads);
+        hot_touch(e, clock + ++heads);
         if (UNLIKELY(e->slot != recent->slot[kind])) {
             uint64_t before[MMU_KINDS] = {even & UINT32_MAX, odd, even >> 32};
             recent_count(recent, hot, (unsigned)kind, before[kind] + (own >> 21 * kind & 0x1fffff), e->slot);
