@@ -68,10 +68,41 @@ static void choose_tlbs(struct mmu_config *c, struct dice *d)
     c->level[1].latency = dice_below(d, 12);
 }
 
+/* One to three levels of caches: every way that they have to keep tags and recency. */
+static void choose_caches(struct mmu_memory_config *c, struct dice *d)
+{
+    static const uint32_t ways[] = {1, 4, 8, 11, 16, 20}, policies[] = {MMU_LRU, MMU_LRU, MMU_PLRU, MMU_FIFO};
+    c->reads = MMU_READS_CACHED;
+    c->caches = 1 + dice_below(d, 3);
+    c->dram_latency = 100;
+    for (unsigned l = 0; l < c->caches; l++) {
+        struct mmu_cache_config *cache = &c->cache[l];
+        *cache = (struct mmu_cache_config){.line = 64,
+                                           .ways = ways[dice_below(d, 6)],
+                                           .latency = 4 + 10 * l,
+                                           .policy = policies[dice_below(d, 4)]};
+        cache->size = UINT64_C(64) * cache->ways * (1 + dice_below(d, 8 << 2 * l));
+        snprintf(cache->name, sizeof cache->name, "L%u", l + 1);
+    }
+}
+
+static void choose_psc(struct mmu_psc_config *c, struct dice *d)
+{
+    for (unsigned i = 0; i < MMU_PSC_LEVELS && dice_once_in(d, 2); i++)
+        c->array[i] = (struct mmu_psc_array){.entries = 8, .ways = 4, .policy = MMU_LRU};
+    c->latency = dice_below(d, 3);
+    c->unified = c->array[0].entries && dice_once_in(d, 3);
+    if (!c->unified)
+        return;
+    c->levels = 1 + dice_below(d, 15);
+    for (unsigned i = 1; i < MMU_PSC_LEVELS; i++)
+        c->array[i] = (struct mmu_psc_array){0};
+}
+
 static void choose_machine(struct trio *t)
 {
     static const unsigned windows[] = {1, 1, 1, 2, 8, 64};
-    static const enum mmu_mode modes[] = {MMU_MODE_4L, MMU_MODE_4L, MMU_MODE_5L, MMU_MODE_PAE};
+    static const enum mmu_mode modes[] = {MMU_MODE_4L, MMU_MODE_4L, MMU_MODE_5L, MMU_MODE_PAE, MMU_MODE_I386};
     struct dice *d = t->dice;
     struct mmu_config *c = &t->config;
     mmu_config_init(c);
@@ -83,23 +114,17 @@ static void choose_machine(struct trio *t)
     c->memory.read_latency = dice_below(d, 40);
     c->memory.data = dice_once_in(d, 3) ? dice_below(d, 3) : MMU_DATA_NONE;
     c->memory.data_latency = dice_below(d, 3);
-    if (c->memory.data == MMU_DATA_SHARED || dice_once_in(d, 3)) {
-        c->memory.reads = MMU_READS_CACHED;
-        c->memory.caches = 1;
-        c->memory.cache[0] = (struct mmu_cache_config){
-            .name = "L1", .size = 4096, .ways = 4, .line = 64, .latency = 4, .policy = MMU_PLRU};
-        c->memory.dram_latency = 100;
-    }
-    for (unsigned i = 0; i < MMU_PSC_LEVELS && dice_once_in(d, 2); i++)
-        c->psc.array[i] = (struct mmu_psc_array){.entries = 8, .ways = 4, .policy = MMU_LRU};
+    if (c->memory.data == MMU_DATA_SHARED || dice_once_in(d, 3))
+        choose_caches(&c->memory, d);
+    choose_psc(&c->psc, d);
     c->walk.walkers = 1 + dice_below(d, 2);
     c->walk.start = dice_below(d, 6);
     c->walk.ad_update = dice_below(d, 20);
     c->walk.rewalk_before_fault = dice_once_in(d, 2);
     c->pager.enabled = true;
-    c->pager.mode = modes[dice_below(d, 4)];
+    c->pager.mode = modes[dice_below(d, 5)];
     c->pager.fault_cycles = dice_below(d, 500);
-    c->pager.page = dice_once_in(d, 3) ? MMU_2M : MMU_4K;
+    c->pager.page = dice_once_in(d, 3) && c->pager.mode != MMU_MODE_I386 ? MMU_2M : MMU_4K;
     c->pager.frames = dice_below(d, 2);
     c->barrier.fault = dice_below(d, 100);
     c->barrier.mov_cr = dice_below(d, 60);

@@ -67,8 +67,8 @@ static void test_levels(void **state)
 /* A naive twin: per level and set a list of lines, the most recent first. */
 struct twin {
     unsigned sets, ways;
-    uint64_t line[48][4];
-    mmu_cycle ready[48][4];
+    uint64_t line[48][40];
+    mmu_cycle ready[48][40];
     unsigned n[48];
 };
 
@@ -98,21 +98,19 @@ static void twin_fill(struct twin *t, uint64_t line, mmu_cycle ready)
     t->ready[s][0] = ready;
 }
 
-/* Reads of lines that stand `apart` bytes apart, too. */
-static void compare(uint64_t apart, unsigned rounds)
+/* Random reads against naive twins; of lines that stand `apart` bytes apart, too. */
+static void compare(const struct mmu_memory_config *m, uint64_t apart, unsigned rounds)
 {
     enum { LEVELS = 3 };
     static struct twin twin[LEVELS];
     struct dice dice = dice_new("pcache", 1 + apart);
-    struct mmu_memory_config m;
     struct pcache c;
     uint64_t clock = 0, seen[MMU_PLACES] = {0};
     struct repl_context context = {.seed = 1, .clock = &clock};
-    memory_of(&m);
-    assert_int_equal(pcache_init(&c, &m, true, &context), MMU_OK);
+    assert_int_equal(pcache_init(&c, m, true, &context), MMU_OK);
     for (unsigned l = 0; l < LEVELS; l++)
-        twin[l] = (struct twin){.sets = (unsigned)(m.cache[l].size / 64 / m.cache[l].ways),
-                                .ways = m.cache[l].ways};
+        twin[l] = (struct twin){.sets = (unsigned)(m->cache[l].size / 64 / m->cache[l].ways),
+                                .ways = m->cache[l].ways};
     mmu_cycle now = 0;
     for (unsigned i = 0; i < rounds; i++) {
         mmu_pa pa = UINT64_C(0x123400000) + dice_below(&dice, dice_once_in(&dice, 3) ? 64 * 400 : 64 * 40);
@@ -123,7 +121,7 @@ static void compare(uint64_t apart, unsigned rounds)
         mmu_cycle ready = 0;
         while (at < LEVELS && !twin_use(&twin[at], pa / 64, &ready))
             at++;
-        uint32_t cycles = at < LEVELS ? m.cache[at].latency : m.dram_latency;
+        uint32_t cycles = at < LEVELS ? m->cache[at].latency : m->dram_latency;
         expect(&c, pa, now, at < LEVELS ? MMU_PLACE_L1 + at : MMU_PLACE_MEMORY, cycles, ready);
         seen[at < LEVELS ? MMU_PLACE_L1 + at : MMU_PLACE_MEMORY]++;
         for (unsigned l = 0; l < at; l++)
@@ -135,15 +133,27 @@ static void compare(uint64_t apart, unsigned rounds)
     pcache_destroy(&c);
 }
 
-/* Far apart: tags of 32 bits do not tell the lines of one set apart, at any of the levels. */
 static void test_random(void **state)
 {
     (void)state;
-    compare(0, 200000);
-    for (unsigned sets = 8; sets <= 48; sets += sets == 8 ? 8 : 32)
-        compare((BIT(32) - 1) * 64 * sets, 50000);
-    compare(BIT(51), 50000);
-    compare(BIT(38) * 3, 50000);
+    struct mmu_memory_config m;
+    memory_of(&m);
+    compare(&m, 0, 200000);
+    /* far apart: tags of 32 bits do not tell the lines of one set apart, at any of the levels */
+    for (unsigned l = 0; l < 3; l++)
+        compare(&m, (BIT(32) - 1) * (m.cache[l].size / m.cache[l].ways), 50000);
+    compare(&m, BIT(51), 50000);
+    compare(&m, BIT(38) * 3, 50000);
+    m.caches = 0; /* more ways */
+    cache(&m, 64 * 8 * 2, 8, 4, MMU_LRU);
+    cache(&m, 64 * 11 * 7, 11, 14, MMU_LRU);
+    cache(&m, 64 * 20 * 9, 20, 44, MMU_LRU);
+    compare(&m, 0, 100000);
+    compare(&m, (BIT(32) - 1) * 64 * 7, 50000);
+    m.caches = 1;
+    cache(&m, 64 * 16 * 4, 16, 14, MMU_LRU);
+    cache(&m, 64 * 40 * 4, 40, 44, MMU_LRU);
+    compare(&m, 0, 100000);
 }
 
 /* Walks through the caches: a cold one pays memory for every entry; its neighbours find their entries beside
