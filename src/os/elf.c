@@ -37,10 +37,14 @@ static int read_header(struct reading *r, bool wide)
         return refuse(r, CLASS_AT,
                       wide ? "a 32-bit program, expected a 64-bit one for this kernel"
                            : "a 64-bit program, expected a 32-bit one for this kernel");
+    if (r->header.e_ident[EI_DATA] != ELFDATA2LSB)
+        return refuse(r, EI_DATA, "a big-endian program, expected a little-endian one");
     if (r->header.e_machine != (wide ? EM_X86_64 : EM_386))
         return refuse(r, MACHINE_AT, "made for another processor, expected x86");
     if (r->header.e_type != ET_EXEC && r->header.e_type != ET_DYN)
         return refuse(r, TYPE_AT, "neither an executable nor a shared object");
+    if (r->header.e_phentsize != (wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
+        return refuse(r, wide ? 54 : 42, "program headers of another size than this class has");
     r->to->moves = r->header.e_type == ET_DYN;
     r->to->entry = r->header.e_entry;
     r->to->header_size = r->header.e_phentsize;
@@ -52,8 +56,10 @@ static int add_interpreter(struct reading *r, const GElf_Phdr *p, uint64_t at)
     if (p->p_filesz < 2 || p->p_filesz > ELF_PATH || p->p_offset > r->size ||
         p->p_filesz > r->size - p->p_offset)
         return refuse(r, at, "the interpreter's name lies outside the file, or is too long");
-    if (pread(r->fd, r->to->interpreter, p->p_filesz, (off_t)p->p_offset) != (ssize_t)p->p_filesz)
+    if (pread(r->fd, r->to->interpreter, p->p_filesz, (off_t)p->p_offset) != (ssize_t)p->p_filesz) {
+        err_at(r->err, MMU_ERR_IO, r->path, 0, 0, "cannot be read");
         return LINUX_EIO;
+    }
     if (r->to->interpreter[p->p_filesz - 1] || strlen(r->to->interpreter) + 1 != p->p_filesz)
         return refuse(r, p->p_offset, "the interpreter's name does not end where it should");
     return 0;
@@ -69,7 +75,7 @@ static int add_segment(struct reading *r, const GElf_Phdr *p, uint64_t at)
         return refuse(r, at, "a segment with more bytes in the file than in memory");
     if (p->p_offset > r->size || p->p_filesz > r->size - p->p_offset)
         return refuse(r, at, "a segment that lies outside the file");
-    if ((p->p_vaddr ^ p->p_offset) & PAGE_MASK)
+    if (p->p_filesz && ((p->p_vaddr ^ p->p_offset) & PAGE_MASK))
         return refuse(r, at, "a segment whose address and file offset differ below the page size");
     if (p->p_memsz > limit || p->p_vaddr > limit - p->p_memsz)
         return refuse(r, at, "a segment beyond the end of user space");
@@ -102,7 +108,7 @@ static int read_segments(struct reading *r)
         uint64_t at = r->header.e_phoff + i * r->header.e_phentsize;
         if (!gelf_getphdr(r->elf, (int)i, &p))
             return refuse(r, at, "the program headers lie outside the file");
-        if (p.p_type == PT_INTERP)
+        if (p.p_type == PT_INTERP && !r->to->interpreter[0])
             error = add_interpreter(r, &p, at);
         else if (p.p_type == PT_LOAD && p.p_memsz)
             error = add_segment(r, &p, at);
@@ -122,7 +128,7 @@ int elf_read(struct elf *to, const char *path, bool wide, struct mmu_error *err)
     struct reading r = {.to = to, .path = path, .err = err};
     struct stat st;
     memset(to, 0, sizeof *to);
-    r.fd = open(path, O_RDONLY | O_CLOEXEC);
+    r.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* never waits for a pipe's other end */
     if (r.fd < 0) {
         err_at(err, MMU_ERR_IO, path, 0, 0, "%s", strerror(errno));
         return errno == ENOENT ? LINUX_ENOENT : LINUX_EACCES;

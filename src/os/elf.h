@@ -18,8 +18,8 @@ struct elf_segment {
     uint32_t prot; /* MMU_PROT_* */
 };
 
-/* Invariants: segments are sorted by va, no two share a page's bytes, none wraps, each fits the file; offset
- * and va agree below the page size. */
+/* Invariants: segments are sorted by va, no two share a byte (but perhaps a page), none wraps, each fits the file; offset
+ * and va agree below the page size where there are bytes of the file. */
 struct elf {
     bool wide, moves;    /* ELFCLASS64; ET_DYN: may be loaded anywhere */
     mmu_va entry, align; /* align: the greatest of its segments, at least a page */

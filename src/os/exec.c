@@ -44,20 +44,34 @@ static int clear_tail(struct exec *x, mmu_va from, mmu_va end)
                : mm_error(x->os, "execve", LINUX_EFAULT, "the bss at 0x%" PRIx64 " cannot be cleared", from);
 }
 
+/* Maps as MAP_FIXED does: a page that two segments share is the later one's. */
+static int put(struct exec *x, mmu_va start, mmu_va end, const struct vma_like *like)
+{
+    int status = vma_remove(x->os, x->mm, start, end);
+    return status == MMU_OS_DONE ? vma_add(x->os, x->mm, start, end, like, NULL) : status;
+}
+
 /* One PT_LOAD: the file's pages, then anonymous ones (elf_map(), set_brk()). */
 static int map_segment(struct exec *x, const struct elf_segment *s, mmu_va bias, struct file *file)
 {
     mmu_va start = s->va + bias, file_end = start + s->file_size, end = start + s->memory_size;
-    const struct vma_like like = {
-        .prot = s->prot, .file = file, .offset = page_down(s->offset) >> PAGE_SHIFT};
+    const struct vma_like like = {.prot = s->prot,
+                                  .flags = vma_account(s->prot, 0),
+                                  .file = file,
+                                  .offset = page_down(s->offset) >> PAGE_SHIFT};
     const struct vma_like bss = {.prot = MMU_PROT_READ | MMU_PROT_WRITE | (s->prot & MMU_PROT_EXEC),
-                                 .offset = page_up(file_end) >> PAGE_SHIFT};
+                                 .flags = VMA_ACCOUNT,
+                                 .offset =
+                                     (s->file_size ? page_up(file_end) : page_down(start)) >> PAGE_SHIFT};
     int status = MMU_OS_DONE;
+    if (mm_overcommits(x->os, s->memory_size))
+        return mm_error(x->os, "execve", LINUX_ENOMEM,
+                        "a segment of 0x%" PRIx64 " bytes is more than all memory", s->memory_size);
     if (s->file_size)
-        status = vma_add(x->os, x->mm, page_down(start), page_up(file_end), &like, NULL);
+        status = put(x, page_down(start), page_up(file_end), &like);
     mmu_va anonymous = s->file_size ? page_up(file_end) : page_down(start);
     if (status == MMU_OS_DONE && page_up(end) > anonymous)
-        status = vma_add(x->os, x->mm, anonymous, page_up(end), &bss, NULL);
+        status = put(x, anonymous, page_up(end), &bss);
     if (status == MMU_OS_DONE && s->file_size && end > file_end && (s->prot & MMU_PROT_WRITE))
         status = clear_tail(x, file_end, page_up(file_end));
     return status;
@@ -67,12 +81,11 @@ static int map_segment(struct exec *x, const struct elf_segment *s, mmu_va bias,
  * others where mmap() would put them. False: it does not fit. */
 static bool place(struct exec *x, struct exec_program *p, bool has_interpreter)
 {
-    const uint64_t wide_base = (UINT64_C(1) << 47) - PAGE_SIZE;
     mmu_va linked = page_down(p->elf.segment[0].va), at = linked;
     if (p->elf.moves && has_interpreter)
-        at = (p->elf.wide ? wide_base / 3 * 2 : 0x400000) & ~(p->elf.align - 1);
+        at = task_dyn_base(x->mm) & ~(p->elf.align - 1);
     else if (p->elf.moves)
-        at = vma_gap(x->mm, elf_span(&p->elf) + p->elf.align - PAGE_SIZE);
+        at = vma_gap(x->mm, elf_span(&p->elf) + p->elf.align - PAGE_SIZE, 0);
     if (p->elf.moves && !has_interpreter)
         at = (at + p->elf.align - 1) & ~(p->elf.align - 1);
     at = page_down(at);
@@ -129,7 +142,7 @@ static int map_vdso(struct exec *x)
     const struct vma_like code = {.prot = MMU_PROT_READ | MMU_PROT_EXEC, .name = VMA_VDSO, .file = vdso};
     if (!vvar || !vdso)
         return MMU_ERR_NOMEM;
-    mmu_va at = vma_gap(x->mm, (VVAR_PAGES + VDSO_PAGES) << PAGE_SHIFT);
+    mmu_va at = vma_gap(x->mm, (VVAR_PAGES + VDSO_PAGES) << PAGE_SHIFT, 0);
     if (!at)
         return MMU_OS_DONE; /* the kernel runs the program without */
     x->vdso = at + (VVAR_PAGES << PAGE_SHIFT);

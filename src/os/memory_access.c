@@ -90,8 +90,10 @@ int64_t memory_access(struct mmu_os *os, struct mm *mm, mmu_va va, void *bytes, 
             break;
         if (status == MMU_OS_DONE)
             status = transfer(os, entry, at, (uint8_t *)bytes + done, n, write);
-        if (status != MMU_OS_DONE)
+        if (status < 0)
             return status;
+        if (status != MMU_OS_DONE)
+            break;
         done += n;
     }
     return (int64_t)done;

@@ -34,6 +34,13 @@ static void lay_out(const struct mmu_os *os, struct mm *mm)
     mm->mmap_base = mm->stack_top - gap;
 }
 
+bool mm_overcommits(const struct mmu_os *os, uint64_t bytes)
+{
+    struct mmu_os_totals totals;
+    mmu_os_totals(os, &totals);
+    return bytes >> PAGE_SHIFT > totals.managed;
+}
+
 int mm_create(struct mmu_os *os, struct mm **out)
 {
     struct mm *mm = calloc(1, sizeof *mm);

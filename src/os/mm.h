@@ -22,7 +22,7 @@ enum {
     VMA_SHARED = 1,
     VMA_GROWSDOWN = 2,
     VMA_LOCKED = 4,
-    VMA_ACCOUNT = 8, /* private and writable: counted in data_vm */
+    VMA_ACCOUNT = 8, /* private, and writable once: its pages may have to be found (accountable_mapping()) */
     VMA_PFNMAP = 16, /* no page descriptors behind it: [vvar], [vsyscall] */
 };
 
@@ -82,6 +82,19 @@ static inline uint64_t vma_index(const struct vma *vma, mmu_va va)
     return ((va - vma->range.start) >> PAGE_SHIFT) + vma->offset;
 }
 
+/* What rights and sharing say of VMA_ACCOUNT. */
+static inline uint32_t vma_account(uint32_t prot, uint32_t flags)
+{
+    return (prot & MMU_PROT_WRITE) && !(flags & VMA_SHARED) ? VMA_ACCOUNT : 0;
+}
+/* Before pages or VMAs go (update_hiwater_rss(), update_hiwater_vm()). */
+static inline void mm_note_peak(struct mm *mm)
+{
+    uint64_t rss = mm->rss_anon + mm->rss_file + mm->rss_shmem;
+    mm->peak_rss = rss > mm->peak_rss ? rss : mm->peak_rss;
+    mm->peak_vm = mm->total_vm > mm->peak_vm ? mm->total_vm : mm->peak_vm;
+}
+
 /* The first VMA; the one above another; NULL: none. */
 static inline struct vma *vma_first(const struct mm *mm)
 {
@@ -126,9 +139,11 @@ int vma_isolate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end);
 struct vma *vma_change(struct mmu_os *os, struct vma *vma, uint32_t prot, uint32_t flags);
 /* Takes [start, end) away: pages, tables, VMAs (do_munmap()). 0 or MMU_ERR_NOMEM with nothing changed. */
 int vma_remove(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end);
-/* The highest room for size bytes below the mmap base, else the lowest above it
- * (arch_get_unmapped_area_topdown()); 0: none. */
-mmu_va vma_gap(const struct mm *mm, uint64_t size);
+/* The highest room for size bytes below the mmap base, else the lowest above a third of the space
+ * (arch_get_unmapped_area_topdown()); 0: none. A hint above 2^47 opens the whole space of five levels. */
+mmu_va vma_gap(const struct mm *mm, uint64_t size, mmu_va hint);
+/* First address that must stay free below a VMA (vm_start_gap()). */
+mmu_va vma_start_gap(const struct vma *vma);
 /* expand_stack(): grows a VMA_GROWSDOWN area down to va's page, within the stack limit and the guard gap.
  * False: the fault is SEGV_MAPERR. */
 bool vma_expand_down(struct mmu_os *os, struct vma *vma, mmu_va va);
@@ -140,6 +155,10 @@ enum {
     STACK_GUARD_GAP = 256 << 12 /* stack_guard_gap */
 };
 
+/* vm_enough_memory() in its heuristic mode: are this many bytes more than all memory? */
+bool mm_overcommits(const struct mmu_os *os, uint64_t bytes);
+/* Brings in what VMAs in [start, end) allow. 0, MMU_OS_EXHAUSTED, or a negative status. (mmap.c) */
+int mm_populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end);
 /* ERROR with an errno, reported as call's. */
 int mm_error(struct mmu_os *os, const char *call, int error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -58,14 +58,14 @@ static int refuse_arguments(const struct mm *mm, const struct request *r, const 
         {r->offset & PAGE_MASK, LINUX_EINVAL, "an offset that is no multiple of the page size"},
         {fixed && (r->addr & PAGE_MASK), LINUX_EINVAL,
          "MAP_FIXED at an address that is no multiple of the page size"},
-        {(r->flags & MMU_MAP_GROWSDOWN) && (r->file || type == MMU_MAP_SHARED), LINUX_EINVAL,
-         "MAP_GROWSDOWN of a mapping that is not private and anonymous"},
+        {(r->flags & MMU_MAP_GROWSDOWN) && (!(r->flags & MMU_MAP_ANONYMOUS) || type == MMU_MAP_SHARED),
+         LINUX_EINVAL, "MAP_GROWSDOWN of a mapping that is not private and anonymous"},
         {page_up(r->length) == 0 || page_up(r->length) > mm->task_size, LINUX_ENOMEM,
          "longer than user space"},
         {fixed && !in_user_space(mm, r->addr, page_up(r->length)), LINUX_ENOMEM, "beyond user space"},
         {fixed && r->addr < MMAP_MIN_ADDR, LINUX_EPERM, "below vm.mmap_min_addr"},
         {r->offset + page_up(r->length) < r->offset, LINUX_EOVERFLOW, "an offset that wraps around"},
-        {mm->vmas.count >= MAX_MAP_COUNT, LINUX_ENOMEM, "vm.max_map_count mappings"},
+        {mm->vmas.count > MAX_MAP_COUNT, LINUX_ENOMEM, "vm.max_map_count mappings"},
     };
     for (unsigned i = 0; i < COUNT_OF(rules); i++)
         if (rules[i].wrong) {
@@ -75,11 +75,20 @@ static int refuse_arguments(const struct mm *mm, const struct request *r, const 
     return 0;
 }
 
-/* Does nothing but the guard of a stack lie in [start, start + length)? */
+/* Does no VMA lie in [start, start + length)? */
 static bool is_free(const struct mm *mm, mmu_va start, uint64_t length)
 {
     const struct vma *vma = vma_from(mm, start);
     return !vma || vma->range.start >= start + length;
+}
+
+/* Is [hint, hint + length) user space, of programs that know addresses above 2^47 or below, and free, with
+ * the room that a stack needs (mmap_address_hint_valid())? */
+static bool is_good_hint(const struct mm *mm, mmu_va hint, uint64_t length)
+{
+    const struct vma *above = vma_from(mm, hint);
+    return in_user_space(mm, hint, length) && (hint > mm->stack_top) == (hint + length > mm->stack_top) &&
+           (!above || hint + length <= vma_start_gap(above));
 }
 
 /* Where it goes (get_unmapped_area()): as asked for when fixed or free, else a
@@ -87,38 +96,36 @@ static bool is_free(const struct mm *mm, mmu_va start, uint64_t length)
 static mmu_va choose(const struct mm *mm, const struct request *r)
 {
     uint64_t length = page_up(r->length);
-    mmu_va hint = page_up(r->addr);
+    mmu_va hint = r->addr & ~(mmu_va)PAGE_MASK; /* round_hint_to_min() */
     if (r->flags & (MMU_MAP_FIXED | MMU_MAP_FIXED_NOREPLACE))
         return r->addr;
     if (hint && hint < MMAP_MIN_ADDR)
         hint = MMAP_MIN_ADDR;
-    if (hint && in_user_space(mm, hint, length) && is_free(mm, hint, length))
+    if (hint && is_good_hint(mm, hint, length))
         return hint;
-    return vma_gap(mm, length);
+    return vma_gap(mm, length, hint);
 }
 
-/* vm_enough_memory() in its heuristic mode: is one mapping larger than all
- * memory? */
+/* Is a mapping of pages that have to be found larger than all memory? Those of a shared memory count whatever
+ * the rights are (shmem_acct_size()). */
 static bool overcommits(const struct mmu_os *os, const struct request *r)
 {
-    struct mmu_os_totals totals;
-    if (!(r->prot & MMU_PROT_WRITE) || (r->flags & MMU_MAP_SHARED))
-        return false;
-    mmu_os_totals(os, &totals);
-    return page_up(r->length) >> PAGE_SHIFT > totals.managed;
+    bool shared = r->flags & MMU_MAP_SHARED;
+    bool counts = shared ? r->flags & MMU_MAP_ANONYMOUS : r->prot & MMU_PROT_WRITE;
+    return counts && mm_overcommits(os, page_up(r->length));
 }
 
-static int populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
+int mm_populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
 {
     int status = MMU_OS_DONE;
-    for (struct vma *vma = vma_from(mm, start); vma && vma->range.start < end && status >= 0;
+    for (struct vma *vma = vma_from(mm, start); vma && vma->range.start < end && status == MMU_OS_DONE;
          vma = vma_next(vma)) {
-        enum mmu_os_signal_kind signal; /* what cannot be brought in now will fault when it is used */
+        enum mmu_os_signal_kind signal;
         mmu_va from = vma->range.start > start ? vma->range.start : start;
         if (vma->prot & (MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC))
             status = memory_populate(os, vma, from, vma->range.end < end ? vma->range.end : end, &signal);
     }
-    return status < 0 ? status : MMU_OS_DONE;
+    return status;
 }
 
 /* mmap_region(): replaces what is there. */
@@ -126,20 +133,23 @@ static int map_region(struct mmu_os *os, struct mm *mm, mmu_va start, const stru
                       struct file *file)
 {
     mmu_va end = start + page_up(r->length);
-    bool shared = r->flags & MMU_MAP_SHARED;
+    bool shared = r->flags & MMU_MAP_SHARED, named = !(r->flags & MMU_MAP_ANONYMOUS);
     const struct vma_like like = {
         .prot = (uint32_t)r->prot,
         .flags = (shared ? VMA_SHARED : 0u) | (r->flags & MMU_MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) |
-                 (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u),
+                 (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u) |
+                 vma_account((uint32_t)r->prot, shared ? VMA_SHARED : 0u),
         .file = file,
-        .offset = file ? r->offset >> PAGE_SHIFT : start >> PAGE_SHIFT,
+        .offset = named    ? r->offset >> PAGE_SHIFT
+                  : shared ? 0
+                           : start >> PAGE_SHIFT,
     };
     int status = vma_remove(os, mm, start, end);
     if (status == MMU_OS_DONE)
         status = vma_add(os, mm, start, end, &like, NULL);
     if (status == MMU_OS_DONE && (r->flags & (MMU_MAP_LOCKED | MMU_MAP_POPULATE)))
-        status = populate(os, mm, start, end);
-    return status;
+        status = mm_populate(os, mm, start, end);
+    return status < 0 ? status : MMU_OS_DONE; /* what cannot be brought in now will fault */
 }
 
 static int do_mmap(struct mmu_os *os, struct mm *mm, const struct request *r, mmu_va *va)
@@ -151,7 +161,7 @@ static int do_mmap(struct mmu_os *os, struct mm *mm, const struct request *r, mm
                         why);
     bool anonymous = r->flags & MMU_MAP_ANONYMOUS;
     struct file *file = anonymous ? NULL : file_find(os, r->file);
-    if (!anonymous && !file)
+    if (!anonymous && (!file || file->kind != FILE_ORDINARY)) /* nobody can name shared memory */
         return mm_error(os, "mmap", LINUX_EBADF, "no file has number %" PRIu32, r->file);
     if (overcommits(os, r))
         return mm_error(os, "mmap", LINUX_ENOMEM, "0x%" PRIx64 " bytes are more than all memory", r->length);
@@ -199,19 +209,17 @@ int mmu_os_munmap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length)
 
 /* ----- calls on the VMAs of a range ----- */
 
-/* A part of one VMA that a call concerns: all of it when the call cuts VMAs. */
+/* A part of one VMA that a call concerns. */
 struct part {
     struct vma *vma;
     mmu_va start, end;
 };
 
-/* What a call does with the parts of a range. Returns 0 or a negative status.
- */
+/* What a call does with the parts of a range. Results as in os.h; what is not DONE ends it. */
 struct visit {
     const char *call;
-    bool cuts;  /* VMAs are cut at the range's ends */
     bool skips; /* goes on behind a hole */
-    int (*part)(struct mmu_os *os, const struct part *part, void *ctx);
+    int (*part)(struct mmu_os *os, struct part *part, void *ctx);
 };
 
 /*
@@ -223,7 +231,7 @@ static int for_each_part(struct mmu_os *os, const struct visit *visit, struct mm
                          mmu_va end, void *ctx)
 {
     bool hole = false;
-    int status = visit->cuts ? vma_isolate(os, mm, start, end) : MMU_OS_DONE;
+    int status = MMU_OS_DONE;
     for (mmu_va at = start; at < end && status == MMU_OS_DONE;) {
         struct part part = {.vma = vma_from(mm, at)};
         hole |= !part.vma || part.vma->range.start > at;
@@ -239,13 +247,37 @@ static int for_each_part(struct mmu_os *os, const struct visit *visit, struct mm
     return status;
 }
 
-static int protect(struct mmu_os *os, const struct part *part, void *ctx)
+/* Cuts the part out of its VMA (split_vma()). */
+static int cut_out(struct mmu_os *os, const char *call, struct part *part)
 {
-    const uint32_t *prot = ctx;
-    struct vma *vma = part->vma;
-    if (vma->prot != *prot)
-        memory_protect(os, vma_change(os, vma, *prot, vma->flags), part->start, part->end);
-    return MMU_OS_DONE;
+    const struct vma *vma = part->vma;
+    unsigned cuts = (vma->range.start < part->start ? 1u : 0u) + (part->end < vma->range.end ? 1u : 0u);
+    if (vma->mm->vmas.count + cuts > MAX_MAP_COUNT)
+        return mm_error(os, call, LINUX_ENOMEM, "vm.max_map_count mappings");
+    int status = vma_isolate(os, vma->mm, part->start, part->end);
+    part->vma = vma_find(vma->mm, part->start);
+    return status;
+}
+
+/* mprotect_fixup() */
+static int protect(struct mmu_os *os, struct part *part, void *ctx)
+{
+    const uint32_t prot = *(const uint32_t *)ctx;
+    const struct vma *vma = part->vma;
+    if (vma->prot == prot)
+        return MMU_OS_DONE;
+    if ((vma->flags & VMA_PFNMAP) && (prot & (MMU_PROT_WRITE | MMU_PROT_EXEC)))
+        return mm_error(os, "mprotect", LINUX_EACCES, "the kernel's data at 0x%" PRIx64 " can only be read",
+                        part->start);
+    uint32_t account = vma_account(prot, vma->flags);
+    if (account && !(vma->flags & VMA_ACCOUNT) && mm_overcommits(os, part->end - part->start))
+        return mm_error(os, "mprotect", LINUX_ENOMEM, "0x%" PRIx64 " bytes are more than all memory",
+                        part->end - part->start);
+    int status = cut_out(os, "mprotect", part);
+    if (status == MMU_OS_DONE)
+        memory_protect(os, vma_change(os, part->vma, prot, part->vma->flags | account), part->start,
+                       part->end);
+    return status;
 }
 
 int mmu_os_mprotect(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, int prot)
@@ -263,16 +295,20 @@ int mmu_os_mprotect(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t lengt
     if (page_up(length) == 0 || addr + page_up(length) <= addr)
         return mm_error(os, "mprotect", LINUX_ENOMEM, "0x%" PRIx64 " bytes at 0x%" PRIx64 " wrap around",
                         length, addr);
-    const struct visit visit = {.call = "mprotect", .cuts = true, .part = protect};
+    const struct visit visit = {.call = "mprotect", .part = protect};
     return for_each_part(os, &visit, t->mm, addr, addr + page_up(length), &to);
 }
 
-static int lock(struct mmu_os *os, const struct part *part, void *ctx)
+/* mlock_fixup(): the kernel's own pages are passed over. */
+static int lock(struct mmu_os *os, struct part *part, void *ctx)
 {
     const bool *on = ctx;
-    uint32_t others = part->vma->flags & ~(uint32_t)VMA_LOCKED;
-    vma_change(os, part->vma, part->vma->prot, others | (*on ? VMA_LOCKED : 0u));
-    return MMU_OS_DONE;
+    if (part->vma->name != VMA_ORDINARY || (part->vma->flags & VMA_LOCKED) == (*on ? VMA_LOCKED : 0))
+        return MMU_OS_DONE;
+    int status = cut_out(os, *on ? "mlock" : "munlock", part);
+    if (status == MMU_OS_DONE)
+        vma_change(os, part->vma, part->vma->prot, part->vma->flags ^ VMA_LOCKED);
+    return status;
 }
 
 int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, bool on)
@@ -287,9 +323,12 @@ int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, 
     if (end <= start)
         return mm_error(os, call, LINUX_EINVAL, "0x%" PRIx64 " bytes at 0x%" PRIx64 " wrap around", length,
                         addr);
-    const struct visit visit = {.call = call, .cuts = true, .part = lock};
+    const struct visit visit = {.call = call, .part = lock};
     int status = for_each_part(os, &visit, t->mm, start, end, &on);
-    return status == MMU_OS_DONE && on ? populate(os, t->mm, start, end) : status;
+    if (status == MMU_OS_DONE && on)
+        status = mm_populate(os, t->mm, start, end);
+    return status == MMU_OS_EXHAUSTED ? mm_error(os, call, LINUX_ENOMEM, "no memory to lock the pages in")
+                                      : status;
 }
 
 /* ----- brk ----- */
@@ -298,7 +337,7 @@ int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, 
 static bool may_grow(const struct mm *mm, mmu_va from, mmu_va to)
 {
     const struct vma *above = vma_from(mm, from);
-    if (to > mm->task_size || mm->vmas.count >= MAX_MAP_COUNT)
+    if (from < MMAP_MIN_ADDR || to > mm->task_size || mm->vmas.count >= MAX_MAP_COUNT)
         return false;
     uint64_t gap = above && (above->flags & VMA_GROWSDOWN) ? STACK_GUARD_GAP : 0;
     return !above || (above->range.start >= gap && to + PAGE_SIZE <= above->range.start - gap);
@@ -311,14 +350,15 @@ int mmu_os_brk(struct mmu_os *os, uint32_t pid, mmu_va to, mmu_va *brk)
         return MMU_OS_ERROR;
     struct mm *mm = t->mm;
     mmu_va old_end = page_up(mm->brk), new_end = page_up(to);
-    const struct vma_like heap = {.prot = MMU_PROT_READ | MMU_PROT_WRITE, .offset = old_end >> PAGE_SHIFT};
+    const struct vma_like heap = {
+        .prot = MMU_PROT_READ | MMU_PROT_WRITE, .flags = VMA_ACCOUNT, .offset = old_end >> PAGE_SHIFT};
     int status = MMU_OS_DONE;
     *brk = mm->brk;
     if (to < mm->start_brk || new_end < to)
         return MMU_OS_DONE; /* brk() says where the break is, whatever was asked */
     if (new_end < old_end)
         status = vma_remove(os, mm, new_end, old_end);
-    else if (new_end > old_end && !may_grow(mm, old_end, new_end))
+    else if (new_end > old_end && (!may_grow(mm, old_end, new_end) || mm_overcommits(os, new_end - old_end)))
         return MMU_OS_DONE;
     else if (new_end > old_end)
         status = vma_add(os, mm, old_end, new_end, &heap, NULL);
@@ -329,21 +369,18 @@ int mmu_os_brk(struct mmu_os *os, uint32_t pid, mmu_va to, mmu_va *brk)
 
 /* ----- madvise, msync ----- */
 
-struct advice {
-    int advice;
-    bool refused;
-};
-
-static int advise(struct mmu_os *os, const struct part *part, void *ctx)
+static int advise(struct mmu_os *os, struct part *part, void *ctx)
 {
-    struct advice *a = ctx;
+    const int advice = *(const int *)ctx;
     struct vma *vma = part->vma;
     bool keeps = vma->flags & (VMA_LOCKED | VMA_PFNMAP);
-    if (a->advice == MMU_MADV_WILLNEED)
+    if (advice == MMU_MADV_WILLNEED)
         return vma->file ? memory_read_ahead(os, vma, part->start, part->end) : MMU_OS_DONE;
-    if (keeps || (a->advice == MMU_MADV_FREE && (vma->file || (vma->flags & VMA_SHARED))))
-        a->refused = true;
-    else if (a->advice == MMU_MADV_DONTNEED)
+    if (keeps || (advice == MMU_MADV_FREE && vma->file))
+        return mm_error(os, "madvise", LINUX_EINVAL,
+                        "locked pages, or MADV_FREE of pages that are not private and anonymous");
+    mm_note_peak(vma->mm);
+    if (advice == MMU_MADV_DONTNEED)
         memory_zap(os, vma, part->start, part->end);
     else
         memory_lazy_free(os, vma, part->start, part->end);
@@ -353,7 +390,6 @@ static int advise(struct mmu_os *os, const struct part *part, void *ctx)
 int mmu_os_madvise(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, int advice)
 {
     struct task *t = task_with_mm(os, "madvise", pid);
-    struct advice a = {.advice = advice};
     bool known = advice == MMU_MADV_WILLNEED || advice == MMU_MADV_DONTNEED || advice == MMU_MADV_FREE;
     if (!t)
         return MMU_OS_ERROR;
@@ -365,15 +401,10 @@ int mmu_os_madvise(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length
     if (length == 0)
         return MMU_OS_DONE;
     const struct visit visit = {.call = "madvise", .skips = true, .part = advise};
-    int status = for_each_part(os, &visit, t->mm, addr, addr + page_up(length), &a);
-    if (status == MMU_OS_DONE && a.refused)
-        return mm_error(os, "madvise", LINUX_EINVAL,
-                        "locked pages, or MADV_FREE of pages that are not private "
-                        "and anonymous");
-    return status;
+    return for_each_part(os, &visit, t->mm, addr, addr + page_up(length), &advice);
 }
 
-static int sync_part(struct mmu_os *os, const struct part *part, void *ctx)
+static int sync_part(struct mmu_os *os, struct part *part, void *ctx)
 {
     (void)ctx;
     bool writes_back = part->vma->file && (part->vma->flags & VMA_SHARED);
@@ -385,8 +416,11 @@ int mmu_os_msync(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length)
     struct task *t = task_with_mm(os, "msync", pid);
     if (!t)
         return MMU_OS_ERROR;
-    if ((addr & PAGE_MASK) || addr + page_up(length) < addr)
+    if (addr & PAGE_MASK)
         return mm_error(os, "msync", LINUX_EINVAL, "0x%" PRIx64 ": expected a multiple of the page size",
+                        addr);
+    if (addr + page_up(length) < addr)
+        return mm_error(os, "msync", LINUX_ENOMEM, "0x%" PRIx64 " bytes at 0x%" PRIx64 " wrap around", length,
                         addr);
     const struct visit visit = {.call = "msync", .skips = true, .part = sync_part};
     return for_each_part(os, &visit, t->mm, addr, addr + page_up(length), NULL);

@@ -27,21 +27,22 @@ static const char *refuse(const struct mm *mm, const struct remap *r)
         return "an address that is no multiple of the page size";
     if (r->old_length == 0 || r->new_length == 0)
         return "a length of 0, or one that wraps around";
-    if (fixed &&
-        (r->new_length > mm->task_size || r->to > mm->task_size - r->new_length || r->to < MMAP_MIN_ADDR))
+    if (fixed && (r->new_length > mm->task_size || r->to > mm->task_size - r->new_length))
         return "a new address outside user space";
     if (fixed && r->to < r->from + r->old_length && r->from < r->to + r->new_length)
         return "old and new place overlap";
     return NULL;
 }
 
-static struct vma_like likeness(const struct vma *vma, mmu_va from)
+/* What the VMA that continues `vma` from an address on would be like at another. */
+static struct vma_like likeness(const struct vma *vma, mmu_va from, mmu_va to)
 {
+    bool anonymous = !vma->file && !vma->links; /* its pages have no place in it yet (copy_vma()) */
     return (struct vma_like){.prot = vma->prot,
                              .flags = vma->flags,
                              .name = vma->name,
                              .file = vma->file,
-                             .offset = vma_index(vma, from)};
+                             .offset = anonymous ? to >> PAGE_SHIFT : vma_index(vma, from)};
 }
 
 /* move_vma(): a VMA like the old one elsewhere, the page-table entries with it. */
@@ -49,7 +50,7 @@ static int move(struct mmu_os *os, struct mm *mm, const struct remap *r, mmu_va 
 {
     struct vma *old = vma_find(mm, r->from), *moved;
     uint64_t kept = r->old_length < r->new_length ? r->old_length : r->new_length;
-    const struct vma_like like = likeness(old, r->from);
+    const struct vma_like like = likeness(old, r->from, to);
     int status = vma_add_alone(os, mm, to, to + r->new_length, &like, &moved);
     if (status != MMU_OS_DONE)
         return status;
@@ -77,36 +78,76 @@ static bool grows_in_place(const struct mm *mm, const struct vma *vma, const str
 
 static int grow(struct mmu_os *os, struct mm *mm, struct vma *vma, const struct remap *r)
 {
-    const struct vma_like like = likeness(vma, vma->range.end);
+    const struct vma_like like = likeness(vma, vma->range.end, vma->range.end);
     return vma_add(os, mm, vma->range.end, r->from + r->new_length, &like, NULL);
+}
+
+/* vma_to_resize(): may this part of a VMA become longer, or move? DONE, or ERROR. */
+static int check_old(struct mmu_os *os, const struct vma *vma, const struct remap *r)
+{
+    if (r->old_length > vma->range.end - r->from)
+        return mm_error(os, "mremap", LINUX_EFAULT, "0x%" PRIx64 "-0x%" PRIx64 " is not part of one mapping",
+                        r->from, r->from + r->old_length);
+    if (vma->name != VMA_ORDINARY)
+        return mm_error(os, "mremap", LINUX_EFAULT, "0x%" PRIx64 " is in a mapping of the kernel's pages",
+                        r->from);
+    if ((vma->flags & VMA_ACCOUNT) && r->new_length > r->old_length &&
+        mm_overcommits(os, r->new_length - r->old_length))
+        return mm_error(os, "mremap", LINUX_ENOMEM, "0x%" PRIx64 " bytes are more than all memory",
+                        r->new_length);
+    if (vma->mm->vmas.count + 3 > MAX_MAP_COUNT)
+        return mm_error(os, "mremap", LINUX_ENOMEM, "vm.max_map_count mappings");
+    return MMU_OS_DONE;
+}
+
+/* mremap_to(): to a given place, whose mappings go. */
+static int remap_to(struct mmu_os *os, struct mm *mm, const struct remap *r)
+{
+    if (r->to < MMAP_MIN_ADDR)
+        return mm_error(os, "mremap", LINUX_EPERM, "0x%" PRIx64 " is below vm.mmap_min_addr", r->to);
+    int status = vma_remove(os, mm, r->to, r->to + r->new_length);
+    return status == MMU_OS_DONE ? move(os, mm, r, r->to) : status;
+}
+
+/* Shrinking takes away what lies there, of however many VMAs. */
+static int shrink(struct mmu_os *os, struct mm *mm, const struct remap *r)
+{
+    if (r->old_length > mm->task_size || r->from > mm->task_size - r->old_length)
+        return mm_error(os, "mremap", LINUX_EINVAL, "0x%" PRIx64 " bytes at 0x%" PRIx64 " leave user space",
+                        r->old_length, r->from);
+    if (r->old_length == r->new_length)
+        return MMU_OS_DONE;
+    return vma_remove(os, mm, r->from + r->new_length, r->from + r->old_length);
 }
 
 static int remap(struct mmu_os *os, struct mm *mm, const struct remap *r, mmu_va *va)
 {
+    const bool fixed = r->flags & MMU_MREMAP_FIXED;
     struct vma *vma = vma_find(mm, r->from);
-    if (!vma || r->old_length > vma->range.end - r->from)
-        return mm_error(os, "mremap", LINUX_EFAULT, "0x%" PRIx64 "-0x%" PRIx64 " is not part of one mapping",
-                        r->from, r->from + r->old_length);
-    if (vma->flags & (VMA_PFNMAP | VMA_GROWSDOWN))
-        return mm_error(os, "mremap", LINUX_EFAULT, "0x%" PRIx64 " is in a stack or a special mapping",
-                        r->from);
+    if (!vma)
+        return mm_error(os, "mremap", LINUX_EFAULT, "nothing is mapped at 0x%" PRIx64, r->from);
     *va = r->from;
-    if (r->flags & MMU_MREMAP_FIXED) {
-        int status = vma_remove(os, mm, r->to, r->to + r->new_length);
+    if (!fixed && r->new_length <= r->old_length)
+        return shrink(os, mm, r);
+    int status = check_old(os, vma, r);
+    if (status != MMU_OS_DONE)
+        return status;
+    if (fixed) {
         *va = r->to;
-        return status == MMU_OS_DONE ? move(os, mm, r, r->to) : status;
+        return remap_to(os, mm, r);
     }
-    if (r->new_length <= r->old_length)
-        return r->new_length == r->old_length
-                   ? MMU_OS_DONE
-                   : vma_remove(os, mm, r->from + r->new_length, r->from + r->old_length);
-    if (grows_in_place(mm, vma, r))
-        return grow(os, mm, vma, r);
-    mmu_va to = r->flags & MMU_MREMAP_MAYMOVE ? vma_gap(mm, r->new_length) : 0;
-    if (!to)
-        return mm_error(os, "mremap", LINUX_ENOMEM, "no room for 0x%" PRIx64 " bytes", r->new_length);
-    *va = to;
-    return move(os, mm, r, to);
+    bool locked = vma->flags & VMA_LOCKED;
+    if (grows_in_place(mm, vma, r)) {
+        status = grow(os, mm, vma, r);
+    } else {
+        *va = r->flags & MMU_MREMAP_MAYMOVE ? vma_gap(mm, r->new_length, 0) : 0;
+        if (!*va)
+            return mm_error(os, "mremap", LINUX_ENOMEM, "no room for 0x%" PRIx64 " bytes", r->new_length);
+        status = move(os, mm, r, *va);
+    }
+    if (status == MMU_OS_DONE && locked)
+        status = mm_populate(os, mm, *va + r->old_length, *va + r->new_length);
+    return status < 0 ? status : MMU_OS_DONE;
 }
 
 int mmu_os_mremap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t old_length, uint64_t new_length,

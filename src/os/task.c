@@ -133,11 +133,16 @@ int task_make_stack(struct mmu_os *os, struct mm *mm)
     const uint64_t size = (UINT64_C(128) << 10) + PAGE_SIZE;
     const struct vma_like stack = {
         .prot = MMU_PROT_READ | MMU_PROT_WRITE,
-        .flags = VMA_GROWSDOWN,
+        .flags = VMA_GROWSDOWN | VMA_ACCOUNT,
         .offset = (mm->stack_top - size) >> PAGE_SHIFT,
     };
     mm->start_stack = mm->stack_top;
     return vma_add(os, mm, mm->stack_top - size, mm->stack_top, &stack, NULL);
+}
+
+mmu_va task_dyn_base(const struct mm *mm)
+{
+    return mm->task_size >> 32 ? mm->stack_top / 3 * 2 & ~(mmu_va)PAGE_MASK : 0x400000;
 }
 
 int mmu_os_spawn(struct mmu_os *os, const char *comm, uint32_t *pid)
@@ -154,6 +159,7 @@ int mmu_os_spawn(struct mmu_os *os, const char *comm, uint32_t *pid)
         mm_put(os, mm);
         return status;
     }
+    mm->start_brk = mm->brk = task_dyn_base(mm);
     t->mm = mm;
     *pid = t->pid;
     return MMU_OS_DONE;

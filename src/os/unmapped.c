@@ -9,8 +9,7 @@
 #include "os.h"
 #include "plan.h"
 
-/* First address that must stay free below a VMA. */
-static mmu_va guarded_start(const struct vma *vma)
+mmu_va vma_start_gap(const struct vma *vma)
 {
     mmu_va start = vma->range.start;
     if (!(vma->flags & VMA_GROWSDOWN))
@@ -21,7 +20,7 @@ static mmu_va guarded_start(const struct vma *vma)
 static mmu_va highest(const struct mm *mm, uint64_t size, mmu_va low, mmu_va high)
 {
     const struct vma *above = vma_from(mm, high);
-    mmu_va top = above && guarded_start(above) < high ? guarded_start(above) : high;
+    mmu_va top = above && vma_start_gap(above) < high ? vma_start_gap(above) : high;
     for (;;) {
         const struct vma *below = (const struct vma *)ranges_before(&mm->vmas, top);
         mmu_va bottom = below && below->range.end > low ? below->range.end : low;
@@ -29,7 +28,7 @@ static mmu_va highest(const struct mm *mm, uint64_t size, mmu_va low, mmu_va hig
             return top - size;
         if (!below || below->range.start <= low)
             return 0;
-        top = guarded_start(below);
+        top = vma_start_gap(below);
     }
 }
 
@@ -37,7 +36,7 @@ static mmu_va lowest(const struct mm *mm, uint64_t size, mmu_va low, mmu_va high
 {
     mmu_va bottom = low;
     for (const struct vma *vma = vma_from(mm, low);; vma = vma_next(vma)) {
-        mmu_va top = vma && guarded_start(vma) < high ? guarded_start(vma) : high;
+        mmu_va top = vma && vma_start_gap(vma) < high ? vma_start_gap(vma) : high;
         if (top >= bottom && top - bottom >= size)
             return bottom;
         if (!vma || vma->range.end >= high)
@@ -46,8 +45,11 @@ static mmu_va lowest(const struct mm *mm, uint64_t size, mmu_va low, mmu_va high
     }
 }
 
-mmu_va vma_gap(const struct mm *mm, uint64_t size)
+mmu_va vma_gap(const struct mm *mm, uint64_t size, mmu_va hint)
 {
-    mmu_va va = highest(mm, size, MMAP_MIN_ADDR, mm->mmap_base);
-    return va ? va : lowest(mm, size, mm->mmap_base, mm->stack_top);
+    /* stack_top is the end of the window that programs get which do not ask for more */
+    mmu_va more = hint > mm->stack_top ? mm->task_size - mm->stack_top : 0;
+    mmu_va third = (mm->stack_top / 3 + PAGE_MASK) & ~(mmu_va)PAGE_MASK; /* TASK_UNMAPPED_BASE */
+    mmu_va va = highest(mm, size, MMAP_MIN_ADDR, mm->mmap_base + more);
+    return va ? va : lowest(mm, size, third, mm->stack_top + more);
 }

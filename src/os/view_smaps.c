@@ -127,7 +127,7 @@ static void say_vma(const struct mmu_os *os, const struct vma *vma, struct view 
     };
     view_maps_line(v, vma);
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
-        view_say(v, "%-15s%8" PRIu64 " kB\n", lines[i].name, lines[i].bytes >> 10);
+        view_say(v, "%-16s%8" PRIu64 " kB\n", lines[i].name, lines[i].bytes >> 10);
     say_flags(os, vma, v);
 }
 

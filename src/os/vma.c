@@ -53,7 +53,7 @@ static void move_bounds(struct vma *vma, mmu_va start, mmu_va end)
 static bool continues(const struct vma *below, const struct vma *above)
 {
     bool alike = below->prot == above->prot && below->flags == above->flags && below->name == above->name &&
-                 below->file == above->file && !(below->flags & VMA_PFNMAP);
+                 below->file == above->file && below->name == VMA_ORDINARY;
     return alike && below->range.end == above->range.start &&
            below->offset + vma_pages(below) == above->offset && memory_vma_alike(below, above);
 }
@@ -170,6 +170,7 @@ int vma_remove(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
         return status;
     struct vma *vma = vma_from(mm, start), *below = (struct vma *)ranges_before(&mm->vmas, start);
     bool any = vma && vma->range.start < end;
+    mm_note_peak(mm);
     while (vma && vma->range.start < end) {
         struct vma *next = vma_next(vma);
         memory_zap(os, vma, vma->range.start, vma->range.end);
