@@ -101,6 +101,37 @@ expect "two cores: all fetches" "$(machine=haswell value run.accesses.fetch.user
 "$MMUSIM" run --config haswell --set cores=3 none.txt >out 2>err
 expect "cores without processors: exit status" $? 2
 
+# ---- all of it, in every form: text, binary, page runs ----
+awk 'BEGIN {
+    srand(7)
+    for (i = 0; i < 30000; i++) {
+        r = rand()
+        if (r < 0.002) printf "# mmusim: process %d\n", int(rand() * 4)
+        else if (r < 0.004) printf "# mmusim: cpu %d\n", int(rand() * 3)
+        else if (r < 0.005) printf "# mmusim: event syscall %d\n", i
+        if (rand() < 0.02) code = int(rand() * 30)
+        if (rand() < 0.1) data = int(rand() * 80)
+        k = rand()
+        if (k < 0.6) printf "I  %x,4\n", 4194304 + code * 4096 + int(rand() * 4090)
+        else printf " %s %x,8\n", (k < 0.8 ? "L" : k < 0.95 ? "S" : "M"), 268435456 + data * 4096 + int(rand() * 4092)
+    }
+}' >forms.txt
+"$MMUSIM" trace convert forms.txt forms.mmt 2>err || fail "convert: $(cat err)"
+"$MMUSIM" trace convert --page-runs forms.txt runs.mmt 2>err || fail "convert --page-runs: $(cat err)"
+for options in "" "--set window=3" "--set cores=3" "--set cores=2 --warmup 10011 --limit 9000" "--config zen3"; do
+    for file in forms.txt forms.mmt runs.mmt; do
+        for threads in 1 2; do
+            # shellcheck disable=SC2086
+            "$MMUSIM" run --config skylake-sp --threads $threads $options --format csv $file >out 2>err ||
+                fail "$file $options: $(cat err)"
+            cut -d, -f1,3- out | grep -v ,trace >now
+            [[ $file$threads != forms.txt1 ]] || cp now first
+            cmp -s first now || fail "$file $options --threads $threads: it gives something else than text, one thread"
+        done
+    done
+    [[ $(wc -l <first) -gt 100 ]] || fail "forms $options: no report"
+done
+
 # ---- a kernel's page tables, in an image ----
 kernel=$DATA/kernel/amd64-1g
 zcat "$kernel/vectors.txt.gz" | awk '$2 == "->" && / U / && $3 ~ /^0x/ {printf " L %s,1\n", substr($1, 3)}' >mapped.txt
