@@ -12,6 +12,13 @@ int port_write(struct mmu *m, mmu_pa pa, const void *from, size_t size)
     return phys_write(m->phys, pa, from, size);
 }
 
+uint64_t port_entry(const struct mmu *m, mmu_pa pa, unsigned bytes)
+{
+    uint64_t entry;
+    REQUIRE(phys_load(m->phys, pa, bytes, &entry));
+    return entry;
+}
+
 bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size)
 {
     return phys_answers(m->phys, pa, size);

@@ -110,7 +110,8 @@ static int handle(const struct arrival *a)
             return end;
         return raise(a, from_user(a) ? MMU_SIG_SEGV_MAPERR : MMU_SIG_OOPS);
     }
-    if (os_fault_permitted(os, a->core, a->cr2, a->error_code, a->priv)) {
+    bool looks = (a->error_code & MMU_PF_P) || !current_mm(a); /* else handle_mm_fault() finds out */
+    if (looks && os_fault_permitted(os, a->core, a->cr2, a->error_code, a->priv)) {
         os->procs->vmstat.fault_spurious++;
         return OS_FAULT_SPURIOUS;
     }

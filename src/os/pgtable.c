@@ -83,10 +83,7 @@ uint64_t pgtable_leaf(const struct pgtable_form *f, unsigned level, mmu_pa pa, u
 
 uint64_t pgtable_read(const struct mmu_os *os, mmu_pa at)
 {
-    uint64_t entry = 0;
-    int status = port_read(os->hw[0], at, &entry, pgtable_form[os->config->os.arch].entry_bytes);
-    REQUIRE(status == MMU_OK);
-    return entry;
+    return port_entry(os->hw[0], at, pgtable_form[os->config->os.arch].entry_bytes);
 }
 
 int pgtable_write(struct mmu_os *os, mmu_pa at, uint64_t entry)

@@ -15,6 +15,8 @@ struct mmu; /* the hardware of one core */
 /* Physical memory. MMU_OK, MMU_ERR_NORAM or MMU_ERR_NOMEM. */
 int port_read(const struct mmu *m, mmu_pa pa, void *to, size_t size);
 int port_write(struct mmu *m, mmu_pa pa, const void *from, size_t size);
+/* An aligned entry of 4 or 8 bytes, which must be RAM. */
+uint64_t port_entry(const struct mmu *m, mmu_pa pa, unsigned bytes);
 bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size);
 /* Drops the bytes of whole pages, which must be RAM: they read as zeros and cost the host nothing. */
 void port_discard(struct mmu *m, mmu_pfn pfn, uint64_t pages);
