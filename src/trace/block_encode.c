@@ -206,7 +206,8 @@ enum { PIECE = CODE_SLACK, FETCH_SLOT = MMT_SLOTS, AT_ONCE = 4, HINT = 32 };
 struct block_item {
     uint64_t value; /* address, or a fetch's delta */
     uint8_t *slot;  /* modulo HINT: where it was encoded last; FETCH_SLOT: a fetch */
-    uint8_t *code;  /* of a fetch */
+    uint8_t *code;  /* of a fetch: where its token is */
+    uint8_t token;  /* of a fetch, without a delta */
 };
 
 /* Bytes that hold x, 0 to 8. */
@@ -254,7 +255,7 @@ static void encode_items(struct block_encoder *e, const struct block_item *item,
         payload += written[is_fetch][bytes];
         *place = (uint8_t)(word | s << 3);
         place += !is_fetch;
-        *item[i].code |= (uint8_t)(word << 6);
+        *item[i].code = (uint8_t)(item[i].token | word << 6);
         uint64_t address = is_fetch ? 0 : value;
         highest = address > highest ? address : highest;
         e->slot[s] = value;
@@ -276,12 +277,12 @@ static size_t list_items(struct block_encoder *e, struct code *c, const uint64_t
 
     for (uint32_t k = 0; k < c->n_tokens; k += PIECE)
         memcpy(code + k, c->text + c->n_data + k, PIECE);
-    item[0] = (struct block_item){c->start - e->next, &e->fetch_slot, code};
+    item[0] = (struct block_item){c->start - e->next, &e->fetch_slot, code, c->text[c->n_data]};
     if (slack)
         for (size_t k = 0; k < AT_ONCE; k++)
-            item[1 + k] = (struct block_item){data[k], c->text + k, &e->nowhere};
+            item[1 + k] = (struct block_item){data[k], c->text + k, &e->nowhere, 0};
     for (; i < c->n_data; i++)
-        item[1 + i] = (struct block_item){data[i], c->text + i, &e->nowhere};
+        item[1 + i] = (struct block_item){data[i], c->text + i, &e->nowhere, 0};
     e->next = c->end;
     put_attributes(e, 0, c->n_tokens);
     e->tokens += c->n_tokens;
