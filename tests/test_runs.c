@@ -29,14 +29,33 @@ struct program {
     uint64_t seed;    /* of the pieces and what happens between them */
     unsigned longest; /* piece */
     bool disturbed;
+    bool prefetches; /* the pages behind one that was walked for */
+    bool observed;   /* walks and fills are told */
 };
 
 struct outcome {
     struct mmu_stats stats;
     mmu_cycle now;
     uint64_t entries; /* a hash of all of them */
+    uint64_t events;
     int status;
 };
+
+static size_t predict(void *ctx, const struct mmu_access *access, mmu_va page, unsigned page_shift,
+                      mmu_va *out, size_t max)
+{
+    (void)ctx;
+    (void)access;
+    out[0] = page + (UINT64_C(1) << page_shift);
+    out[1] = page + (UINT64_C(64) << page_shift); /* the same set of most structures */
+    return max < 2 ? 0 : 2;
+}
+
+static void count_event(void *ctx, struct mmu_core *core, const struct mmu_event *event)
+{
+    (void)core;
+    *(uint64_t *)ctx = *(uint64_t *)ctx * 31 + event->type + event->va;
+}
 
 static int hand_over(void *ctx, const struct mmu_access **references)
 {
@@ -135,9 +154,15 @@ static uint64_t run(const struct mmu_config *config, const struct program *p, en
     struct mmu_error error;
     struct dice d = {p->seed};
     memset(out, 0, sizeof *out);
-    if (mmu_machine_create(config, NULL, &m, &error) != MMU_OK)
+    static const struct mmu_prefetcher_ops prefetcher = {.predict = predict};
+    const struct mmu_options options = {.prefetcher = p->prefetches ? &prefetcher : NULL};
+    if (mmu_machine_create(config, &options, &m, &error) != MMU_OK)
         fail_msg("%s", error.message);
     struct mmu_core *core = mmu_machine_core(m, 0);
+    const struct mmu_observer observer = {
+        .mask = 1u << MMU_EV_WALK | 1u << MMU_EV_FILL, .notify = count_event, .ctx = &out->events};
+    if (p->observed)
+        mmu_core_observe(core, &observer);
     mmu_core_set_has_fetches(core, p->has_fetches);
     if (p->disturbed)
         assert_int_equal(mmu_core_set(core, MMU_REG_CR4, mmu_core_get(core, MMU_REG_CR4) | RIG_PCIDE),
@@ -192,6 +217,7 @@ static void expect_same(const struct mmu_config *config, const struct outcome *w
     }
     assert_int_equal(got->now, want->now);
     assert_int_equal(got->entries, want->entries);
+    assert_int_equal(got->events, want->events);
 }
 
 /* A machine on which runs can be used: first-level hits take no time, fetches have structures of their own.
@@ -256,7 +282,9 @@ static void test_random(void **state)
                             .has_fetches = dice_once_in(&d, 2),
                             .seed = dice_next(&d),
                             .longest = dice_once_in(&d, 2) ? 200 : 5000,
-                            .disturbed = true};
+                            .disturbed = true,
+                            .prefetches = dice_once_in(&d, 4),
+                            .observed = dice_once_in(&d, 4)};
         run(&config, &p, SINGLY, &want);
         for (enum way way = BATCHES; way < WAYS; way++) {
             collapsed[way] += run(&config, &p, way, &got);
