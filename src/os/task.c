@@ -277,6 +277,33 @@ static int exit_switch(struct mmu_os *os, uint32_t cpu)
     return status;
 }
 
+/* Cores that borrow the tables of a memory that has ended turn to init_mm's (flush_tlb_func() of a lazy core,
+ * leave_mm()). */
+static int release_borrowers(struct mmu_os *os, struct mm *mm)
+{
+    struct procs *p = os->procs;
+    uint32_t here = os->current;
+    int status = MMU_OS_DONE;
+    for (uint32_t c = 0; c < os->cores && status == MMU_OS_DONE; c++) {
+        if (p->active[c] != mm || !borrows(p, c))
+            continue;
+        os->current = c;
+        status = mmu_os_switch(os, mmu_os_swapper(os), false);
+        p->active[c] = NULL;
+        mm->borrowers--;
+    }
+    os->current = here;
+    return status;
+}
+
+/* One user less; tables are not left with cores that only borrow them. */
+static int leave_mm(struct mmu_os *os, struct mm *mm)
+{
+    int status = mm->users == 1 ? release_borrowers(os, mm) : MMU_OS_DONE;
+    mm_put(os, mm);
+    return status;
+}
+
 int mmu_os_exit(struct mmu_os *os, uint32_t pid)
 {
     struct procs *p = os->procs;
@@ -290,9 +317,7 @@ int mmu_os_exit(struct mmu_os *os, uint32_t pid)
     }
     struct mm *mm = t->mm;
     remove_task(os, t);
-    if (mm)
-        mm_put(os, mm);
-    return MMU_OS_DONE;
+    return mm ? leave_mm(os, mm) : MMU_OS_DONE;
 }
 
 /* ----- exec ----- */
@@ -338,8 +363,7 @@ int task_take_mm(struct mmu_os *os, struct task *t, struct mm *mm)
     if (status != MMU_OS_DONE)
         return status;
     t->mm = mm;
-    mm_put(os, before);
-    return MMU_OS_DONE;
+    return leave_mm(os, before);
 }
 
 /* ----- what is known ----- */
