@@ -104,6 +104,8 @@ int script_name_set(struct script *s, const char *name, uint64_t value)
 
 void script_free(struct script *s)
 {
+    mmu_machine_free(s->other);
+    s->other = NULL;
     free(s->names);
     s->names = NULL;
     s->n_names = 0;

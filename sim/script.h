@@ -5,10 +5,13 @@
  *   script_read.c     a line: words, numbers, arguments
  *   script_table.c    the table of all commands
  *   script_result.c   answers: fields, texts, how they are printed
+ *   script_process.c  processes, system calls of memory, files, traces
  *   script_kernel.c   calls of the kernel's memory management
  *   script_access.c   accesses, of one or many addresses; contents
+ *   script_half.c     which half of the page tables a question is about
  *   script_ask.c      questions to the hardware: translate, walk, tlb, stats
  *   script_ask_os.c   questions to the kernel: pages, zones, texts of /proc
+ *   script_ask_process.c  questions about processes
  *   script_help.c     help, and the documentation, from the table
  *
  * traces/scenarios/README.md is the grammar, generated from the table.
@@ -67,6 +70,7 @@ enum script_type {
     TYPE_GFP,     /* GFP_KERNEL|__GFP_ZERO */
     TYPE_PROT,    /* PROT_READ|PROT_WRITE */
     TYPE_MAP,     /* MAP_PRIVATE|MAP_ANONYMOUS */
+    TYPE_MREMAP,  /* MREMAP_MAYMOVE */
     TYPE_CHOICE,  /* one of `words`; its number */
     TYPE_ZONE,    /* DMA, Normal, HighMem ...; its number */
     TYPE_TEXT,    /* a word, or "words in quotes" */
@@ -101,9 +105,13 @@ struct script_command {
 };
 
 enum script_group {
-    GROUP_KERNEL,
+    GROUP_PROCESS,
+    GROUP_MEMORY,
+    GROUP_FILE,
     GROUP_ACCESS,
+    GROUP_KERNEL,
     GROUP_ASK,
+    GROUP_ASK_TASK,
     GROUP_ASK_OS,
     GROUP_GROUPS,
 };
@@ -134,6 +142,8 @@ struct script {
     unsigned line;
     const char *text, *at; /* the line, and how far it is read */
     const struct script_command *command;
+    struct mmu_machine *other; /* script_half.c: NULL until it is needed */
+    struct mmu_memory_ops other_memory;
 };
 
 struct mmu_core *script_core(const struct script *s);
@@ -183,6 +193,14 @@ int script_name_set(struct script *s, const char *name, uint64_t value);
 /* count accesses, each `stride` bytes behind the one before it. */
 void script_access(struct script *s, const struct mmu_access *access, uint64_t count, uint64_t stride,
                    struct script_result *r);
+
+/* ----- page-table isolation (script_half.c) ----- */
+
+/* The core to ask what such an access finds: this CPU's, or one that has the other half of the tables loaded.
+ */
+struct mmu_core *script_half(struct script *s, enum mmu_priv priv);
+/* Where this CPU's TLBs would have it once that half was loaded: enum mmu_where. */
+unsigned script_half_where(struct script *s, struct mmu_core *half, const struct mmu_access *access);
 
 /* ----- help (script_help.c) ----- */
 

@@ -45,19 +45,37 @@ static void add(struct sum *sum, const struct mmu_result *result)
         sum->bad = *result;
 }
 
-static void failed(struct script *s, const struct mmu_access *access, const struct mmu_result *bad,
-                   struct script_result *r)
+/* The signal's name: "SEGV_MAPERR". */
+static const char *signal_word(uint32_t kind)
+{
+    static const char *const WORDS[] = {
+#define MMU_X(name, text) #name,
+        MMU_OS_SIGNALS(MMU_X)
+#undef MMU_X
+    };
+    return kind < MMU_OS_SIGNAL_KINDS ? WORDS[kind] : "?";
+}
+
+/* What became of an access that failed: the signal that the kernel sent, or else the exception itself. */
+static void failed(struct script *s, const struct mmu_result *bad, struct script_result *r)
 {
     char why[SCRIPT_WORD];
-    if (bad->outcome == MMU_FAULT_PF)
+    struct mmu_os_signal signal = {0};
+    const char *word = script_fault(bad->outcome);
+    if (s->os && bad->outcome == MMU_FAULT_PF)
+        mmu_os_signal(s->os, s->cpu, &signal);
+    if (signal.kind != MMU_SIG_NONE) {
+        word = signal_word(signal.kind);
+        snprintf(why, sizeof why, "%s: at 0x%" PRIx64,
+                 mmu_os_signal_text((enum mmu_os_signal_kind)signal.kind), bad->cr2);
+    } else if (bad->outcome == MMU_FAULT_PF) {
         snprintf(why, sizeof why, "#PF at 0x%" PRIx64 ", error code 0x%" PRIx32 ", that nobody resolved",
                  bad->cr2, bad->error_code);
-    else
-        snprintf(why, sizeof why, "#%s at 0x%" PRIx64, script_fault(bad->outcome), bad->cr2);
-    (void)s;
-    (void)access;
-    result_outcome(r, script_fault(bad->outcome), why);
-    result_word(r, "outcome", script_fault(bad->outcome));
+    } else {
+        snprintf(why, sizeof why, "#%s at 0x%" PRIx64, word, bad->cr2);
+    }
+    result_outcome(r, word, why);
+    result_word(r, "outcome", word);
     result_hex(r, "address", bad->cr2);
     result_hex(r, "error_code", bad->error_code);
 }
@@ -95,11 +113,14 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
         result_bad(r, "the last access reaches beyond the %u-bit address space", script_address_bits(s));
         return;
     }
+    struct mmu_os_signal before; /* of somebody else: forget it */
+    if (s->os)
+        mmu_os_signal(s->os, s->cpu, &before);
     for (uint64_t i = 0; i < count && !sum.failed; i += BATCH)
         if (!run_batch(s, access, i, count - i < BATCH ? (size_t)(count - i) : BATCH, stride, &sum, r))
             return;
     if (sum.failed) {
-        failed(s, access, &sum.bad, r);
+        failed(s, &sum.bad, r);
     } else {
         result_word(r, "outcome", "done");
         result_hex(r, "pa", sum.last.pa);
@@ -140,7 +161,7 @@ static bool locate(struct script *s, mmu_va va, mmu_pa *pa, struct script_result
 {
     struct mmu_access access = {.va = va, .size = 1, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_IMPLICIT)};
     struct mmu_walk walk;
-    mmu_core_walk(script_core(s), &access, &walk);
+    mmu_core_walk(script_half(s, MMU_SUPERVISOR), &access, &walk);
     *pa = walk.pa;
     if (walk.page_shift)
         return true;
@@ -157,11 +178,25 @@ static bool check_bytes(uint64_t size, struct script_result *r)
     return size <= 8;
 }
 
+/* Is this an address of the present process? Then the kernel reads and writes it, bringing pages in. */
+static uint32_t owner(const struct script *s, mmu_va va)
+{
+    uint64_t size;
+    bool user = s->os && script_name_find(s, "TASK_SIZE", &size) && va < size;
+    return user ? mmu_os_current(s->os, s->cpu) : 0;
+}
+
 COMMAND(peek)
 {
     uint64_t value = 0;
     if (!check_bytes(a[1].number, r))
         return;
+    uint32_t pid = owner(s, a[0].number);
+    if (pid) {
+        if (script_called(s, mmu_os_peek(s->os, pid, a[0].number, &value, (size_t)a[1].number), r))
+            result_hex(r, "value", value);
+        return;
+    }
     for (unsigned i = 0; i < a[1].number; i++) {
         mmu_pa pa;
         uint8_t byte;
@@ -183,6 +218,12 @@ COMMAND(poke)
         return;
     if (a[2].number < 8 && a[1].number >> 8 * a[2].number) {
         result_bad(r, "0x%" PRIx64 " does not fit %" PRIu64 " bytes", a[1].number, a[2].number);
+        return;
+    }
+    uint32_t pid = owner(s, a[0].number);
+    if (pid) {
+        uint64_t value = a[1].number;
+        script_called(s, mmu_os_poke(s->os, pid, a[0].number, &value, (size_t)a[2].number), r);
         return;
     }
     for (unsigned i = 0; i < a[2].number; i++) {

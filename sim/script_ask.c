@@ -18,7 +18,10 @@ COMMAND(translate)
 {
     struct mmu_access access = asked(a);
     struct mmu_result result;
-    enum mmu_outcome outcome = mmu_core_probe(script_core(s), &access, &result);
+    struct mmu_core *half = script_half(s, MMU_PRIV_OF(access.kind));
+    enum mmu_outcome outcome = mmu_core_probe(half, &access, &result);
+    if (half != script_core(s) && outcome == MMU_DONE)
+        result.where = (uint8_t)script_half_where(s, half, &access);
     if (outcome == MMU_DONE) {
         result_hex(r, "pa", result.pa);
         result_word(r, "where", script_where(result.where));
@@ -69,12 +72,12 @@ static void print_step(FILE *out, enum mmu_mode mode, const struct mmu_walk_step
     fprintf(out, "%s\n", !(step->entry & 1) ? " (not present)" : step->leaf ? " (maps the page)" : "");
 }
 
-static void print_walk(FILE *out, const struct script *s, const struct mmu_access *access,
+static void print_walk(FILE *out, const struct mmu_core *core, const struct mmu_access *access,
                        const struct mmu_walk *walk)
 {
     fprintf(out, "%-6s %-27s %5s  %-14s %-20s %s\n", "manual", "Linux", "index", "at", "entry", "flags");
     fprintf(out, "%-6s %-27s %5s  %-14s %#-20" PRIx64 "\n", "CR3", "mm->pgd", "", "register",
-            mmu_core_get(script_core(s), MMU_REG_CR3));
+            mmu_core_get(core, MMU_REG_CR3));
     for (uint32_t i = 0; i < walk->steps; i++)
         print_step(out, (enum mmu_mode)walk->mode, &walk->step[i]);
     if (walk->outcome == MMU_DONE)
@@ -120,14 +123,15 @@ COMMAND(walk)
     struct mmu_walk walk;
     char *text = NULL;
     size_t size = 0;
-    mmu_core_walk(script_core(s), &access, &walk);
+    struct mmu_core *half = script_half(s, MMU_PRIV_OF(access.kind));
+    mmu_core_walk(half, &access, &walk);
     walk_fields(&walk, r);
     FILE *out = open_memstream(&text, &size);
     if (!out) {
         result_bad(r, "out of memory");
         return;
     }
-    print_walk(out, s, &access, &walk);
+    print_walk(out, half, &access, &walk);
     fclose(out);
     r->text = text;
 }

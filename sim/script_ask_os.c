@@ -48,6 +48,8 @@ COMMAND(page)
     result_hex(r, "mapping", p.mapping);
     result_hex(r, "index", p.index);
     result_hex(r, "private", p.private_);
+    result_hex(r, "kpageflags", mmu_os_kpageflags(s->os, p.pfn));
+    result_number(r, "kpagecount", mmu_os_kpagecount(s->os, p.pfn));
 }
 
 /* ----- zones ----- */

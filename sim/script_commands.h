@@ -63,8 +63,43 @@ COMMAND(layout);
 COMMAND(region);
 COMMAND(swapper);
 
+/* script_process.c */
+COMMAND(spawn);
+COMMAND(kthread);
+COMMAND(fork);
+COMMAND(exit);
+COMMAND(switch);
+COMMAND(exec);
+COMMAND(import_maps);
+COMMAND(mmap);
+COMMAND(munmap);
+COMMAND(mprotect);
+COMMAND(mremap);
+COMMAND(brk);
+COMMAND(madvise);
+COMMAND(msync);
+COMMAND(mlock);
+COMMAND(file);
+COMMAND(sync);
+COMMAND(drop_caches);
+COMMAND(trace);
+
+/* script_ask_process.c */
+COMMAND(task);
+COMMAND(tasks);
+COMMAND(current);
+COMMAND(task_view);
+COMMAND(vmstat);
+COMMAND(vma);
+COMMAND(why);
+COMMAND(pagemap);
+COMMAND(rmap);
+COMMAND(pgd);
+
 /* What a call of the kernel came to, into r; true: done. */
 bool script_called(struct script *s, int outcome, struct script_result *r);
+/* The task that an argument names, else the one that this CPU runs. False: there is none, told in r. */
+bool script_task(struct script *s, const struct script_argument *pid, uint32_t *to, struct script_result *r);
 /* "L1" ... "walk": enum mmu_where. "PF", "GP" ...: enum mmu_outcome. Never NULL. */
 const char *script_where(unsigned where);
 const char *script_fault(unsigned outcome);

@@ -10,13 +10,13 @@ const char *parameter_text(const struct script_parameter *p, char *buf, size_t s
         name[n] = (char)(p->name[n] >= 'a' && p->name[n] <= 'z' ? p->name[n] - 32 : p->name[n]);
     name[n] = 0;
     if (p->type == TYPE_CHOICE) {
-        size_t used = (size_t)snprintf(buf, size, p->keyword ? "[%s " : "[", p->name);
+        size_t used = (size_t)snprintf(buf, size, p->keyword ? "[%s " : p->optional ? "[" : "", p->name);
         for (size_t i = 0; p->words[i] && used < size; i++)
             used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? "|" : "", p->words[i]);
         if (used < size)
-            snprintf(buf + used, size - used, "]");
+            snprintf(buf + used, size - used, "%s", p->keyword || p->optional ? "]" : "");
     } else if (p->keyword) {
-        snprintf(buf, size, "[%s N]", p->name);
+        snprintf(buf, size, "[%s %s]", p->name, p->type == TYPE_TEXT ? "TEXT" : "N");
     } else {
         snprintf(buf, size, p->optional ? "[%s]" : "%s", name);
     }

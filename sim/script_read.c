@@ -144,6 +144,9 @@ static const struct bit MAPS[] = {
     {"MAP_GROWSDOWN", MMU_MAP_GROWSDOWN}, {"MAP_LOCKED", MMU_MAP_LOCKED},
     {"MAP_POPULATE", MMU_MAP_POPULATE},   {"MAP_FIXED_NOREPLACE", MMU_MAP_FIXED_NOREPLACE}};
 
+static const struct bit MREMAPS[] = {{"MREMAP_MAYMOVE", MMU_MREMAP_MAYMOVE},
+                                     {"MREMAP_FIXED", MMU_MREMAP_FIXED}};
+
 /* NAME|NAME|... of a table of bits. */
 static int read_bits(struct script *s, const struct bit *bit, size_t n, const char *what, uint64_t *value)
 {
@@ -245,6 +248,8 @@ static int read_one(struct script *s, const struct script_parameter *p, struct s
         return read_bits(s, PROTS, sizeof PROTS / sizeof *PROTS, "protection", &a->number);
     case TYPE_MAP:
         return read_bits(s, MAPS, sizeof MAPS / sizeof *MAPS, "flag of mmap", &a->number);
+    case TYPE_MREMAP:
+        return read_bits(s, MREMAPS, sizeof MREMAPS / sizeof *MREMAPS, "flag of mremap", &a->number);
     case TYPE_CHOICE:
         while (p->words[words])
             words++;
@@ -288,7 +293,7 @@ static bool may_begin(struct script *s, const struct script_parameter *p)
                 return true;
         return false;
     }
-    return p->type == TYPE_TEXT || p->type == TYPE_GFP || looks_like_number(s);
+    return p->type == TYPE_TEXT || p->type == TYPE_GFP || p->type == TYPE_MREMAP || looks_like_number(s);
 }
 
 static const struct script_parameter *keyword(const struct script_command *c, const char *word, size_t *index)

@@ -5,13 +5,14 @@
 #include "script_commands.h"
 
 const char *const script_group_title[GROUP_GROUPS] = {
-    [GROUP_KERNEL] = "Calls of the kernel",
-    [GROUP_ACCESS] = "Accesses and contents",
-    [GROUP_ASK] = "Questions to the hardware",
-    [GROUP_ASK_OS] = "Questions to the kernel",
+    [GROUP_KERNEL] = "Calls of the kernel",     [GROUP_PROCESS] = "Processes",
+    [GROUP_MEMORY] = "System calls of memory",  [GROUP_FILE] = "Files and traces",
+    [GROUP_ACCESS] = "Accesses and contents",   [GROUP_ASK] = "Questions to the hardware",
+    [GROUP_ASK_OS] = "Questions to the kernel", [GROUP_ASK_TASK] = "Questions about processes",
 };
 
 static const char *const CACHES[] = {"WB", "WC", "UC-", "UC", "WT", NULL};
+static const char *const ADVICES[] = {"MADV_WILLNEED", "MADV_DONTNEED", "MADV_FREE", NULL};
 static const char *const KINDS[] = {"read", "write", "fetch", NULL};
 static const char *const WHO[] = {"user", "kernel", "implicit", NULL};
 
@@ -36,6 +37,10 @@ static const char *const WHO[] = {"user", "kernel", "implicit", NULL};
         .name = "as", .type = TYPE_CHOICE, .keyword = true, .otherwise = MMU_USER, .words = WHO              \
     }
 
+/* Whose memory: the present task's unless told. */
+#define PID    OPTIONAL("pid", NUMBER, 0)
+#define OF_PID KEYWORD("pid", NUMBER, 0)
+
 /* What an access gives. */
 #define ACCESS_GIVES                                                                                         \
     "`outcome` (done, or why not), `pa`, `where` (L1, L2: that TLB level; walk; merge; nopaging), `page` "   \
@@ -51,6 +56,13 @@ static const char *const WHO[] = {"user", "kernel", "implicit", NULL};
 #define ACCESS(n, ...) {.name = n, .group = GROUP_ACCESS, __VA_ARGS__}
 #define ASK(n, ...) {.name = n, .group = GROUP_ASK, __VA_ARGS__}
 #define ASK_OS(n, ...) {.name = n, .group = GROUP_ASK_OS, .needs_os = true, __VA_ARGS__}
+#define PROCESS(n, ...) {.name = n, .group = GROUP_PROCESS, .needs_os = true, __VA_ARGS__}
+#define MEMORY(n, ...) {.name = n, .group = GROUP_MEMORY, .needs_os = true, __VA_ARGS__}
+#define FILES(n, ...) {.name = n, .group = GROUP_FILE, .needs_os = true, __VA_ARGS__}
+#define ASK_TASK(n, ...) {.name = n, .group = GROUP_ASK_TASK, .needs_os = true, __VA_ARGS__}
+#define TASK_VIEW(n, what, file)                                                                             \
+    ASK_TASK(n, .run = do_task_view, .which = MMU_VIEW_##what, .parameter = {PID},                           \
+             .gives = "`lines`, and each line `Name: NUMBER` by its name", .help = "Prints " file ".")
 #define SET_MEMORY(n, what, text)                                                                            \
     KERNEL("set_memory_" n, .run = do_set_memory, .which = MMU_SET_MEMORY_##what,                            \
            .parameter = {REQUIRED("address", ADDRESS), REQUIRED("pages", SIZE)}, .help = text)
@@ -130,6 +142,58 @@ const struct script_command script_commands[] = {
            .help = "virt_to_phys(): a subtraction, right for the direct map only."),
     KERNEL("page_address", .run = do_page_address, .gives = "`va`, 0: it has none", .parameter = {REQUIRED("pfn", PFN)},
            .help = "The kernel's address of a page: in the direct map, or where it is kmapped."),
+    PROCESS("spawn", .run = do_spawn, .gives = "`pid`", .parameter = {OPTIONAL("name", TEXT, 0)},
+            .help = "A new process, whose address space is empty but for its stack."),
+    PROCESS("fork", .run = do_fork, .which = 0, .gives = "`pid` of the child", .parameter = {PID},
+            .help = "Copies the present task (or that one): its memory is shared page by page, copy-on-write."),
+    PROCESS("vfork", .run = do_fork, .which = 1, .gives = "`pid` of the child", .parameter = {PID},
+            .help = "A child that uses its parent's memory until it execs or exits."),
+    PROCESS("clone", .run = do_fork, .which = 2, .gives = "`pid` of the thread", .parameter = {PID},
+            .help = "A thread: a task with the same memory."),
+    PROCESS("kthread", .run = do_kthread, .gives = "`pid`", .parameter = {REQUIRED("name", TEXT)},
+            .help = "A kernel thread: a task without memory of its own."),
+    PROCESS("exec", .run = do_exec, .gives = "`entry`, the address of the first instruction",
+            .parameter = {REQUIRED("path", TEXT), OPTIONAL("arg1", TEXT, 0), OPTIONAL("arg2", TEXT, 0),
+                          OPTIONAL("arg3", TEXT, 0), OPTIONAL("arg4", TEXT, 0), KEYWORD("sysroot", TEXT, 0)},
+            .help = "The present task executes an ELF program of the host; its interpreter is looked for below sysroot."),
+    PROCESS("exit", .run = do_exit, .parameter = {PID}, .help = "Ends a task; its memory goes with the last user."),
+    PROCESS("switch", .run = do_switch, .parameter = {REQUIRED("pid", NUMBER)},
+            .help = "This CPU runs that task from now on; 0: idle."),
+    PROCESS("import_maps", .run = do_import_maps, .parameter = {REQUIRED("file", TEXT), OF_PID},
+            .help = "Replaces the address space by what a text of /proc/PID/maps says."),
+    MEMORY("mmap", .run = do_mmap, .gives = "`va`",
+           .parameter = {REQUIRED("address", ADDRESS), REQUIRED("length", NUMBER), REQUIRED("prot", PROT), REQUIRED("flags", MAP),
+                         OPTIONAL("file", NUMBER, 0), OPTIONAL("offset", NUMBER, 0), OF_PID},
+           .help = "Makes a mapping: `mmap 0 64K PROT_READ|PROT_WRITE MAP_PRIVATE|MAP_ANONYMOUS`. No page comes with it, unless MAP_POPULATE says so."),
+    MEMORY("munmap", .run = do_munmap, .parameter = {REQUIRED("address", ADDRESS), REQUIRED("length", NUMBER), OF_PID},
+           .help = "Removes mappings, and the pages behind them."),
+    MEMORY("mprotect", .run = do_mprotect,
+           .parameter = {REQUIRED("address", ADDRESS), REQUIRED("length", NUMBER), REQUIRED("prot", PROT), OF_PID},
+           .help = "Changes the rights of mappings."),
+    MEMORY("mremap", .run = do_mremap, .gives = "`va`",
+           .parameter = {REQUIRED("address", ADDRESS), REQUIRED("old_length", NUMBER), REQUIRED("new_length", NUMBER),
+                         {.name = "flags", .type = TYPE_MREMAP, .optional = true}, OPTIONAL("new_address", ADDRESS, 0), OF_PID},
+           .help = "Makes a mapping longer or shorter, or moves it with its pages."),
+    MEMORY("brk", .run = do_brk, .gives = "`brk`, the break afterwards", .parameter = {OPTIONAL("address", ADDRESS, 0), OF_PID},
+           .help = "Moves the end of the heap; without an address: asks for it."),
+    MEMORY("madvise", .run = do_madvise,
+           .parameter = {REQUIRED("address", ADDRESS), REQUIRED("length", NUMBER),
+                         {.name = "advice", .type = TYPE_CHOICE, .words = ADVICES}, OF_PID},
+           .help = "MADV_DONTNEED gives pages back, MADV_FREE lets them go, MADV_WILLNEED reads a file's ahead."),
+    MEMORY("msync", .run = do_msync, .parameter = {REQUIRED("address", ADDRESS), REQUIRED("length", NUMBER), OF_PID},
+           .help = "Writes the dirty pages of shared file mappings back."),
+    MEMORY("mlock", .run = do_mlock, .which = true, .parameter = {REQUIRED("address", ADDRESS), REQUIRED("length", NUMBER), OF_PID},
+           .help = "Brings all pages in, and keeps them."),
+    MEMORY("munlock", .run = do_mlock, .which = false, .parameter = {REQUIRED("address", ADDRESS), REQUIRED("length", NUMBER), OF_PID},
+           .help = "Undoes mlock."),
+    FILES("file", .run = do_file, .gives = "`file`, its number; `size`, and pages `cached` and `dirty`",
+          .parameter = {REQUIRED("name", TEXT), OPTIONAL("size", NUMBER, 0), KEYWORD("path", TEXT, 0)},
+          .help = "A file by its name: made with this size, or the one there is. Its content is that of the host's file `path`, or a pattern."),
+    FILES("sync", .run = do_sync, .help = "Writes all dirty pages back; they stay cached."),
+    FILES("drop_caches", .run = do_drop_caches, .help = "Drops clean pages of files that nobody maps."),
+    {.name = "trace", .group = GROUP_FILE, .run = do_trace,
+     .gives = "`references`, `faults` (resolved), `failed` (not resolved) and `first_failed`, the address of the first",
+     .parameter = {REQUIRED("file", TEXT)}, .help = "Replays a trace in the present address space."},
     ACCESS("cpu", .run = do_cpu, .parameter = {REQUIRED("number", NUMBER)},
            .help = "The statements that follow run on this CPU."),
     ACCESS("read", .run = do_access, .which = MMU_LOAD, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
@@ -161,7 +225,7 @@ const struct script_command script_commands[] = {
     ASK("registers", .run = do_registers, .gives = "`CR0`, `CR2`, `CR3`, `CR4`, `EFER`, `PKRU`, `PKRS`, `AC`, `CPL`, `mode`, `cycle`",
         .help = "The registers of this CPU that translation depends on."),
     ASK_OS("page", .run = do_page,
-           .gives = "`use` (hole, reserved, free, pcp, kernel, slab, table, vmalloc, user), `zone`, `refcount`, `mapcount`, `flags`, `order`, `head`, `pfn`, `pa`, `address`, `descriptor`, `migratetype`, `mapping`, `index`, `private`",
+           .gives = "`use` (hole, reserved, free, pcp, kernel, slab, table, vmalloc, user), `zone`, `refcount`, `mapcount`, `flags`, `order`, `head`, `pfn`, `pa`, `address`, `descriptor`, `migratetype`, `mapping`, `index`, `private`, `kpageflags`, `kpagecount`",
            .parameter = {REQUIRED("pfn", PFN)}, .help = "The descriptor (struct page) of a frame."),
     ASK_OS("zone", .run = do_zone,
            .gives = "`managed`, `free`, `pcp_free`, `allocated`, `exists`, `populated`, `start_pfn`, `end_pfn`, `spanned`, `present`, `min`, `low`, `high`, `pcp_batch`, `pcp_high`, `kswapd_wakes`, `direct_reclaims`, `failures`, `steals`",
@@ -180,9 +244,32 @@ const struct script_command script_commands[] = {
     ASK_OS("layout", .run = do_layout, .gives = "`lines`", .help = "The map of the address space."),
     ASK_OS("region", .run = do_region, .gives = "`name`, `start`, `last`, `text`, `part` (of it, that has a name of its own)", .parameter = {REQUIRED("address", ADDRESS)},
            .help = "The part of the address space that an address is in."),
+    ASK_OS("vmstat", .run = do_vmstat, .gives = "the counter", .parameter = {OPTIONAL("name", TEXT, 0)},
+           .help = "What the kernel has counted of faults and switches, as /proc/vmstat."),
     ASK_OS("swapper", .run = do_swapper, .gives = "`mapped`, `pa`, `page` (bytes), `level` (0: PTE), `entry`, `at`, `root`",
            .parameter = {REQUIRED("address", ADDRESS)},
            .help = "What swapper_pg_dir, the kernel's own page directory, says of an address."),
+    ASK_OS("rmap", .run = do_rmap, .gives = "`mappings`", .parameter = {REQUIRED("pfn", PFN)},
+           .help = "Every place at which processes map a frame: the reverse mapping."),
+    ASK_TASK("why", .run = do_why,
+             .gives = "`why` (UNALLOCATED, UNTOUCHED, UNTOUCHED_FILE_CACHED, UNTOUCHED_FILE, MAPPED, MAPPED_ZERO, MAPPED_COW, PROT_NONE, STACK_GAP, KERNEL, NON_CANONICAL), `in_tlb`, `pa`, `text`",
+             .parameter = {REQUIRED("address", ADDRESS), OF_PID}, .help = "Why an address is as it is: unallocated, allocated, present, and the reason."),
+    TASK_VIEW("maps", MAPS, "/proc/PID/maps"),
+    TASK_VIEW("smaps", SMAPS, "/proc/PID/smaps"),
+    TASK_VIEW("status", STATUS, "the memory's lines of /proc/PID/status"),
+    ASK_TASK("vma", .run = do_vma,
+             .gives = "`start`, `end`, `holds` (0: it lies above the address), `prot` (rwxp), `flags`, `file`, `offset`, `anon_vma`, `name`",
+             .parameter = {REQUIRED("address", ADDRESS), OF_PID}, .help = "The VMA that holds an address, or the next one above it."),
+    ASK_TASK("pgd", .run = do_pgd, .gives = "`root`, `swapper`, `cr3`, and of an address `index`, `entry`, `swapper_entry`, `same`",
+             .parameter = {OPTIONAL("address", ADDRESS, 0), OF_PID},
+             .help = "The page directory of a task, and what its top level has for an address beside what swapper_pg_dir has."),
+    ASK_TASK("pagemap", .run = do_pagemap, .gives = "`entry`, `present`, `pfn`, `swapped`, `file`, `exclusive`, `soft_dirty`",
+             .parameter = {REQUIRED("address", ADDRESS), OF_PID}, .help = "The entry of /proc/PID/pagemap, as Linux packs it."),
+    ASK_TASK("task", .run = do_task,
+             .gives = "`pid`, `tgid`, `parent`, `comm`, `kind`, `running`, `cpu`, `mm`, `users` (of the memory), `root` (of the page directory), `rss`, `rss_anon`, `rss_file`, `rss_shmem`, `total_vm`, `locked_vm` (pages), `page_table_bytes`, `minor_faults`, `major_faults`, and addresses: `start_code`, `end_code`, `start_data`, `end_data`, `start_brk`, `brk`, `start_stack`, `mmap_base`, `task_size`",
+             .parameter = {PID}, .help = "What is known of a task."),
+    ASK_TASK("tasks", .run = do_tasks, .gives = "`tasks`, their number", .help = "All tasks."),
+    ASK_TASK("current", .run = do_current, .gives = "`pid`; 0: idle", .help = "The task that this CPU runs."),
 };
 /* clang-format on */
 

@@ -69,7 +69,7 @@ on i386,i386_pae expect region $first is fixmap
 on i386,i386_pae expect kunmap_local $first fails BUG
 kunmap_local $second
 kunmap_local $first
-on i386,i386_pae expect read $first as kernel fails PF
+on i386,i386_pae expect read $first as kernel fails OOPS
 
 free_pages $other
 free_pages $low

@@ -21,7 +21,7 @@ expect read $area as kernel count 16 stride 4K faults == 0
 
 # Behind it lies a guard page, which catches overruns: not mapped, an access is the kernel's death.
 expect swapper $area + 64K mapped == 0
-expect read $area + 64K as kernel fails PF
+expect read $area + 64K as kernel fails OOPS
 
 # The address is neither in the direct map, nor is there a subtraction to its physical address.
 expect region $area is vmalloc
@@ -55,7 +55,7 @@ expect $again != $device
 iounmap $again
 vmalloc_purge
 expect tlb $device == 0
-expect read $device as kernel fails PF
+expect read $device as kernel fails OOPS
 
 vfree $area
 expect swapper $area mapped == 0
