@@ -60,6 +60,7 @@ static _Noreturn void become(const struct record_child *child, const char *path,
     if (keep >= 0)
         fcntl(keep, F_SETFD, 0);
     pthread_sigmask(SIG_SETMASK, &child->old, NULL);
+    signal(SIGXFSZ, SIG_DFL); /* see trace_record() */
     execv(path, argv);
     int why = errno;
     if (write(tell, &why, sizeof why) < 0)

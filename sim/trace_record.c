@@ -218,6 +218,7 @@ int trace_record(int argc, char **argv)
     char **words = own_words(own, argv);
     int status = words ? parse(&o, own, words) : cli_error("out of memory");
     struct record r = {.sink = {.skip = o.skip, .max = o.has_max ? o.max : UINT64_MAX}, .self = own_folder()};
+    signal(SIGXFSZ, SIG_IGN); /* a file that would grow beyond the limit is an error like a full disk */
     if (status == CLI_GO && at >= argc)
         status = cli_error("trace record: expected a program, as in: mmusim trace record -- ls -l");
     if (status == CLI_GO && !r.self)

@@ -211,6 +211,10 @@ if [[ -c /dev/full ]]; then
     [[ $? == 2 && $(wc -l <err) == 1 ]] || fail "a full disk: $(cat err)"
 fi
 
+# ---- a limit on files ----
+(ulimit -f 1000 && refused "cannot make memory to share with QEMU: File too large" -o t.mmt -- ./program64 && exit $failures) ||
+    fail "a limit on the size of files"
+
 "$MMUSIM" trace record --help | grep -q -- '--tool qemu|lackey' || fail "--help"
 [[ $failures == 0 ]] && echo "all passed"
 exit $((failures > 0))
