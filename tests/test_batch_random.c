@@ -25,9 +25,11 @@ struct trio {
     struct mmu_config config;
     struct mmu_machine *machine[MACHINES];
     struct mmu_core *core[MACHINES];
-    unsigned pages; /* touched by the trace */
+    unsigned pages; /* touched by the trace, */
+    uint64_t apart; /* so many bytes apart */
     bool has_fetches;
     bool plain; /* user accesses without flags, mostly hits */
+    bool calm;  /* a machine whose misses are plain (src/hw/plain.h), and many of them */
 };
 
 static void add(struct mmu_config *c, struct dice *d, unsigned level, unsigned kinds, unsigned pages)
@@ -44,6 +46,23 @@ static void add(struct mmu_config *c, struct dice *d, unsigned level, unsigned k
     t->pcids = t->pcid_bound ? dice_below(d, 3) : 0;
     snprintf(t->name, sizeof t->name, "T%u", c->tlbs++);
     c->levels = level;
+}
+
+/* Structures of 4-KByte pages with a power of two of sets. */
+static void choose_calm_tlbs(struct mmu_config *c, struct dice *d)
+{
+    bool split = dice_once_in(d, 2), second = !dice_once_in(d, 4);
+    add(c, d, 1, split ? 1 << MMU_FETCH : ALL, P4K);
+    if (split)
+        add(c, d, 1, DATA, P4K);
+    if (second)
+        add(c, d, 2, ALL, P4K | P2M);
+    for (unsigned i = 0; i < c->tlbs; i++) {
+        c->tlb[i].entries = c->tlb[i].ways << dice_below(d, 5);
+        bool sets = c->tlb[i].entries > c->tlb[i].ways;
+        c->tlb[i].index = sets && dice_below(d, 2) ? MMU_INDEX_XOR : MMU_INDEX_LINEAR;
+    }
+    c->level[1].latency = second ? dice_below(d, 12) : 0;
 }
 
 static void choose_tlbs(struct mmu_config *c, struct dice *d)
@@ -88,8 +107,10 @@ static void choose_caches(struct mmu_memory_config *c, struct dice *d)
 
 static void choose_psc(struct mmu_psc_config *c, struct dice *d)
 {
-    for (unsigned i = 0; i < MMU_PSC_LEVELS && dice_once_in(d, 2); i++)
-        c->array[i] = (struct mmu_psc_array){.entries = 8, .ways = 4, .policy = MMU_LRU};
+    unsigned ways = 1 + dice_below(d, 4); /* few, so that entries go */
+    for (unsigned i = 0; i < MMU_PSC_LEVELS && !dice_once_in(d, 4); i++)
+        c->array[i] =
+            (struct mmu_psc_array){.entries = ways * (1 + dice_below(d, 2)), .ways = ways, .policy = MMU_LRU};
     c->latency = dice_below(d, 3);
     c->unified = c->array[0].entries && dice_once_in(d, 3);
     if (!c->unified)
@@ -110,7 +131,7 @@ static void choose_machine(struct trio *t)
     c->cpi = dice_below(d, 3);
     c->window = windows[dice_below(d, 6)];
     c->level[0].latency = dice_once_in(d, 6);
-    choose_tlbs(c, d);
+    t->calm ? choose_calm_tlbs(c, d) : choose_tlbs(c, d);
     c->memory.read_latency = dice_below(d, 40);
     c->memory.data = dice_once_in(d, 3) ? dice_below(d, 3) : MMU_DATA_NONE;
     c->memory.data_latency = dice_below(d, 3);
@@ -128,7 +149,12 @@ static void choose_machine(struct trio *t)
     c->pager.frames = dice_below(d, 2);
     c->barrier.fault = dice_below(d, 100);
     c->barrier.mov_cr = dice_below(d, 60);
-    if (c->pager.mode >= MMU_MODE_4L && dice_once_in(d, 2)) {
+    if (t->calm) {
+        c->window = 1;
+        c->level[0].latency = 0;
+        c->memory.data = MMU_DATA_NONE;
+        c->pager.page = MMU_4K;
+    } else if (c->pager.mode >= MMU_MODE_4L && dice_once_in(d, 2)) {
         c->pager.ranges = 1;
         c->pager.range[0].start = UINT64_C(0x40000000);
         c->pager.range[0].end = UINT64_C(0x80000000);
@@ -153,10 +179,10 @@ static struct mmu_access random_access(struct trio *t)
     struct mmu_access a = {.size = (uint16_t)(1 + dice_below(d, 16))};
     unsigned kind = t->has_fetches ? dice_below(d, 3) : MMU_LOAD + dice_below(d, 2);
     unsigned page = dice_below(d, t->pages);
-    if (!dice_once_in(d, 4))
+    if (!t->calm && !dice_once_in(d, 4))
         page %= 1 + t->pages / 8;
     a.kind = MMU_KIND_PRIV(kind, MMU_USER);
-    a.va = UINT64_C(0x10000000) + page * UINT64_C(0x1000) + dice_below(d, 3) * UINT64_C(0x30000000);
+    a.va = UINT64_C(0x10000000) + page * t->apart + dice_below(d, 3) * UINT64_C(0x30000000);
     a.va += dice_once_in(d, 30) ? 4096u - dice_below(d, a.size) : dice_below(d, 4080);
     if (t->plain)
         return a;
@@ -191,7 +217,7 @@ static void one_event(struct trio *t)
 {
     enum { SMAP = 1 << 21, SMEP = 1 << 20, PKE = 1 << 22, PGE = 1 << 7 };
     struct dice *d = t->dice;
-    mmu_va va = UINT64_C(0x10000000) + dice_below(d, t->pages) * UINT64_C(0x1000);
+    mmu_va va = UINT64_C(0x10000000) + dice_below(d, t->pages) * t->apart;
     struct mmu_invpcid all = {0, 0};
     switch (dice_below(d, 8)) {
     case 0:
@@ -325,7 +351,9 @@ static void test_batch_random(void **state)
         t.dice = &dice;
         t.has_fetches = !dice_once_in(&dice, 3);
         t.plain = dice_once_in(&dice, 3);
+        t.calm = dice_once_in(&dice, 2);
         t.pages = 2u << dice_below(&dice, 10);
+        t.apart = dice_once_in(&dice, 2) ? 0x1000 : 0x201000; /* a page table each */
         choose_machine(&t);
         start(&t);
         unsigned chunks = 4 + dice_below(&dice, 12);
