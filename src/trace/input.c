@@ -117,13 +117,18 @@ static int packed_failed(struct input *in, const char *text, bool truncated)
                       "after decompression: %s", text);
 }
 
-/* Keeps libarchive's complaint. */
+/* Keeps libarchive's complaint. Where the bytes end too early it says so, or what its decompressor says that
+ * has no more of them: liblzma's LZMA_BUF_ERROR, zlib's Z_BUF_ERROR. */
 static int archive_failed(struct input *in)
 {
+    static const char *const starved[] = {"No progress is possible", "ZIP decompression failed (-5)"};
     const char *text = archive_error_string(in->archive);
 
     if (!text)
         text = "cannot be decompressed";
+    for (size_t i = 0; i < COUNT_OF(starved); i++)
+        if (in->raw_end && strstr(text, starved[i]))
+            return packed_failed(in, "truncated input", true);
     return packed_failed(in, text, strstr(text, "runcated") != NULL); /* "Truncated xz input" */
 }
 
