@@ -3,8 +3,8 @@
  *
  * The trace is decoded once, piece by piece, and each piece is fed to every machine. Its marks say whose
  * references they are: each process has an address space of its own, and each processor of the trace a core,
- * in order of appearance, where the machine has several. The cores run in the order of the trace. A report
- * appears whole or not at all: a trace that turns out to be damaged gives none.
+ * in order of appearance, where the machine has several. The cores run in the order of the trace. A trace
+ * that ends too early is reported as far as it goes, and marked; one that is wrong otherwise gives no report.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "feed.h"
@@ -27,6 +27,7 @@ struct replay {
     bool fetches;      /* what the cores were told */
     bool begun;        /* ... and that they were */
     bool snapped;      /* the warm-up's snapshots are taken */
+    bool cut;          /* it ended too early, which has been said; there is something to report */
     /* where the references that follow run */
     uint64_t process;
     bool has_process, moved;     /* moved: the cores do not know yet */
@@ -243,6 +244,19 @@ static double share_done(const struct replay *replay, double of_trace)
     return of_limit > of_trace ? of_limit : of_trace;
 }
 
+/* CLI_GO when what was replayed can be reported. */
+static int complain_of_trace(struct job *job, struct replay *replay, const struct mmu_error *err)
+{
+    char text[1024];
+    mmu_error_format(err, text, sizeof text);
+    replay->cut = err->code == MMU_ERR_TRUNCATED && replay->done > job->warmup;
+    job->cut |= replay->cut;
+    cli_error(replay->cut ? "%s (the report is of the %" PRIu64 " references before that)"
+                          : "%s (%" PRIu64 " references before that could be replayed)",
+              text, replay->done);
+    return replay->cut ? CLI_GO : CLI_BAD;
+}
+
 static int replay_pieces(struct job *job, struct replay *replay)
 {
     struct progress progress;
@@ -259,11 +273,7 @@ static int replay_pieces(struct job *job, struct replay *replay)
             progress_update(&progress, replay->done, share_done(replay, piece.progress));
     }
     progress_end(&progress);
-    if (status != CLI_GO || got >= 0)
-        return status;
-    char text[1024];
-    mmu_error_format(&err, text, sizeof text);
-    return cli_error("%s (%" PRIu64 " references before that could be replayed)", text, replay->done);
+    return status != CLI_GO || got >= 0 ? status : complain_of_trace(job, replay, &err);
 }
 
 /* Says what the trace has and the machines have not. */
@@ -296,7 +306,7 @@ static int check_length(const struct job *job, const struct replay *replay, cons
         return cli_error("%s: nothing left to measure: the trace has %" PRIu64
                          " references and the warm-up takes %" PRIu64,
                          replay->path, replay->done, job->warmup);
-    if (job->has_limit && replay->done < replay->end)
+    if (job->has_limit && replay->done < replay->end && !replay->cut)
         cli_error("%s: the trace ended after %" PRIu64 " measured references, before the limit of %" PRIu64,
                   replay->path, replay->done - job->warmup, job->limit);
     if (info->has_fetches && !replay->fetches)
@@ -340,6 +350,8 @@ static int collect_run(struct job *job, const struct replay *replay, size_t plac
                                .trace = replay->path,
                                .info = *info,
                                .checksum = replay->summed ? replay->checksum : info->checksum,
+                               .summed = replay->summed,
+                               .cut = replay->cut,
                                .warmup = job->warmup,
                                .tables = job->tables.text,
                                .mode = mmu_core_mode(core_of(lane, 0)),

@@ -16,12 +16,14 @@ struct report_run {
     const char *machine;  /* unique among a report's machines: the config's name, or the command line's */
     uint64_t config_hash; /* FNV-1a, 64 bits, of the resolved config as mmu_config_write() prints it */
     const char *trace;    /* as given on the command line */
-    struct mmu_trace_info info; /* after the last reference was read */
-    uint64_t checksum;  /* of all references (binary) or of those replayed (text): mmu_trace_checksum() */
-    const char *tables; /* where page tables come from; "" or NULL: the pager's, if there is one */
-    enum mmu_mode mode; /* of paging */
-    uint64_t warmup;    /* references before the measured ones */
-    uint64_t measured;  /* references that the statistics cover, at least 1 */
+    struct mmu_trace_info info;    /* after the last reference was read */
+    uint64_t checksum;             /* of references: mmu_trace_checksum() */
+    bool summed;                   /* ... of those replayed; else of all that the trace says it has */
+    bool cut;                      /* the trace ended too early */
+    const char *tables;            /* where page tables come from; "" or NULL: the pager's, if there is one */
+    enum mmu_mode mode;            /* of paging */
+    uint64_t warmup;               /* references before the measured ones */
+    uint64_t measured;             /* references that the statistics cover, at least 1 */
     const struct mmu_stats *stats; /* of the measured references only */
     struct report_tlb {
         uint64_t valid; /* entries at the end of the run */

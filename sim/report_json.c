@@ -140,16 +140,16 @@ static json_t *machine(struct json *json, const struct report_run *run)
 
 static json_t *trace(struct json *json, const struct report_run *run)
 {
-    bool binary = run->info.format == MMU_TRACE_BINARY;
     json_t *object = json_object();
     set(json, object, "path", text(run->trace));
-    set(json, object, "format", json_string(binary ? "binary" : "text"));
+    set(json, object, "format", json_string(mmu_trace_format_name((int)run->info.format)));
     set(json, object, "source", text(run->info.source));
     set(json, object, "has_fetches", json_boolean(run->info.has_fetches));
     set(json, object, "count", run->info.has_count ? number(run->info.count) : json_null());
     set(json, object, "checksum", hash(run->checksum));
     set(json, object, "checksum_of",
-        json_string(binary ? "all references, from the header" : "references replayed"));
+        json_string(run->summed ? "references replayed" : "all references, from the header"));
+    set(json, object, "complete", json_boolean(!run->cut));
     return object;
 }
 

@@ -185,12 +185,12 @@ static bool print_runs(const struct report_run *first, size_t n, bool by_machine
     return ok;
 }
 
-/* "18 references measured, behind a warm-up of 2" */
+/* "18 references measured, behind a warm-up of 2, incomplete" */
 static void print_extent(const struct report_run *run, FILE *out)
 {
     char measured[TABLE_NUMBER], before[TABLE_NUMBER];
-    fprintf(out, "%s references measured, behind a warm-up of %s", table_format(run->measured, measured),
-            table_format(run->warmup, before));
+    fprintf(out, "%s references measured, behind a warm-up of %s%s", table_format(run->measured, measured),
+            table_format(run->warmup, before), run->cut ? ", incomplete" : "");
 }
 
 /* What makes the runs of one trace: it, and each machine. */

@@ -99,6 +99,8 @@ static void print_trace(const struct text *text)
     paragraph(text->out, "trace", run->trace);
     if (run->info.source[0])
         paragraph(text->out, "", run->info.source);
+    if (run->cut)
+        paragraph(text->out, "", "incomplete: it ends too early; this is of the part before");
     int n = snprintf(line, sizeof line, "%s references measured, behind a warm-up of %s; ",
                      table_format(run->measured, count), table_format(run->warmup, before));
     if (text->sums.instructions)

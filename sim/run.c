@@ -28,6 +28,7 @@ static const struct cli_command COMMAND = {
         "  json  an object with an array of runs: figures, ledgers, every counter, with definitions\n"
         "  csv   a row a number: machine,trace,path,unit,value (unknown: value is empty)\n"
         "The same traces, machines and seed give the same bytes. The speed goes to standard error.\n"
+        "Of a trace that ends too early the part before is reported, and marked; the exit status is 2 then.\n"
         "\n"
         "Examples:\n"
         "  mmusim run --config skylake-sp traces/cc1.mmt\n"
@@ -259,7 +260,7 @@ int cmd_run(int argc, char **argv)
     if (status == CLI_GO && (status = cli_output_open(&out, job.output)) == CLI_OK) {
         status = run_job(&job, out.file);
         int closed = status == CLI_BAD ? CLI_BAD : cli_output_close(&out);
-        status = closed == CLI_OK ? status : closed;
+        status = closed == CLI_OK && job.cut ? CLI_BAD : closed == CLI_OK ? status : closed;
         if (status == CLI_OK && job.replayed)
             print_speed(&job);
     }

@@ -45,6 +45,7 @@ struct job {
     uint64_t replayed;          /* references x machines, all traces */
     uint64_t simulated;         /* of these, those that were no members of page runs */
     double seconds;             /* spent replaying */
+    bool cut;                   /* a trace ended too early; its runs are of the part before */
 };
 
 /* Fresh machines for the trace, the trace through them, their reports into run[]. CLI_GO, or the exit status

@@ -40,15 +40,49 @@ for threads in 1 2; do
 done
 cmp -s out1 out2 || fail "standard input: two threads print something else than one"
 
-# ---- a trace that ends too early: no report, the same complaint ----
+# ---- a trace that ends too early: the part before is reported, as if it were all, and marked ----
 head -c 600000 "$cc1" >short.mmt
-for threads in 1 2; do
-    "$MMUSIM" run --config haswell --threads $threads short.mmt >out$threads 2>err$threads
-    expect "a short trace, $threads threads: exit status" $? 2
-    [[ ! -s out$threads ]] || fail "a short trace, $threads threads: it gives a report"
-    grep -q "references before that could be replayed" err$threads || fail "a short trace: said '$(cat err$threads)'"
+"$MMUSIM" trace convert --text --limit 200000 "$cc1" whole.txt || fail "convert --text"
+gzip -1c whole.txt | head -c 200000 >short.gz
+xz -0c whole.txt | head -c 70000 >short.xz
+for trace in short.mmt short.gz short.xz; do
+    for threads in 1 2; do
+        "$MMUSIM" run --config haswell --threads $threads --format json $trace >out$threads 2>err$threads
+        expect "$trace, $threads threads: exit status" $? 2
+    done
+    cmp -s out1 out2 || fail "$trace: two threads report something else than one"
+    cmp -s err1 err2 || fail "$trace: two threads complain of something else than one"
+    n=$(sed -n 's/^mmusim: .*(the report is of the \([0-9]*\) references before that)$/\1/p' err1)
+    [[ ${n:-0} -gt 90000 ]] || fail "$trace: said '$(cat err1)'"
+    grep -q '"complete": false' out1 || fail "$trace: its report does not say that it is incomplete"
+    [[ $trace == short.mmt ]] && all=$cc1 || all=whole.txt
+    "$MMUSIM" run --config haswell --limit "$n" --format json "$all" >all 2>err || fail "$all: $(cat err)"
+    grep -q '"complete": true' all || fail "$all: it is reported as incomplete"
+    diff <(grep -v '"path"\|"complete"\|"source"' all) <(grep -v '"path"\|"complete"\|"source"' out1) >differs ||
+        fail "$trace: not the report of its first $n references: $(head -5 differs)"
 done
-cmp -s err1 err2 || fail "a short trace: two threads complain of something else than one"
+"$MMUSIM" run --config haswell --output report.txt short.gz 2>err
+expect "--output of a short trace: exit status" $? 2
+grep -q "incomplete: it ends too early" report.txt || fail "--output of a short trace: '$(cat report.txt)'"
+"$MMUSIM" run --config haswell short.gz "$cc1" --limit 200000 >out 2>err
+expect "a short trace and a whole one: exit status" $? 2
+grep -q "references measured, behind a warm-up of 0, incomplete: short.gz" out || fail "a short trace and a whole one: '$(cat out)'"
+grep -q "measured, behind a warm-up of 0: .*cc1.mmt" out || fail "a short trace and a whole one: '$(cat out)'"
+"$MMUSIM" run --config haswell --warmup 190000 short.gz >out 2>err
+expect "a trace that ends in the warm-up: exit status" $? 2
+[[ ! -s out ]] || fail "a trace that ends in the warm-up gives a report"
+grep -q "references before that could be replayed" err || fail "a trace that ends in the warm-up: said '$(cat err)'"
+
+# ---- a checksum says of what it is: recorded traces can have none for all ----
+sum_of() {
+    "$MMUSIM" run --config haswell --format json "$1" 2>/dev/null | sed -n 's/.*"\(format\|checksum_of\)": "\(.*\)".*/\2/p' | tr '\n' ' '
+}
+printf '2 401000\n0 7ffe1000\n' >t.din
+expect "checksum of a din trace" "$(sum_of t.din)" "din references replayed "
+if [[ -n $(command -v qemu-x86_64) ]]; then
+    "$MMUSIM" trace record --max 1000 -o recorded.mmt -- /bin/true 2>err || fail "record: $(cat err)"
+    expect "checksum of a recording" "$(sum_of recorded.mmt)" "binary references replayed "
+fi
 printf 'I  00001000,4\n L 00002000,8\n L zz,8\n' >bad.txt
 for threads in 1 2; do
     "$MMUSIM" run --config haswell --threads $threads bad.txt >out$threads 2>err$threads
