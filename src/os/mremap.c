@@ -132,12 +132,11 @@ static int remap(struct mmu_os *os, struct mm *mm, const struct remap *r, mmu_va
     int status = check_old(os, vma, r);
     if (status != MMU_OS_DONE)
         return status;
+    const bool locked = vma->flags & VMA_LOCKED;
     if (fixed) {
         *va = r->to;
-        return remap_to(os, mm, r);
-    }
-    bool locked = vma->flags & VMA_LOCKED;
-    if (grows_in_place(mm, vma, r)) {
+        status = remap_to(os, mm, r);
+    } else if (grows_in_place(mm, vma, r)) {
         status = grow(os, mm, vma, r);
     } else {
         *va = r->flags & MMU_MREMAP_MAYMOVE ? vma_gap(mm, r->new_length, 0) : 0;
@@ -145,9 +144,9 @@ static int remap(struct mmu_os *os, struct mm *mm, const struct remap *r, mmu_va
             return mm_error(os, "mremap", LINUX_ENOMEM, "no room for 0x%" PRIx64 " bytes", r->new_length);
         status = move(os, mm, r, *va);
     }
-    if (status == MMU_OS_DONE && locked)
+    if (status == MMU_OS_DONE && locked && r->new_length > r->old_length)
         status = mm_populate(os, mm, *va + r->old_length, *va + r->new_length);
-    return status < 0 ? status : MMU_OS_DONE;
+    return status == MMU_OS_EXHAUSTED ? MMU_OS_DONE : status; /* what cannot be brought in now will fault */
 }
 
 int mmu_os_mremap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t old_length, uint64_t new_length,
