@@ -99,9 +99,10 @@ enum os_fault_end os_fault_kernel(struct mmu_os *os, uint32_t core, mmu_va cr2, 
 }
 
 bool os_fault_permitted(const struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code,
-                        enum mmu_priv priv)
+                        enum mmu_priv priv, bool came_from_user)
 {
     bool user;
     const struct mmu_os_pgd *current = current_pgd(os, core, &user);
-    return user_permits(os, core, user ? current->user_root : current->root, cr2, error_code, priv);
+    return user_permits(os, core, user || came_from_user ? current->user_root : current->root, cr2,
+                        error_code, priv);
 }

@@ -19,6 +19,7 @@ struct arrival {
     mmu_va cr2;
     uint32_t error_code;
     enum mmu_priv priv;
+    bool halves; /* the user half was loaded, and the kernel half is now */
 };
 
 static bool from_user(const struct arrival *a)
@@ -111,7 +112,7 @@ static int handle(const struct arrival *a)
         return raise(a, from_user(a) ? MMU_SIG_SEGV_MAPERR : MMU_SIG_OOPS);
     }
     bool looks = (a->error_code & MMU_PF_P) || !current_mm(a); /* else handle_mm_fault() finds out */
-    if (looks && os_fault_permitted(os, a->core, a->cr2, a->error_code, a->priv)) {
+    if (looks && os_fault_permitted(os, a->core, a->cr2, a->error_code, a->priv, a->halves)) {
         os->procs->vmstat.fault_spurious++;
         return OS_FAULT_SPURIOUS;
     }
@@ -120,9 +121,9 @@ static int handle(const struct arrival *a)
 
 int os_fault(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code, enum mmu_priv priv)
 {
-    const struct arrival a = {os, core, cr2, error_code, priv};
     const uint32_t before = os->current;
     const bool halves = os->kspace->cpu[core].user && os->procs->current[core];
+    const struct arrival a = {os, core, cr2, error_code, priv, halves};
     struct flush_origin from = {0};
     os->current = core;
     if (halves) /* error_entry: to the kernel half, and back */

@@ -148,6 +148,13 @@ static bool may_write(const struct mmu_os *os, const struct vma *vma, uint64_t e
     return page && page_is_anon(page) && (page_flags(page) & PAGE_EXCLUSIVE);
 }
 
+/* pte_needs_flush() */
+static bool needs_flush(uint64_t before, uint64_t after)
+{
+    const uint64_t cleared = before & ~after & (PTE_P | PTE_A | PTE_D);
+    return (before & PTE_P) && (cleared || ((before ^ after) & (PTE_W | PTE_U | PTE_XD)));
+}
+
 void memory_protect(struct mmu_os *os, struct vma *vma, mmu_va start, mmu_va end)
 {
     struct pte_block b;
@@ -162,8 +169,7 @@ void memory_protect(struct mmu_os *os, struct vma *vma, mmu_va start, mmu_va end
             uint64_t after = before ? pte_modify(os, before, prot) : 0;
             if (may_write(os, vma, after))
                 after |= PTE_W;
-            const uint64_t lost = before & ~after, nx = after & ~before & PTE_XD;
-            if ((before & PTE_P) && ((lost & (PTE_P | PTE_W)) || nx)) /* pte_needs_flush() */
+            if (needs_flush(before, after))
                 pte_gather_add(&gather, va + ((mmu_va)i << PAGE_SHIFT));
             b.entry[i] = after;
             changed |= after != before;
