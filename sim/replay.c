@@ -48,6 +48,7 @@ static void free_machines(struct job *job)
         mmu_machine_free(job->lane[i].machine);
         job->lane[i].machine = NULL;
         tables_memory_free(&job->lane[i].memory);
+        spaces_tasks_free(&job->lane[i].tasks);
     }
 }
 
@@ -56,6 +57,9 @@ static int create_machines(struct job *job)
     for (size_t i = 0; i < job->configs.n; i++) {
         struct lane *lane = &job->lane[i];
         int status = tables_create(&job->tables, &lane->config, &lane->memory, &lane->machine);
+        struct mmu_os *os = status == CLI_GO ? mmu_machine_os(lane->machine) : NULL;
+        if (os)
+            status = spaces_make(job->spaces, os, lane->name, lane->config.cores, &lane->tasks);
         if (status != CLI_GO)
             return status;
         for (uint32_t k = 0; k < lane->config.cores; k++)
@@ -102,14 +106,17 @@ static int complain(const struct replay *replay, const struct lane *lane, const 
 static int move(const struct job *job, struct replay *replay)
 {
     for (size_t i = 0; i < job->configs.n && replay->moved; i++) {
-        const struct lane *lane = &job->lane[i];
-        int status = replay->has_process && lane->config.pager.enabled
+        struct lane *lane = &job->lane[i];
+        struct mmu_os *os = mmu_machine_os(lane->machine);
+        uint32_t core = (uint32_t)(replay->core % lane->config.cores);
+        int status = os ? spaces_enter(job->spaces, os, core, replay->process, &lane->tasks)
+                     : replay->has_process && lane->config.pager.enabled
                          ? mmu_core_enter_process(core_of(lane, replay->core), replay->process)
                          : MMU_OK;
         if (status)
             return cli_error("%s: reference %" PRIu64 ": no address space for process %" PRIu64 " on %s: %s",
                              replay->path, replay->done + 1, replay->process, lane->name,
-                             mmu_status_text(status));
+                             status < 0 ? mmu_status_text(status) : mmu_os_outcome_text(status));
     }
     replay->moved = false;
     return CLI_GO;
@@ -376,7 +383,7 @@ static void tell_faults(const struct job *job, const struct replay *replay, cons
 {
     const struct mmu_run_stats *run = &job->run[place].stats->run;
     uint64_t faults = run->faults_pf[0] + run->faults_gp[0] + run->faults_memory[0] - run->faults_resolved[0];
-    if (job->tables.text[0] && faults)
+    if ((job->tables.text[0] || lane->config.os.enabled) && faults)
         cli_error("%s on %s: %" PRIu64 " references faulted: the page tables do not map them, and nobody "
                   "resolved it",
                   replay->path, lane->name, faults);
@@ -412,9 +419,18 @@ static int replay_open_trace(struct job *job, struct replay *replay, size_t trac
     return status;
 }
 
+/* A kernel's processes must be known before they run. */
+static int plan_spaces(struct job *job, const struct replay *replay, const struct mmu_trace_options *options)
+{
+    bool kernel = false;
+    for (size_t i = 0; i < job->configs.n; i++)
+        kernel |= job->lane[i].config.os.enabled;
+    return kernel ? spaces_plan(replay->path, options, job->tables.maps, replay->end, &job->spaces) : CLI_GO;
+}
+
 int replay_trace(struct job *job, size_t trace)
 {
-    struct replay replay = {.path = job->traces.item[trace], .end = UINT64_MAX};
+    struct replay replay = {.path = job->traces.item[trace], .moved = true, .end = UINT64_MAX};
     if (job->has_limit && job->limit < UINT64_MAX - job->warmup)
         replay.end = job->warmup + job->limit;
     const struct feed_options options = {
@@ -424,10 +440,14 @@ int replay_trace(struct job *job, size_t trace)
     struct mmu_error err = {0};
     if (feed_open(&options, &replay.feed, &err))
         return cli_error_mmu(&err);
-    int status = create_machines(job);
+    int status = plan_spaces(job, &replay, &options.trace);
+    if (status == CLI_GO)
+        status = create_machines(job);
     if (status == CLI_GO)
         status = replay_open_trace(job, &replay, trace);
     free_machines(job);
+    spaces_free(job->spaces);
+    job->spaces = NULL;
     feed_close(replay.feed);
     return status;
 }

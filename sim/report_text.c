@@ -80,6 +80,8 @@ static void print_machine(const struct text *text)
     else if (config->pager.enabled)
         snprintf(words, sizeof words, "%s; %s pages at first touch, frames %s", MODE[config->pager.mode],
                  PAGE[config->pager.page], FRAMES[config->pager.frames]);
+    else if (config->os.enabled)
+        snprintf(words, sizeof words, "%s; a kernel that brings pages at their faults", MODE[text->run->mode]);
     else
         snprintf(words, sizeof words, "paging is off (no pager)");
     int n = snprintf(line, sizeof line, "%s; window %" PRIu32 ", %" PRIu32 " walker%s; page-table reads ",

@@ -43,6 +43,9 @@ static const struct cli_command COMMAND = {
         "together, then each core; the cores share memory and take turns as the trace has it. On one core\n"
         "all processors run together.\n"
         "\n"
+        "On a machine with a kernel (os) each process of the trace gets the address space that the trace's\n"
+        "maps or --maps tell; what it touches elsewhere gets VMAs that are inferred from the trace.\n"
+        "\n"
         "Over a real machine's page tables: --image with --registers takes those that a kernel left in a\n"
         "memory image, --pagemap with --maps builds what a process had: there is no pager then, all\n"
         "processes of the trace share the tables, and what they do not map faults and is counted.\n"
@@ -180,10 +183,8 @@ static int load_configs(struct job *job)
         struct mmu_error err = {0};
         if (mmu_config_load(&lane->config, job->configs.item[i], job->sets.item, job->sets.n, &err))
             return cli_error_mmu(&err);
-        if (lane->config.os.enabled && !job->tables.text[0])
-            return cli_error("%s: os: a machine with a kernel, but run needs the demand pager, which maps "
-                             "pages for traces without one; expected a machine without os (--set os=null)",
-                             job->configs.item[i]);
+        if (!lane->config.os.enabled && job->tables.maps && !job->tables.pagemap)
+            return cli_error("run: --maps: expected --pagemap FILE with it, or machines with a kernel (os)");
         tables_fit(&job->tables, &lane->config);
         if (job->has_seed)
             lane->config.seed = job->seed;

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "report.h"
+#include "spaces.h"
 #include "tables.h"
 #include "trace_file.h"
 
@@ -17,6 +18,7 @@ struct lane {
     uint64_t hash;  /* of the resolved config's text */
     struct mmu_machine *machine;
     struct tables_memory memory;
+    struct spaces_tasks tasks; /* of its kernel */
     size_t column; /* its first one among the report's runs of a trace */
     size_t core0;  /* number of its first core among all machines' */
 };
@@ -35,6 +37,7 @@ struct job {
     unsigned format;
     struct trace_in trace_in;
     struct tables tables;
+    struct spaces *spaces; /* of the present trace; NULL: no machine has a kernel */
     const char *output;
     struct lane *lane;          /* configs.n */
     size_t columns, cores;      /* of all lanes */

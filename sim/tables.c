@@ -46,7 +46,7 @@ void tables_options(struct tables *tables, struct cli_option rows[TABLES_OPTIONS
          .type = CLI_TEXT,
          .into = &tables->maps,
          .value = "FILE",
-         .help = "the process's /proc/PID/maps"},
+         .help = "the process's /proc/PID/maps: with --pagemap, or for a machine with a kernel (os)"},
     };
     memcpy(rows, options, sizeof options);
 }
@@ -152,9 +152,8 @@ int tables_read(struct tables *t)
         return cli_error("run: --image and --pagemap: expected one of them");
     if (t->registers && !t->image)
         return cli_error("run: --registers: expected --image FILE with it");
-    if (!t->pagemap != !t->maps)
-        return cli_error("run: %s", t->pagemap ? "--pagemap: expected --maps FILE with it, for the rights"
-                                               : "--maps: expected --pagemap FILE with it");
+    if (t->pagemap && !t->maps)
+        return cli_error("run: --pagemap: expected --maps FILE with it, for the rights");
     if (t->base && !t->image)
         return cli_error("run: --base: expected --image FILE with it");
     if (t->image)

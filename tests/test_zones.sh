@@ -115,11 +115,5 @@ refused "overlap.yaml:6:8: os.e820.1.start: 0x20000000 to 0x5fffffff overlaps os
     --config "$scratch/overlap.yaml"
 refused "zones: --format json prints the zones; expected no --view meminfo" --config pentium3-i386 --format json --view meminfo
 
-# A machine with a kernel cannot replay a trace that has none.
-echo 'I 1000,1' >"$scratch/t.lackey"
-"$MMUSIM" run --config pentium3-i386 "$scratch/t.lackey" >"$scratch/out" 2>"$scratch/err"
-[[ $? == 2 && $(wc -l <"$scratch/err") == 1 && $(cat "$scratch/err") == *"expected a machine without os (--set os=null)" ]] ||
-    fail "run: said $(cat "$scratch/err")"
-
 [[ $failures == 0 ]] || exit 1
 echo "$compared recorded texts are reproduced; all other texts are as expected"

@@ -1,0 +1,71 @@
+#!/bin/bash
+# mmusim run of plain traces on machines with a kernel: VMAs are inferred or imported.
+# MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
+set -u
+export MMUSIM_CONFIG_PATH=$CONFIGS
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failures=0
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+run() { "$MMUSIM" run "$@" >"$scratch/out" 2>"$scratch/err"; }
+
+# figure PATH: a number of the CSV report
+figure() { awk -F, -v path="$1" '$3 == path { print $5 }' "$scratch/out"; }
+
+# refused MESSAGE ARGUMENT...: exit status 2, one line, nothing printed
+refused() {
+    local message=$1 status
+    shift
+    run "$@"
+    status=$?
+    [[ $status == 2 && ! -s $scratch/out && $(wc -l <"$scratch/err") == 1 && $(cat "$scratch/err") == "mmusim: "*"$message"* ]] ||
+        fail "run $*: exit status $status, said $(cat "$scratch/err")"
+}
+
+# The shipped traces: every fault is resolved, and walks are about as many as with the pager.
+for trace in cc1 gzip32; do
+    run --config skylake-sp-linux --format csv "$SRC/traces/$trace.mmt" || fail "$trace: exit status $?"
+    [[ $(figure run.faults_pf) == $(figure run.faults_resolved) && $(figure run.faults_pf) -gt 50 ]] ||
+        fail "$trace: $(figure run.faults_pf) faults, $(figure run.faults_resolved) resolved"
+    walks=$(figure walk.completed.load)
+    run --config skylake-sp --format csv "$SRC/traces/$trace.mmt"
+    pager=$(figure walk.completed.load)
+    ((walks > pager * 9 / 10 && walks < pager * 11 / 10)) || fail "$trace: $walks walks of loads, $pager with the pager"
+done
+
+# Rights are what the trace needs: a stretch that is written, one that is only read, one that is fetched.
+printf '%s\n' 'I  08048000,4' ' L 09000000,4' ' S 0a000000,4' ' M 0a001000,8' ' L 0a040000,4' >"$scratch/small.lackey"
+for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
+    run --config "$config" --format csv "$scratch/small.lackey" || fail "small, $config: $(cat "$scratch/err")"
+    [[ $(figure run.faults_pf) == 6 && $(figure run.faults_resolved) == 6 ]] || fail "small, $config: $(figure run.faults_pf) faults"
+done
+
+# Two processes have an address space each.
+printf '%s\n' '# mmusim: process 1' 'I  08048000,4' ' S 0a000000,4' '# mmusim: process 2' ' S 0a000000,4' \
+    '# mmusim: process 1' ' S 0a000000,4' >"$scratch/two.lackey"
+run --config pentium3-i386 --format csv "$scratch/two.lackey" || fail "two: $(cat "$scratch/err")"
+[[ $(figure run.faults_resolved) == 3 ]] || fail "two: $(figure run.faults_resolved) faults"
+
+# Given maps: their rights hold, and what they lack is inferred.
+printf '%s\n' '08048000-08049000 r-xp 00000000 08:01 11 /bin/small' '0a000000-0a002000 r--p 00000000 00:00 0' >"$scratch/maps"
+run --config pentium3-i386 --format csv --maps "$scratch/maps" "$scratch/small.lackey" || fail "maps: exit status $?"
+grep -q '2 references faulted' "$scratch/err" || fail "maps: writes to r-- did not fault: $(cat "$scratch/err")"
+
+# What cannot be.
+echo 'I  c0001000,4' >"$scratch/high.lackey"
+refused 'high.lackey: the trace touches 0xc0001003, and on pentium3-i386 user space ends at 0xc0000000' --config pentium3-i386 "$scratch/high.lackey"
+refused 'expected a file' --config pentium3-i386 - <"$scratch/small.lackey"
+echo 'nonsense' >"$scratch/bad"
+refused 'START-END' --config pentium3-i386 --maps "$scratch/bad" "$scratch/small.lackey"
+printf '%s\n' '08048000-0804a000 r-xp 00000000 00:00 0' '08049000-0804b000 r-xp 00000000 00:00 0' >"$scratch/bad"
+refused 'overlaps a line before it' --config pentium3-i386 --maps "$scratch/bad" "$scratch/small.lackey"
+refused 'cannot read' --config pentium3-i386 --maps "$scratch/none" "$scratch/small.lackey"
+refused 'expected --pagemap' --config pentium3 --maps "$scratch/maps" "$scratch/small.lackey"
+
+[[ $failures == 0 ]] || exit 1
+echo "traces run on kernels"
