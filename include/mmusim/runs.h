@@ -34,7 +34,7 @@ struct mmu_head {
     uint8_t next;                /* enum mmu_kind of the first member; MMU_KINDS: there is none */
 };
 
-#define MMU_HEAD_FLAGS(head, kind) ((head)->flags >> 2 * (kind)&3u)
+#define MMU_HEAD_FLAGS(head, kind) ((unsigned)(head)->flags >> 2u * (unsigned)(kind)&3u)
 
 /* The references that a head stands for: itself and its members. */
 static inline uint64_t mmu_head_references(const struct mmu_head *head)
