@@ -68,16 +68,20 @@ static void swallow(struct mmu_os *os, struct vma *below, struct vma *above)
     move_bounds(below, below->range.start, end);
 }
 
-static struct vma *join_neighbours(struct mmu_os *os, struct vma *vma)
+static struct vma *join_below(struct mmu_os *os, struct vma *vma)
 {
     struct vma *below = (struct vma *)ranges_before(&vma->mm->vmas, vma->range.start);
-    struct vma *above = vma_next(vma);
-    if (above && continues(vma, above))
-        swallow(os, vma, above);
     if (!below || !continues(below, vma))
         return vma;
     swallow(os, below, vma);
     return below;
+}
+
+static void join_above(struct mmu_os *os, struct vma *vma)
+{
+    struct vma *above = vma_next(vma);
+    if (above && continues(vma, above))
+        swallow(os, vma, above);
 }
 
 int vma_add_alone(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const struct vma_like *like,
@@ -113,7 +117,8 @@ int vma_add(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const st
     int status = vma_add_alone(os, mm, start, end, like, &vma);
     if (status != MMU_OK)
         return status;
-    vma = join_neighbours(os, vma);
+    join_above(os, vma); /* first, as mmap_region() does; vma_merge() begins below */
+    vma = join_below(os, vma);
     if (out)
         *out = vma;
     return MMU_OK;
@@ -125,7 +130,9 @@ struct vma *vma_change(struct mmu_os *os, struct vma *vma, uint32_t prot, uint32
     vma->prot = prot;
     vma->flags = flags;
     account(vma, (int64_t)vma_pages(vma));
-    return join_neighbours(os, vma);
+    vma = join_below(os, vma);
+    join_above(os, vma);
+    return vma;
 }
 
 /* ----- cutting ----- */
