@@ -142,7 +142,7 @@ static void run_both(struct rng *r, struct both *b)
 static void executions_are_references(void **state)
 {
     static const struct mmu_trace_write_options ways[] = {
-        {.format = MMU_TRACE_BINARY, .level = 1, .unsummed = true},
+        {.format = MMU_TRACE_BINARY, .level = -7, .unsummed = true},
         {.format = MMU_TRACE_BINARY, .level = 1},
         {.format = MMU_TRACE_TEXT, .unsummed = true}};
     struct rng r;

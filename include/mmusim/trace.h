@@ -203,7 +203,7 @@ struct mmu_head;
 struct mmu_trace_write_options {
     enum mmu_trace_format format; /* TEXT or BINARY; AUTO: BINARY */
     const char *source;           /* one line, how it was recorded; NULL: "" */
-    int level;                    /* BINARY: of zstd, 1 (fast) to 19 (small); 0: the default, 9 */
+    int level;                    /* BINARY: of zstd, -7 (fast) to 19 (small); 0: the default, 9 */
     /* BINARY: mmu_runs_collapse() of mmusim/runs.h, to store page runs beside the references. NULL: none. */
     size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to);
     /* BINARY: no checksum of the references (it is 0 then), for whoever is in a hurry: it takes longer than

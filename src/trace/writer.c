@@ -91,7 +91,7 @@ int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options
     int code;
 
     REQUIRE((unsigned)format < MMU_TRACE_FORMATS &&
-            (!options || (unsigned)options->level <= WRITER_LEVEL_MOST));
+            (!options || (options->level >= WRITER_LEVEL_LEAST && options->level <= WRITER_LEVEL_MOST)));
     if (format == MMU_TRACE_AUTO)
         format = MMU_TRACE_BINARY;
     if (!formats[format])

@@ -10,7 +10,7 @@
 #include <mmusim/trace.h>
 
 /* Level 9 of zstd packs within a few per cent of level 19 here, ten times as fast. */
-enum { WRITER_LEVEL = 9, WRITER_LEVEL_MOST = 19, WRITER_MAPS_MAX = 16 << 20 };
+enum { WRITER_LEVEL = 9, WRITER_LEVEL_LEAST = -7, WRITER_LEVEL_MOST = 19, WRITER_MAPS_MAX = 16 << 20 };
 
 struct writer_ops {
     int (*create)(struct mmu_trace_writer *w, struct mmu_error *err);
