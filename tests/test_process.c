@@ -215,12 +215,48 @@ static void files_come_through_the_cache(void **state)
     }
 }
 
+/* With KPTI an access of the kernel begins with the way into its half, one of the user's with the way out: a
+ * load of CR3 each, however the accesses come. */
+static void halves_change_with_the_privilege(void **state)
+{
+    (void)state;
+    for (unsigned m = 0; m < COUNT_OF(machines); m++) {
+        struct os_rig r;
+        uint64_t before = boot(&r, machines[m]);
+        uint32_t pid = start(&r);
+        bool kpti = strstr(machines[m], "kpti: true");
+        mmu_va va = map(&r, pid, 1, RW, ANON, 0), kernel;
+        struct mmu_access a[40];
+        struct mmu_stats first, second;
+        assert_true(can(&r, va, MMU_STORE));
+        assert_int_equal(mmu_os_get_free_pages(r.os, MMU_GFP_KERNEL, 0, &kernel), MMU_OS_DONE);
+        for (unsigned i = 0; i < COUNT_OF(a); i++) {
+            bool is_kernel = i % 10 >= 5;
+            a[i] =
+                (struct mmu_access){.va = is_kernel ? kernel : va,
+                                    .size = 1,
+                                    .kind = MMU_KIND_PRIV(MMU_LOAD, is_kernel ? MMU_SUPERVISOR : MMU_USER)};
+        }
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(mmu_core_run(mmu_machine_core(r.machine, 0), a, COUNT_OF(a), NULL), MMU_OK);
+        mmu_core_stats(mmu_machine_core(r.machine, 0), &first);
+        assert_int_equal(mmu_core_run(mmu_machine_core(r.machine, 0), a, COUNT_OF(a), NULL), MMU_OK);
+        mmu_core_stats(mmu_machine_core(r.machine, 0), &second);
+        assert_int_equal(second.run.mov_cr[0] - first.run.mov_cr[0], kpti ? 8 : 0);
+        assert_int_equal(second.run.faults_pf[0], first.run.faults_pf[0]);
+        assert_int_equal(mmu_os_free_pages_at(r.os, kernel, 0), MMU_OS_DONE);
+        finish(&r, before);
+        os_rig_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(anonymous_memory_comes_page_by_page),
         cmocka_unit_test(fork_copies_on_write),
         cmocka_unit_test(files_come_through_the_cache),
+        cmocka_unit_test(halves_change_with_the_privilege),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -331,7 +331,7 @@ ALWAYS_INLINE void pass_begin(struct pass *p, struct mmu_core *c, size_t n)
     p->last = (struct walked){n};
     p->blocking = c->real.window == 1;
     p->plain = p->blocking && plain_usable(&c->mmu);
-    p->hits = p->tab.t >= p->busy;
+    p->hits = p->tab.t >= p->busy && !c->halves; /* the first record may be the other half's */
 }
 
 ALWAYS_INLINE int pass_end(struct pass *p)
@@ -360,7 +360,8 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
     } else {
         g = c->gap[0][kind];
     }
-    struct hot_entry *e = hot_find(&c->mmu.hot, x->va, x->size, kind, class);
+    const bool crosses = core_crosses_halves(c, x->kind);
+    struct hot_entry *e = crosses ? NULL : hot_find(&c->mmu.hot, x->va, x->size, kind, class);
     mmu_cycle t = p->tab.t + g;
     if (UNLIKELY(t < p->busy && p->blocking)) {
         p->tab.t += wait_for_latest(c, &p->tab, t, g);
@@ -371,7 +372,7 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
         take_hit(&c->mmu.hot, e, x, kind, t, ++p->tab.clock, result);
         if (collapse)
             recent_hit(&c->recent, kind, x->va, e, class == kind);
-    } else if (p->plain && miss(c, x, t, kind, class, &p->tab, result)) {
+    } else if (p->plain && !crosses && miss(c, x, t, kind, class, &p->tab, result)) {
         p->busy = c->real.busy;
         if (collapse)
             recent_filled(&c->recent, kind, x->va);
@@ -386,8 +387,10 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
     p->tab.gaps += g;
     p->tab.t = t;
     p->tab.kinds[kind]++;
-    if (special)
+    if (special) {
         count_special(c, x, kind);
+        p->hits &= !c->halves; /* what follows may be the other half's */
+    }
     return true;
 }
 
@@ -589,7 +592,7 @@ static bool run_head(struct stretch *s, const struct mmu_head *h, size_t left)
     if (p->tab.t + g < p->busy)
         p->tab.t += wait_for_latest(p->core, &p->tab, p->tab.t + g, g);
     add_members(s, h, n);
-    p->hits = true;
+    p->hits = !p->core->halves;
     return true;
 }
 
