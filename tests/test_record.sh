@@ -161,7 +161,7 @@ for signal in KILL TERM; do
     status=$?
     [[ $status == "${expected:-}" ]] || fail "SIG$signal: exit status $status, expected $expected: $(cat err)"
     "$MMUSIM" trace info k.mmt >info || fail "SIG$signal: no trace: $(cat err)"
-    [[ $(field references) -gt 1000000 ]] || fail "SIG$signal: $(field references) references"
+    [[ $(field references) -gt 100000 ]] || fail "SIG$signal: $(field references) references"
 done
 
 # ---- windows ----
