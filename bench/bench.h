@@ -47,4 +47,11 @@ struct mmu_access *bench_trace(const char *path, size_t *n, bool *has_fetches);
 /* Small seeded generator (splitmix64). */
 uint64_t bench_random(uint64_t *state);
 
+/* A program that does not exist: its next n references. A fetch begins each instruction, its data follow. */
+struct bench_program {
+    uint64_t state, ip;
+};
+void bench_program_start(struct bench_program *p, uint64_t seed);
+void bench_program_next(struct bench_program *p, struct mmu_access *to, size_t n);
+
 #endif

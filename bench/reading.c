@@ -1,9 +1,9 @@
 /*
  * reading.c: how fast each format of a trace is read: references a second, and bytes of the file a second.
  *
- * One synthetic program is written in every format to a temporary folder: straight code with jumps, two data
- * references for five instructions. The files are plain, so that no decompressor is measured, and stay in the
- * page cache. Each row stands beside the rate of mmusim's binary form, measured in the same run.
+ * One synthetic program is written in every format to a temporary folder: that of program.c. The files are
+ * plain, so that no decompressor is measured, and stay in the page cache. Each row stands beside the rate of
+ * mmusim's binary form, measured in the same run.
  */
 #include "bench.h"
 #include <inttypes.h>
@@ -19,25 +19,14 @@ static const char usage[] =
 
 enum { REFERENCES = 1 << 22, BATCH = 4096 };
 
-/* References as they come from a program: each fetch begins an instruction, its data follow. */
 static struct mmu_access *make_program(uint64_t seed, size_t n)
 {
     struct mmu_access *a = malloc(n * sizeof *a);
-    uint64_t state = seed, ip = 0x401000, stack = UINT64_C(0x7ffe12345000);
+    struct bench_program program;
     if (!a)
         exit(2);
-    for (size_t i = 0; i < n;) {
-        uint64_t r = bench_random(&state);
-        uint16_t size = (uint16_t)(1 + r % 7);
-        a[i++] = (struct mmu_access){.va = ip, .size = size, .kind = MMU_FETCH};
-        ip = (r >> 8) % 8 ? ip + size : 0x401000 + (r >> 16) % 0x80000;
-        if ((r >> 40) % 5 < 2 && i < n)
-            a[i++] =
-                (struct mmu_access){.va = (r >> 60) < 8 ? stack - (r >> 44) % 512 * 8
-                                                        : UINT64_C(0x7f0000000000) + (r >> 24) % 0x4000000,
-                                    .size = 8,
-                                    .kind = (r >> 43) % 3 ? MMU_LOAD : MMU_STORE};
-    }
+    bench_program_start(&program, seed);
+    bench_program_next(&program, a, n);
     return a;
 }
 
