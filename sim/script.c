@@ -320,12 +320,14 @@ static int expect(struct script *s, struct script_result *r)
 
 /* ----- one line ----- */
 
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
 /* $name = VALUE */
 static int assign(struct script *s, struct script_result *r)
 {
     char name[SCRIPT_NAME];
     const char *start = s->at++;
-    size_t n = strspn(s->at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    size_t n = strspn(s->at, NAME_LETTERS);
     if (!n || n >= sizeof name)
         return script_complain(s, start, "expected a name of 1 to %zu letters behind '$'", sizeof name - 1);
     snprintf(name, sizeof name, "%.*s", (int)n, s->at);
@@ -337,7 +339,7 @@ static int assign(struct script *s, struct script_result *r)
     const struct script_field *f = NULL;
     const char *value = s->at;
     uint64_t known;
-    if (*value == '$' && !strncmp(value + 1, name, n) && !strchr("_", value[n + 1] ? value[n + 1] : '_') &&
+    if (*value == '$' && strspn(value + 1, NAME_LETTERS) == n && !strncmp(value + 1, name, n) &&
         !script_name_find(s, name, &known))
         return script_complain(s, value, "$%s would stand for itself, expected a value", name);
     int status = run_value(s, r, &f);

@@ -66,8 +66,8 @@ static void failed(struct script *s, const struct mmu_result *bad, struct script
         mmu_os_signal(s->os, s->cpu, &signal);
     if (signal.kind != MMU_SIG_NONE) {
         word = signal_word(signal.kind);
-        snprintf(why, sizeof why, "%s: at 0x%" PRIx64,
-                 mmu_os_signal_text((enum mmu_os_signal_kind)signal.kind), bad->cr2);
+        snprintf(why, sizeof why, "%s, 0x%" PRIx64, mmu_os_signal_text((enum mmu_os_signal_kind)signal.kind),
+                 bad->cr2);
     } else if (bad->outcome == MMU_FAULT_PF) {
         snprintf(why, sizeof why, "#PF at 0x%" PRIx64 ", error code 0x%" PRIx32 ", that nobody resolved",
                  bad->cr2, bad->error_code);

@@ -1,0 +1,162 @@
+#!/bin/bash
+# Scenarios that cannot be: one line with file, line and column, exit status 2, nothing printed; and expectations that
+# fail: exit status 1, both values. MMUSIM, the program; CONFIGS, the shipped machines.
+set -u
+export MMUSIM_CONFIG_PATH=$CONFIGS
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 2
+failures=0 cases=0
+config=pentium3-i386
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+# check STATUS MESSAGE, after a run
+check() {
+    local got=$3
+    cases=$((cases + 1))
+    [[ $got == "$1" ]] || fail "$(tail -1 s.mms): exit status $got: $(cat err)"
+    local said
+    said=$(cat err)
+    [[ $2 == *'*' ]] && said=${said:0:$((${#2} + 7))}'*' # its begin is enough
+    [[ $(wc -l <err) == 1 && $said == "mmusim: $2" ]] || fail "$(tail -1 s.mms): said $(cat err)"
+}
+
+# refused MESSAGE LINE...: a scenario of these lines
+refused() {
+    local message=$1
+    shift
+    printf '%s\n' "$@" >s.mms
+    "$MMUSIM" run --config "$config" s.mms >out 2>err
+    check 2 "$message" $?
+    [[ ! -s out ]] || fail "$(tail -1 s.mms): printed $(head -3 out)"
+}
+
+# differs MESSAGE LINE...: likewise, an expectation that fails
+differs() {
+    local message=$1
+    shift
+    printf '%s\n' "$@" >s.mms
+    "$MMUSIM" run --config "$config" s.mms >out 2>err
+    check 1 "$message" $?
+    grep -q ' 1 failed$' out || fail "$(tail -1 s.mms): no count of failures"
+}
+
+spawn=('$p = spawn shell' 'switch $p')
+map='$v = mmap 0 64K PROT_READ|PROT_WRITE MAP_PRIVATE|MAP_ANONYMOUS'
+
+# Words and numbers.
+refused "s.mms:1:1: unknown command 'aloc_pages'; did you mean 'alloc_pages'?" 'aloc_pages GFP_KERNEL'
+refused "s.mms:1:1: unknown command 'xyzzy'; 'help' lists the commands" 'xyzzy 1'
+refused "s.mms:2:1: expected a command, found '123'" '# a comment' '123 4'
+refused "s.mms:1:12: expected gfp, but the line ends: alloc_pages GFP [ORDER]" 'alloc_pages'
+refused "s.mms:1:13: unknown GFP flag 'GFP_KERNL', did you mean GFP_KERNEL?" 'alloc_pages GFP_KERNL'
+refused "s.mms:1:26: '1' is too much, expected alloc_pages GFP [ORDER]" 'alloc_pages GFP_KERNEL 0 1'
+refused "s.mms:1:9: '12x' is not a number with an optional suffix K, M, G or T, expected a number or \$NAME" 'kmalloc 12x'
+refused "s.mms:1:9: '18446744073709551616' is larger than 2^64 - 1, expected a number or \$NAME" 'kmalloc 18446744073709551616'
+refused "s.mms:1:9: '99999999999999999G' is larger than 2^64 - 1, expected a number or \$NAME" 'kmalloc 99999999999999999G'
+refused "s.mms:1:11: the difference is less than 0" 'kmalloc 1 - 2'
+refused "s.mms:1:28: the sum is larger than 2^64 - 1" 'kmalloc 0xffffffffffffffff + 1'
+refused "s.mms:1:13: expected a number or \$NAME, but the line ends" 'kmalloc 1 + '
+refused "s.mms:1:6: 0x100000000 does not fit this machine's 32-bit addresses" 'read 4G'
+refused "s.mms:1:6: 0x5ffe0 is no page frame of this machine, expected a number below 0x5ffe0" 'page 0x5ffe0'
+refused "s.mms:1:6: unknown zone 'Hihgmem'; did you mean 'HighMem'?" 'zone Hihgmem'
+refused "s.mms:1:1: unknown field 'refcnt'; did you mean 'refcount'?" 'page 4096 refcnt'
+refused "s.mms:1:18: size is 0, expected at least 1" 'read 0x1000 size 0'
+refused "s.mms:1:1: read: size 5000, expected 1 to 4096 bytes; 'count' and 'stride' make a range" 'read 0x1000 size 5000'
+refused "s.mms:1:1: read: the last access reaches beyond the 32-bit address space" 'read 0xfffff000 count 3 stride 4096'
+refused "s.mms:1:20: 'size' stands twice" 'read 0x1000 size 8 size 4'
+refused "s.mms:1:16: unknown as 'kernal'; did you mean 'kernel'?" 'read 0x1000 as kernal'
+refused "s.mms:1:1: REFUSED: 0x1, 1 pages: *" 'set_memory_ro 1 1'
+refused "s.mms:1:1: stats: no counter begins with 'tlb.nothing'; 'stats' prints those that are not 0" 'stats tlb.nothing'
+refused "s.mms:1:1: cpu: this machine has 1 CPUs, numbered from 0" 'cpu 7'
+refused "s.mms:1:4: unknown architecture 'i368'; did you mean 'i386'?" 'on i368 maps'
+refused "s.mms:1:8: expected a statement behind the architecture" 'on i386'
+
+# Names.
+refused "s.mms:1:12: unknown name '\$page', expected one that has been given a value" 'free_pages $page'
+refused "s.mms:2:12: unknown name '\$pgae'; did you mean '\$page'?" '$page = alloc_pages GFP_KERNEL' 'free_pages $pgae'
+refused "s.mms:1:6: \$a would stand for itself, expected a value" '$a = $a'
+refused "s.mms:1:6: \$a would stand for itself, expected a value" '$a = $a + 1'
+refused "s.mms:1:6: unknown name '\$b', expected one that has been given a value" '$a = $b' '$b = $a'
+refused "s.mms:1:1: expected a name of 1 to 47 letters behind '\$'" '$ = 1'
+refused "s.mms:1:4: expected '=' behind \$a" '$a 1'
+refused "s.mms:1:6: this gives no number, and names are for numbers" '$a = drain'
+
+# Lines of traces.
+refused "s.mms:1:4: expected ADDRESS,SIZE with a hexadecimal address" 'I  xyz'
+refused "s.mms:1:9: expected a size of 1 to 4096 bytes" ' L 1000,0'
+refused "s.mms:1:11: 'q', expected k, i, + or gN behind the size" ' L 1000,4 q'
+refused "s.mms:1:4: 0x123456789 does not fit this machine's 32-bit addresses" 'I  123456789,4'
+
+# What the kernel refuses.
+refused "s.mms:3:1: BUG: pfn 0x36bfe, order 0: the page is free already*" '$page = alloc_pages GFP_HIGHUSER_MOVABLE' 'free_pages $page' 'free_pages $page'
+refused "s.mms:1:1: fork: no task runs on this CPU, expected 'switch PID' before it" 'fork'
+refused "s.mms:1:1: maps: there is no task 7, or no longer; 'tasks' lists them" 'maps 7'
+refused "s.mms:4:1: switch: there is no task 1, or no longer; 'tasks' lists them" "${spawn[@]}" 'exit' 'switch $p'
+refused "s.mms:4:1: munmap: there is no task 1, or no longer; 'tasks' lists them" "${spawn[@]}" 'exit' 'munmap 0x1000 4K pid $p'
+refused "s.mms:3:10: unknown protection 'PROT_RAED'; did you mean 'PROT_READ'?" "${spawn[@]}" 'mmap 0 1 PROT_RAED MAP_PRIVATE'
+refused "s.mms:3:31: unknown flag of mmap 'MAP_ANONYMUS'; did you mean 'MAP_ANONYMOUS'?" "${spawn[@]}" 'mmap 0 1 PROT_READ MAP_SHARED|MAP_ANONYMUS'
+refused "s.mms:3:1: SEGV_MAPERR: SIGSEGV: no VMA at this address, 0x1000 (if it is meant: expect ... fails SEGV_MAPERR)" "${spawn[@]}" 'read 0x1000'
+refused "s.mms:3:2: SEGV_MAPERR: SIGSEGV: no VMA at this address, 0x1000 (if it is meant: expect ... fails SEGV_MAPERR)" "${spawn[@]}" ' S 1000,4'
+refused "s.mms:3:1: trace: none: *" "${spawn[@]}" 'trace none'
+refused "s.mms:3:1: trace: s.mms is a scenario, expected a trace" "${spawn[@]}" 'trace s.mms'
+refused "s.mms:3:1: import_maps: none: No such file or directory" "${spawn[@]}" 'import_maps none'
+printf '%s\n' '08048000-0804a000 r-xp 00000000 00:00 0' '08049000-0804b000 r-xp 00000000 00:00 0' >overlap
+refused "s.mms:3:1: import_maps: overlap:2:1: overlaps a line before it" "${spawn[@]}" 'import_maps overlap'
+printf 'ELF? No.' >program
+refused "s.mms:3:1: ENOEXEC: *" "${spawn[@]}" 'exec program'
+head -c 100 "$MMUSIM" >program
+refused "s.mms:3:1: ENOEXEC: *" "${spawn[@]}" 'exec program'
+
+# expect: what it says, and what it needs.
+differs "s.mms:1:1: expectation failed: it is 3840 (0xf00), expected 3841 (0xf01)" 'expect zone DMA managed == 3841'
+differs "s.mms:1:1: expectation failed: it is 3840 (0xf00), expected > 4096 (0x1000)" 'expect zone DMA managed > 4K'
+differs "s.mms:1:1: expectation failed: it is reserved, expected free" 'expect page 1 use is free'
+differs "s.mms:3:1: expectation failed: it is done, expected SEGV_MAPERR" "${spawn[@]}" 'expect read $p + 0xbffff000 is SEGV_MAPERR'
+differs "s.mms:1:1: expectation failed: it is done, expected fails EXHAUSTED" 'expect alloc_pages GFP_KERNEL fails EXHAUSTED'
+differs "s.mms:1:1: expectation failed: it is a text without it, expected contains Highmem" 'expect zoneinfo contains Highmem'
+differs "s.mms:1:1: expectation failed: it is a text that has it, expected lacks HighMem" 'expect zoneinfo lacks HighMem'
+differs "s.mms:1:1: expectation failed: it is 2, expected 1" 'expect 2 == 1'
+refused "s.mms:1:24: expected ==, !=, <, <=, >, >=, is, fails, contains or lacks, but the line ends" 'expect zone DMA managed'
+refused "s.mms:1:28: expected a number or \$NAME, but the line ends" 'expect zone DMA managed == '
+refused "s.mms:1:33: '2' is too much, expected the end of the line" 'expect zone DMA managed == 3840 2'
+refused "s.mms:1:14: no number stands on the left of '==', expected 'is' and a word" 'expect page 1 == 1'
+
+# Several failures are all told, and count.
+printf '%s\n' 'expect 1 == 2' 'expect 1 == 1' 'expect 3 < 3' >s.mms
+"$MMUSIM" run --config "$config" s.mms >out 2>err
+[[ $? == 1 && $(wc -l <err) == 2 && $(tail -1 out) == "s.mms: 3 statements, 3 expectations, 2 failed" ]] || fail "three: $(cat out err)"
+
+# Files that are none, options that do not fit.
+: >s.mms
+"$MMUSIM" run --config "$config" s.mms >out 2>err
+check 2 "s.mms: no statement in it, expected a scenario" $?
+"$MMUSIM" run --config "$config" none.mms >out 2>err
+check 2 "none.mms: cannot open: No such file or directory" $?
+head -c 300000 /dev/zero | tr '\0' x >s.mms
+"$MMUSIM" run --config "$config" s.mms >out 2>err
+check 2 "s.mms:1:1: a line of 300000 bytes, expected at most 1023" $?
+head -c 300 /dev/zero >s.mms
+"$MMUSIM" run --config "$config" s.mms >out 2>err
+check 2 "s.mms:1:1: a byte 0 in a line, expected text" $?
+echo 'drain' >s.mms
+"$MMUSIM" run --config "$config" --warmup 5 s.mms >out 2>err
+check 2 "run: --warmup is for traces, and s.mms is a scenario" $?
+echo 'I  1000,4' >t.lackey
+"$MMUSIM" run --config "$config" s.mms t.lackey >out 2>err
+check 2 "run: s.mms is a scenario and t.lackey a trace; expected runs of their own" $?
+config=pentium3 refused "s.mms:1:1: drain: the machine has no kernel, expected a config with os" 'drain'
+
+# Lines of any bytes end well.
+for seed in 1 2 3 4 5 6 7 8; do
+    head -c 4000 "$MMUSIM" | tail -c +$((seed * 300)) >s.mms
+    "$MMUSIM" run --config "$config" s.mms >out 2>err
+    [[ $? == 2 && $(wc -l <err) == 1 ]] || fail "bytes $seed: $(cat err)"
+done
+
+[[ $failures == 0 ]] || exit 1
+echo "$cases mistakes are told as they should be"

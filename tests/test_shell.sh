@@ -1,0 +1,73 @@
+#!/bin/bash
+# mmusim shell without a terminal: answers, help of every command, statuses; and every command with arguments that mean
+# nothing ends well. MMUSIM, the program; CONFIGS, the shipped machines.
+set -u
+export MMUSIM_CONFIG_PATH=$CONFIGS
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 2
+failures=0
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+# shell CONFIG: the lines of standard input
+shell() { "$MMUSIM" shell --config "$1" >out 2>err; }
+
+# Answers, aligned, without echo or prompt.
+printf '%s\n' '$p = spawn init' 'switch $p' '' '# nothing' 'maps' 'expect current == 1' 'quit' 'read 0' | shell pentium3-i386 || fail "exit status $?: $(cat err)"
+[[ $(cat out) == 'bffdf000-c0000000 rw-p 00000000 00:00 0          [stack]' ]] || fail "maps: $(cat out)"
+echo 'walk $PAGE_OFFSET as kernel' | shell skylake-sp-linux || fail "walk: exit status $?"
+for word in 'PML4E  pgd (p4d folded)' 'PDPTE  pud' 'PDE    pmd' 'PTE    pte' 'maps the page'; do
+    grep -qF "$word" out || fail "walk: no '$word' in $(cat out)"
+done
+echo 'walk $PAGE_OFFSET as kernel' | shell pentium3-i386
+grep -qF 'PDE    pgd (p4d, pud, pmd folded)' out || fail "walk on i386: $(cat out)"
+
+# A mistake is told and does not end the session; the status is the worst one's.
+printf '%s\n' 'nonsense' 'expect 1 == 2' 'page 1 use' | shell pentium3-i386
+[[ $? == 2 && $(wc -l <err) == 2 && $(cat err) == *'shell:1:1: unknown command'*'shell:2:1: expectation failed: it is 1, expected 2'* ]] || fail "mistakes: $(cat err)"
+grep -q '^use  *reserved' out || fail "mistakes: the session ended"
+echo 'expect 1 == 2' | shell pentium3-i386
+[[ $? == 1 ]] || fail "a failed expectation: exit status $?"
+shell pentium3-i386 </dev/null || fail "no input: exit status $?"
+shell none </dev/null && fail "a machine that is none"
+"$MMUSIM" shell </dev/null 2>err && fail "no machine"
+"$MMUSIM" shell --config pentium3-i386 more </dev/null 2>err && fail "too many words"
+
+# Without a kernel: accesses under the demand pager, and the hardware's answers.
+printf '%s\n' 'expect read 0x5000 faults == 1' 'expect translate 0x5000 where is L1' 'expect tlb 0x5000 > 0' ' M 6000,8' 'expect stats run.faults_pf == 2' 'registers' |
+    shell skylake-sp || fail "without a kernel: exit status $?: $(cat err)"
+echo 'maps' | shell skylake-sp && fail "maps without a kernel"
+
+# Help: all commands, each explained.
+echo 'help' | shell pentium3-i386 || fail "help: exit status $?"
+mv out list
+"$MMUSIM" shell --language | sed -n 's/^- `\([a-z_]*\).*/\1/p' >commands
+[[ $(wc -l <commands) -gt 90 ]] || fail "$(wc -l <commands) commands"
+while read -r command; do
+    grep -qE "^  $command( |\$)" list || fail "help does not list $command"
+done <commands
+sed 's/^/help /' commands | shell pentium3-i386 || fail "help COMMAND: exit status $?"
+[[ $(grep -c '^[a-z_]' out) == $(wc -l <commands) && $(grep -c '^    ' out) -ge $(wc -l <commands) ]] || fail "help COMMAND: $(cat out)"
+echo 'help nothing' | shell pentium3-i386 && fail "help nothing"
+
+# Every command with arguments that mean nothing, before and after a process runs.
+for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
+    for arguments in '' '0' '0 0' '1 1 1 1' '4096 4096' '0xbffff000 4K' '0xffffffff 0xffffffff' '0xffffffffffffffff 0xffffffffffffffff' \
+        'GFP_KERNEL 11' 'GFP_DMA|__GFP_HIGHMEM' 'x x x x' '"" ""' '0 64K PROT_READ MAP_SHARED' '0 4K PROT_NONE MAP_PRIVATE 9 0' '0x1000 4K 8K MREMAP_MAYMOVE'; do
+        { sed "s/\$/ $arguments/" commands; echo '$p = spawn x'; echo 'switch $p'; sed "s/\$/ $arguments/" commands; } | shell "$config"
+        [[ $? -le 2 ]] || fail "$config '$arguments': crashed: $(tail -3 err)"
+    done
+done
+
+# At a terminal, where libedit is built in: a prompt, and the tabulator completes.
+if command -v script >/dev/null && strings "$MMUSIM" 2>/dev/null | grep -q el_gets; then
+    printf 'buddy\t\nquit\n' | TERM=dumb timeout 20 script -qec "'$MMUSIM' shell --config pentium3-i386" /dev/null >out 2>err
+    grep -q 'Node 0, zone  HighMem' out || fail "terminal: $(cat out)"
+fi
+
+[[ $failures == 0 ]] || exit 1
+echo "the shell answers; $(wc -l <commands) commands"
