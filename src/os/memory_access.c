@@ -12,6 +12,17 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* follow_page_pte() found it: FOLL_TOUCH. */
+static void touch(struct mmu_os *os, uint64_t entry, bool write)
+{
+    struct page *page = entry & PTE_SPECIAL ? NULL : page_peek(os, pte_pfn(os, entry));
+    if (!page)
+        return;
+    if (write && !(entry & PTE_D))
+        pagecache_set_dirty(os, page);
+    rmap_mark_accessed(page);
+}
+
 /* faultin_page(): the entry of a page that may be read, or written. 0; a signal; a negative status. */
 static int bring_in(struct mmu_os *os, struct vma *vma, mmu_va va, bool write, uint64_t *entry,
                     enum mmu_os_signal_kind *signal)
@@ -19,8 +30,10 @@ static int bring_in(struct mmu_os *os, struct vma *vma, mmu_va va, bool write, u
     for (;;) {
         *signal = MMU_SIG_NONE;
         *entry = pte_look(os, vma->mm->pgd, va, NULL);
-        if (*entry && (!write || (*entry & PTE_W)))
+        if (*entry && (!write || (*entry & PTE_W))) {
+            touch(os, *entry, write);
             return MMU_OS_DONE;
+        }
         struct memory_fault fault = {.va = va, .write = write};
         int status = memory_fault(os, vma, &fault);
         *signal = fault.signal;

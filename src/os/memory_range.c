@@ -98,6 +98,8 @@ static void zap_entry(struct mmu_os *os, struct mm *mm, uint64_t entry)
         return;
     if (!page_is_anon(page) && (entry & PTE_D))
         pagecache_set_dirty(os, page);
+    if (!page_is_anon(page) && (entry & PTE_A))
+        rmap_mark_accessed(page);
     --*rmap_rss(mm, page);
     rmap_remove(os, page, pfn);
 }

@@ -214,6 +214,18 @@ void rmap_remove(struct mmu_os *os, struct page *page, mmu_pfn pfn)
     }
 }
 
+void rmap_mark_accessed(struct page *page)
+{
+    const uint32_t referenced = 1u << MMU_PG_REFERENCED, active = 1u << MMU_PG_ACTIVE;
+    uint32_t flags = page_flags(page);
+    if (!(flags & referenced)) {
+        page_set_flags(page, referenced);
+    } else if (!(flags & active)) {
+        page_set_flags(page, active);
+        page_clear_flags(page, referenced);
+    }
+}
+
 /* ----- walks ----- */
 
 struct walk {

@@ -68,6 +68,8 @@ void rmap_new_anon(struct page *page, const struct vma *vma, mmu_va va);
  * (page_remove_rmap(), put_page()). */
 void rmap_add(struct page *page);
 void rmap_remove(struct mmu_os *os, struct page *page, mmu_pfn pfn);
+/* mark_page_accessed() */
+void rmap_mark_accessed(struct page *page);
 /* The counter of a mm that the page counts in. */
 static inline uint64_t *rmap_rss(struct mm *mm, const struct page *page)
 {
