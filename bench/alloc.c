@@ -27,7 +27,7 @@ struct work {
 
 _Noreturn static void stop(const struct mmu_os *os)
 {
-    fprintf(stderr, "%s: %s\n", mmu_os_report(os)->call, mmu_os_report(os)->text);
+    fprintf(stderr, "%s\n", mmu_os_report(os)->text);
     exit(2);
 }
 

@@ -151,10 +151,29 @@ static void test_fixmap(void **state)
         assert_false(reaches(&rig, va, 0xfec00000));
         assert_int_equal(mmu_os_set_fixmap(rig.os, 1537, 0, MMU_CACHE_WB), MMU_OS_REFUSED);
         assert_int_equal(mmu_os_set_fixmap(rig.os, 3, UINT64_C(1) << 46, MMU_CACHE_WB), MMU_OS_REFUSED);
+        assert_int_equal(mmu_os_set_fixmap(rig.os, 3, 0, MMU_CACHES), MMU_OS_REFUSED);
+        assert_int_equal(mmu_os_ioremap(rig.os, 0xfe000000, 4096, MMU_CACHES, &va), MMU_OS_REFUSED);
         assert_int_equal(mmu_os_fix_to_virt(rig.os, UINT32_MAX, &va), MMU_OS_REFUSED);
         mmu_os_check(rig.os);
         os_rig_free(&rig);
     }
+}
+
+/* kmap_local's fixed addresses are its own, on a kernel that was not told its NR_CPUS, too. */
+static void test_fixmap_kmap_local(void **state)
+{
+    (void)state;
+    struct os_rig rig;
+    os_rig_boot(&rig, machines[0]);
+    assert_int_equal(rig.config.os.nr_cpus, 0);
+    for (uint32_t index = 68 - 1; index <= 68 + 16 * 32; index++) {
+        const bool free = index < 68 || index == 68 + 16 * 32;
+        assert_int_equal(mmu_os_set_fixmap(rig.os, index, 0xfee00000, MMU_CACHE_UC),
+                         free ? MMU_OS_DONE : MMU_OS_REFUSED);
+        assert_int_equal(mmu_os_clear_fixmap(rig.os, index), free ? MMU_OS_DONE : MMU_OS_REFUSED);
+    }
+    mmu_os_check(rig.os);
+    os_rig_free(&rig);
 }
 
 int main(void)
@@ -165,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_types_agree),
         cmocka_unit_test(test_fixmap),
+        cmocka_unit_test(test_fixmap_kmap_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static bool done(struct world *w, int outcome)
     assert_true(outcome >= 0);
     w->outcomes[outcome]++;
     if (outcome == MMU_OS_BUG || outcome == MMU_OS_REFUSED)
-        fail_msg("%s: %s", mmu_os_report(w->os)->call, mmu_os_report(w->os)->text);
+        fail_msg("%s", mmu_os_report(w->os)->text);
     return outcome == MMU_OS_DONE;
 }
 

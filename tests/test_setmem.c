@@ -103,6 +103,30 @@ static void test_back_again(void **state)
     }
 }
 
+/* A vmalloc page that is away is still its area's, which can be freed with it. */
+static void test_not_present_vmalloc(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < COUNT_OF(machines); m++) {
+        struct kspace_rig rig;
+        struct mmu_os_totals before, after;
+        mmu_va va = 0;
+        mmu_pfn pfn = 0;
+        rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
+        mmu_os_totals(rig.os, &before);
+        assert_int_equal(mmu_os_vmalloc(rig.os, 0x3000, &va), MMU_OS_DONE);
+        set(&rig, va + 0x1000, 1, MMU_SET_MEMORY_NP);
+        assert_false(can(&rig, va + 0x1000, MMU_LOAD));
+        assert_true(can(&rig, va + 0x2000, MMU_LOAD));
+        assert_int_equal(mmu_os_vmalloc_to_pfn(rig.os, va + 0x1000, &pfn), MMU_OS_DONE);
+        mmu_os_check(rig.os);
+        assert_int_equal(mmu_os_vfree(rig.os, va), MMU_OS_DONE);
+        mmu_os_totals(rig.os, &after);
+        assert_int_equal(after.vmalloc, before.vmalloc);
+        rig_free(&rig);
+    }
+}
+
 /* The memory type, and the PAT bit that stands elsewhere in a large page. */
 static void test_types(void **state)
 {
@@ -359,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_back_again),
+        cmocka_unit_test(test_not_present_vmalloc),
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_pat_bit_moves),
         cmocka_unit_test(test_large_after_small),

@@ -14,7 +14,7 @@
  * Results. Functions that can fail return an int: 0 (MMU_OS_DONE), a positive enum mmu_os_outcome, or a
  * negative enum mmu_status when the host is out of memory (the simulated state is then unchanged). Simulated
  * exhaustion, a refused argument, a bug that the kernel would report are outcomes, nothing is changed by
- * them, and mmu_os_report() describes the latest.
+ * them, and mmu_os_report() describes the latest. Questions (a const kernel) leave no report.
  *
  * Addresses are bytes, pfn is a page frame number, sizes are bytes unless called pages or order (2^order
  * pages). Nothing returned here is owned by the caller, except page directories (mmu_os_pgd_free()).
@@ -70,7 +70,7 @@ struct mmu_os_report {
     mmu_pfn pfn;
     mmu_va va;
     int error;      /* ERROR: the errno, as Linux numbers them */
-    char text[384]; /* one line: what happened, where, and the figures that decided it */
+    char text[384]; /* one line: "call: what happened, where, and the figures that decided it" */
 };
 MMU_API const struct mmu_os_report *mmu_os_report(const struct mmu_os *os);
 

@@ -19,8 +19,8 @@ static const char *const cache_name[MMU_CACHES] = {
 
 static int refuse(struct mmu_os *os, mmu_pa pa, uint64_t size, const char *why)
 {
-    int outcome = os_outcome(os, MMU_OS_REFUSED, "ioremap",
-                             "ioremap: 0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", size, pa, why);
+    int outcome =
+        os_outcome(os, MMU_OS_REFUSED, "ioremap", "0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", size, pa, why);
     os->report.pfn = pa >> PAGE_SHIFT;
     return outcome;
 }
@@ -117,7 +117,8 @@ int mmu_os_ioremap(struct mmu_os *os, mmu_pa pa, uint64_t size, enum mmu_os_cach
     struct vm_area *area;
     uint32_t agreed = cache;
     mmu_pa last = pa + size - 1, first_page = pa & ~(mmu_pa)PAGE_MASK;
-    REQUIRE((unsigned)cache < MMU_CACHES);
+    if ((unsigned)cache >= MMU_CACHES)
+        return refuse(os, pa, size, "no such memory type");
     if (size == 0)
         return refuse(os, pa, size, "nothing to map, expected at least 1 byte");
     if (last < pa)
@@ -152,7 +153,7 @@ int mmu_os_iounmap(struct mmu_os *os, mmu_va va)
     struct vm_area *area = vm_area_at(os, va & ~(mmu_va)PAGE_MASK);
     if (!area || !area->io) {
         int outcome =
-            os_outcome(os, MMU_OS_BUG, "iounmap", "iounmap: bad address: 0x%" PRIx64 " %s", va,
+            os_outcome(os, MMU_OS_BUG, "iounmap", "bad address: 0x%" PRIx64 " %s", va,
                        area ? "is a vmalloc area, expected an ioremap" : "is not what an ioremap returned");
         os->report.va = va;
         return outcome;

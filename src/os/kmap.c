@@ -128,7 +128,7 @@ static int needs_slot(struct mmu_os *os, const char *call, mmu_pfn pfn, bool *ne
     if (status != MMU_OS_DONE || page.use == MMU_PAGE_NOT_RAM || page.use == MMU_PAGE_FREE ||
         page.use == MMU_PAGE_PCP) {
         status = os_outcome(
-            os, MMU_OS_REFUSED, call, "%s: frame 0x%" PRIx64 " is %s, expected an allocated page", call, pfn,
+            os, MMU_OS_REFUSED, call, "frame 0x%" PRIx64 " is %s, expected an allocated page", pfn,
             page.use == MMU_PAGE_NOT_RAM || status != MMU_OS_DONE ? "not RAM of this machine" : "free");
         os->report.pfn = pfn;
         return status;
@@ -150,9 +150,9 @@ int mmu_os_kmap(struct mmu_os *os, mmu_pfn pfn, mmu_va *va)
     if (!slot) {
         slot = find_slot(os);
         if (!slot) {
-            status = os_outcome(
-                os, MMU_OS_WOULD_SLEEP, "kmap",
-                "kmap: all %" PRIu32 " slots of PKMAP are in use: it would sleep until a kunmap", k->slots);
+            status = os_outcome(os, MMU_OS_WOULD_SLEEP, "kmap",
+                                "all %" PRIu32 " slots of PKMAP are in use: it would sleep until a kunmap",
+                                k->slots);
             os->report.pfn = pfn;
             return status;
         }
@@ -174,7 +174,7 @@ int mmu_os_kunmap(struct mmu_os *os, mmu_pfn pfn)
         return status;
     struct kmaps_slot *slot = slot_of(os->kmaps, pfn);
     if (!slot || slot->count < 2) {
-        status = os_outcome(os, MMU_OS_BUG, "kunmap", "kunmap: frame 0x%" PRIx64 " is not kmapped", pfn);
+        status = os_outcome(os, MMU_OS_BUG, "kunmap", "frame 0x%" PRIx64 " is not kmapped", pfn);
         os->report.pfn = pfn;
         return status;
     }
@@ -201,8 +201,7 @@ int mmu_os_kmap_local(struct mmu_os *os, mmu_pfn pfn, mmu_va *va)
         return mmu_os_va(os, pfn << PAGE_SHIFT, va);
     if (cpu->depth == KM_MAX_IDX) {
         status = os_outcome(os, MMU_OS_REFUSED, "kmap_local_page",
-                            "kmap_local_page: CPU %" PRIu32 " has all its %d slots in use", os->current,
-                            KM_MAX_IDX);
+                            "CPU %" PRIu32 " has all its %d slots in use", os->current, KM_MAX_IDX);
         os->report.pfn = pfn;
         return status;
     }
@@ -226,7 +225,7 @@ int mmu_os_kunmap_local(struct mmu_os *os, mmu_va va)
         return MMU_OS_DONE;
     if (cpu->depth == 0 || page != local_va(os, os->current, cpu->depth - 1)) {
         int outcome = os_outcome(os, MMU_OS_BUG, "kunmap_local",
-                                 "kunmap_local: 0x%" PRIx64 " is not what CPU %" PRIu32
+                                 "0x%" PRIx64 " is not what CPU %" PRIu32
                                  " mapped last: slots are given back last in, first out",
                                  va, os->current);
         os->report.va = va;

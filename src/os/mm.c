@@ -14,7 +14,7 @@ int mm_error(struct mmu_os *os, const char *call, int error, const char *format,
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    os_outcome(os, MMU_OS_ERROR, call, "%s: %s", call, text);
+    os_outcome(os, MMU_OS_ERROR, call, "%s", text);
     os->report.error = error;
     return MMU_OS_ERROR;
 }

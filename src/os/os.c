@@ -18,10 +18,13 @@
 
 int os_outcome(struct mmu_os *os, int outcome, const char *call, const char *format, ...)
 {
+    char *text = os->report.text;
+    const size_t size = sizeof os->report.text;
     va_list args;
     os->report = (struct mmu_os_report){.outcome = outcome, .call = call};
+    const size_t n = (size_t)snprintf(text, size, "%s: ", call);
     va_start(args, format);
-    vsnprintf(os->report.text, sizeof os->report.text, format, args);
+    vsnprintf(text + n, size - n, format, args);
     va_end(args);
     return outcome;
 }

@@ -46,8 +46,8 @@ static inline mmu_pa os_physical_end(const struct mmu_os *os)
     return UINT64_C(1) << (os->config->os.arch == MMU_OS_I386 && bits > 32 ? 32 : bits);
 }
 
-/* Sets the report and returns the outcome: return os_refuse(os, MMU_OS_BUG, "kfree", "..."). The caller may
- * fill zone, order, gfp, pfn, va of os->report afterwards; they are 0. */
+/* Sets the report, its text "call: ...", and returns the outcome: return os_outcome(os, MMU_OS_BUG, "kfree",
+ * ...). The caller may fill zone, order, gfp, pfn, va of os->report afterwards; they are 0. */
 int os_outcome(struct mmu_os *os, int outcome, const char *call, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
