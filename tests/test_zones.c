@@ -277,8 +277,12 @@ static void min_free_kbytes_is_computed(void **state)
             c.os.managed[zone] = boot[i].low - 3840 - rest;
             c.os.managed_given[MMU_ZONE_NORMAL] |= four;
             c.os.managed[MMU_ZONE_NORMAL] = four ? rest : c.os.managed[MMU_ZONE_NORMAL];
-            make(&p, &c);
-            assert_int_equal(p.zones.min_free_kbytes, thp ? boot[i].thp : boot[i].plain);
+            for (uint32_t factor = 10; factor <= 1000; factor *= 10) { /* a sysctl, written after the boot */
+                c.os.watermark_scale_factor = factor;
+                make(&p, &c);
+                assert_int_equal(p.zones.min_free_kbytes, thp ? boot[i].thp : boot[i].plain);
+                assert_int_equal(p.zones.watermark_scale_factor, factor);
+            }
         }
     }
 }

@@ -239,12 +239,13 @@ void zones_figures(struct plan *p, const struct mmu_config *config)
     struct zones *z = &p->zones;
     const struct mmu_os_config *os = &config->os;
     z->pageblock_pages = os->arch == MMU_OS_I386 ? 1024 : 512;
-    z->watermark_scale_factor = os->watermark_scale_factor;
+    z->watermark_scale_factor = 10; /* at boot: sysctls are written later, and do not compute this again */
     memcpy(z->lowmem_reserve_ratio, os->lowmem_reserve_ratio, sizeof z->lowmem_reserve_ratio);
     set_zonelists(z);
     if (os->min_free_given)
         z->min_free_kbytes = os->min_free_kbytes;
     else
         compute_min_free(z, os->thp);
+    z->watermark_scale_factor = os->watermark_scale_factor;
     zones_watermarks(z);
 }
