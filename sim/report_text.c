@@ -81,7 +81,8 @@ static void print_machine(const struct text *text)
         snprintf(words, sizeof words, "%s; %s pages at first touch, frames %s", MODE[config->pager.mode],
                  PAGE[config->pager.page], FRAMES[config->pager.frames]);
     else if (config->os.enabled)
-        snprintf(words, sizeof words, "%s; a kernel that brings pages at their faults", MODE[text->run->mode]);
+        snprintf(words, sizeof words, "%s; a kernel that brings pages at their faults",
+                 MODE[text->run->mode]);
     else
         snprintf(words, sizeof words, "paging is off (no pager)");
     int n = snprintf(line, sizeof line, "%s; window %" PRIu32 ", %" PRIu32 " walker%s; page-table reads ",
@@ -220,6 +221,33 @@ static void print_tlbs(struct text *text)
         "structure", "accesses", "hits", "misses", "hit rate %", known ? "MPKI" : "MPKA", "merged hits"};
     table_start(&table, sizeof headings / sizeof *headings, headings);
     structure_rows(text, &table, lookup_row);
+    end(text, &table);
+}
+
+/* User and kernel apart, where both were at work: the kernel's addresses are translated like anybody's. */
+static void print_privileges(struct text *text)
+{
+    static const char *const PRIV[MMU_PRIVS] = {"user", "supervisor", "implicit"};
+    struct table table;
+    if (sum(text->stats->run.accesses + MMU_KINDS, (MMU_PRIVS - 1) * (size_t)MMU_KINDS) == 0)
+        return;
+    fputs("\nTLBs by authority (look-ups of user accesses, of the supervisor's, of the processor's own)\n",
+          text->out);
+    START(&table, "level", "authority", "accesses", "hits", "misses", "hit rate %");
+    for (uint32_t level = 0; level < text->config->levels; level++)
+        for (unsigned priv = 0; priv < MMU_PRIVS; priv++) {
+            const struct mmu_level_stats *stats = &text->stats->level[level];
+            const uint64_t accesses = sum(stats->accesses + (size_t)MMU_KINDS * priv, MMU_KINDS);
+            const uint64_t misses = sum(stats->misses + (size_t)MMU_KINDS * priv, MMU_KINDS);
+            if (accesses == 0)
+                continue;
+            table_text(&table, "level %" PRIu32, level + 1);
+            table_text(&table, "%s", PRIV[priv]);
+            table_count(&table, accesses);
+            table_count(&table, accesses - misses);
+            table_count(&table, misses);
+            table_real(&table, percent(accesses - misses, accesses), 3);
+        }
     end(text, &table);
 }
 
@@ -469,6 +497,7 @@ int report_text(const struct report_run *run, FILE *out)
     print_summary(&text);
     print_accesses(&text);
     print_tlbs(&text);
+    print_privileges(&text);
     print_classes(&text);
     print_contents(&text);
     print_pscs(&text);

@@ -126,6 +126,18 @@ good file --config ./wide.yaml --format csv tiny.lackey
 cmp -s <(sed 's/^tiny,//' "$scratch/set") <(sed 's/^wide,//' "$scratch/file") || fail "--set differs from a file"
 
 # Every miss has a class, and nothing else changes; without --classify nobody speaks of them.
+# User and kernel apart, where there is a kernel: each level's rows add up to the level's own.
+for i in {1..40}; do
+    printf ' L %x,8\nS %x,8 k\nI %x,4 k\n' $((0x1000 * i)) $((0xc0000000 + 0x1000 * (i % 3))) 0xc1000000
+done >"$scratch/kernel.trace"
+good kernel.txt --config ./tiny.yaml "$scratch/kernel.trace"
+awk '
+    /^TLBs by authority/ { on = 1 } /^TLB contents/ { on = 0 }
+    on && /level 1 / { n[$3] = $4; sum += $4; if ($4 != $5 + $6) exit 1 }
+    END { exit !(n["user"] == 40 + 40 && n["supervisor"] == 80 + 4 && sum == 164) }' "$scratch/kernel.txt" || # first touches look twice
+    fail "user and kernel are not apart: $(grep -A8 '^TLBs by' "$scratch/kernel.txt")"
+grep -q 'TLBs by authority' "$scratch/off" && fail "no kernel, and its share is printed"
+
 good classes --config ./tiny.yaml --format csv --classify tiny.lackey
 class='[.](compulsory|capacity|conflict)([.]|$)'
 cmp -s "$scratch/csv" <(awk -F, -v class="$class" '$3 !~ class' "$scratch/classes") || fail "--classify changes something else"
