@@ -25,6 +25,14 @@ unsigned script_address_bits(const struct script *s)
     return mode == MMU_MODE_4L || mode == MMU_MODE_5L ? 64 : 32;
 }
 
+const char *script_path(const struct script *s, const char *path, char *buf, size_t size)
+{
+    const char *slash = s->in_file && *path != '/' ? strrchr(s->file, '/') : NULL;
+    if (!slash || snprintf(buf, size, "%.*s/%s", (int)(slash - s->file), s->file, path) >= (int)size)
+        return path;
+    return buf;
+}
+
 /* ----- complaints ----- */
 
 int script_complain(const struct script *s, const char *where, const char *format, ...)
@@ -498,6 +506,7 @@ int script_file(struct script *s, const char *path)
     bool standard = !strcmp(path, "-");
     FILE *in = standard ? stdin : fopen(path, "re");
     s->file = standard ? "standard input" : path;
+    s->in_file = !standard;
     if (!in)
         return cli_error("%s: cannot open: %s", path, strerror(errno));
     int status = run_lines(s, in);

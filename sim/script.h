@@ -23,7 +23,14 @@
 #include <mmusim/mmusim.h>
 #include <mmusim/process.h>
 
-enum { SCRIPT_LINE = 1024, SCRIPT_NAME = 48, SCRIPT_WORD = 384, SCRIPT_ARGS = 8, SCRIPT_FIELDS = 64 };
+enum {
+    SCRIPT_LINE = 1024,
+    SCRIPT_NAME = 48,
+    SCRIPT_WORD = 384,
+    SCRIPT_ARGS = 8,
+    SCRIPT_FIELDS = 64,
+    SCRIPT_PATH = 4096
+};
 
 /* ----- answers ----- */
 
@@ -140,6 +147,7 @@ struct script {
     /* the statement being executed */
     const char *file;
     unsigned line;
+    bool in_file;          /* file names the scenario, not a prompt */
     const char *text, *at; /* the line, and how far it is read */
     const struct script_command *command;
     struct mmu_machine *other; /* script_half.c: NULL until it is needed */
@@ -158,6 +166,9 @@ int script_file(struct script *s, const char *path);
 /* Is this file a scenario? By its name's end, .mms, or by its first statement. */
 bool script_is_scenario(const char *path);
 void script_free(struct script *s);
+
+/* A file that a scenario names: relative to the scenario's own folder. Returns buf, or path itself. */
+const char *script_path(const struct script *s, const char *path, char *buf, size_t size);
 
 /* Complains of what stands at `where` in the line (NULL: of the whole statement); returns CLI_BAD. */
 int script_complain(const struct script *s, const char *where, const char *format, ...)

@@ -118,7 +118,7 @@ void help_markdown(FILE *out)
             "\nNumbers are decimal or hexadecimal (`0x`), with suffixes `K`, `M`, `G`, `T` (powers of "
             "1024); a name stands wherever\na number may; `+` and `-` add and subtract. The kernel's "
             "constants are names, too: `$PAGE_OFFSET`, `$VMALLOC_START`,\n`$high_memory`; `mmusim layout` "
-            "lists them.\n");
+            "lists them.\nFiles are looked for in the scenario's own folder.\n");
     for (unsigned group = 0; group < GROUP_GROUPS; group++) {
         fprintf(out, "\n## %s\n\n", script_group_title[group]);
         for (size_t i = 0; i < script_command_count; i++) {

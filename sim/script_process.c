@@ -72,7 +72,10 @@ COMMAND(exec)
     for (size_t i = 0; i < 5 && a[i].given; i++)
         argv[n++] = a[i].text;
     argv[n] = NULL;
-    struct mmu_os_exec how = {.path = a[0].text, .argv = argv, .sysroot = a[5].given ? a[5].text : NULL};
+    char path[SCRIPT_PATH];
+    struct mmu_os_exec how = {.path = script_path(s, a[0].text, path, sizeof path),
+                              .argv = argv,
+                              .sysroot = a[5].given ? a[5].text : NULL};
     if (script_task(s, &nobody, &pid, r) && script_called(s, mmu_os_exec(s->os, pid, &how, &entry), r))
         result_hex(r, "entry", entry);
 }
@@ -110,11 +113,13 @@ COMMAND(import_maps)
 {
     uint32_t pid;
     size_t n = 0;
+    char buf[SCRIPT_PATH];
     struct mmu_error err = {0};
-    char *text = script_task(s, &a[1], &pid, r) ? read_file(a[0].text, &n, r) : NULL;
+    const char *path = script_path(s, a[0].text, buf, sizeof buf);
+    char *text = script_task(s, &a[1], &pid, r) ? read_file(path, &n, r) : NULL;
     if (!text)
         return;
-    int outcome = mmu_os_import_maps(s->os, pid, text, n, a[0].text, &err);
+    int outcome = mmu_os_import_maps(s->os, pid, text, n, path, &err);
     free(text);
     if (outcome && err.message[0]) {
         char line[SCRIPT_WORD];
@@ -205,7 +210,8 @@ COMMAND(file)
 {
     uint32_t file = 0;
     struct mmu_os_file_info info;
-    const char *path = a[2].given ? a[2].text : NULL;
+    char buf[SCRIPT_PATH];
+    const char *path = a[2].given ? script_path(s, a[2].text, buf, sizeof buf) : NULL;
     if (!script_called(s, mmu_os_file(s->os, a[0].text, path, a[1].number, &file), r) ||
         !script_called(s, mmu_os_file_info(s->os, file, &info), r))
         return;
@@ -272,10 +278,11 @@ COMMAND(trace)
 {
     struct mmu_trace_reader *reader = NULL;
     struct mmu_error err = {0};
-    char line[SCRIPT_WORD];
-    if (script_is_scenario(a[0].text)) {
-        result_bad(r, "%s is a scenario, expected a trace", a[0].text);
-    } else if (mmu_trace_open(a[0].text, MMU_TRACE_AUTO, &reader, &err)) {
+    char line[SCRIPT_WORD], buf[SCRIPT_PATH];
+    const char *path = script_path(s, a[0].text, buf, sizeof buf);
+    if (script_is_scenario(path)) {
+        result_bad(r, "%s is a scenario, expected a trace", path);
+    } else if (mmu_trace_open(path, MMU_TRACE_AUTO, &reader, &err)) {
         result_bad(r, "%s", mmu_error_format(&err, line, sizeof line));
     } else {
         replay(s, reader, r);
