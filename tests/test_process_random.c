@@ -29,6 +29,7 @@ struct world {
     struct dice dice;
     struct actor actor[TASKS];
     unsigned actors;
+    uint32_t kthread; /* borrows tables now and then */
     struct ref_object *objects, *file[FILES];
     uint64_t next_value;
     unsigned accesses[MMU_OS_SIGNAL_KINDS], copied, kept, calls;
@@ -329,6 +330,15 @@ static void synchronise(struct world *w, struct actor a)
         expect(w, mmu_os_msync(w->os, a.pid, va, PAGE), ref_find(a.space, va) ? 0 : 12);
 }
 
+/* A core idles, or runs a kernel thread: it keeps the tables that it has. */
+static void leave_core(struct world *w, struct actor a)
+{
+    (void)a;
+    uint32_t core = core_for(w, w->kthread);
+    mmu_os_run_on(w->os, core);
+    assert_true(done(w, mmu_os_schedule(w->os, below(w, 2) ? w->kthread : 0)));
+}
+
 /* ----- the run ----- */
 
 static void step(struct world *w)
@@ -339,13 +349,13 @@ static void step(struct world *w)
     } calls[] = {
         {30, access_memory}, {20, touch_content}, {14, map},    {6, unmap},
         {8, protect},        {3, lock},           {6, advise},  {5, remap},
-        {4, change_break},   {2, synchronise},    {1, compare},
+        {4, change_break},   {2, synchronise},    {1, compare}, {3, leave_core},
     };
     if (w->actors == 0 || (w->actors < TASKS && below(w, 120) == 0)) {
         spawn(w);
         return;
     }
-    unsigned i = below(w, w->actors), at = below(w, 110);
+    unsigned i = below(w, w->actors), at = below(w, 113);
     mmu_os_run_on(w->os, below(w, w->rig.config.cores));
     for (unsigned c = 0; c < sizeof calls / sizeof *calls; c++) {
         if (at < calls[c].weight) {
@@ -378,14 +388,13 @@ static void make_files(struct world *w)
             assert_true(done(w, mmu_os_peek(w->os, pid, va + p * PAGE, &w->file[i]->value[p], 8)));
     }
     assert_true(done(w, mmu_os_exit(w->os, pid)));
+    assert_true(done(w, mmu_os_kthread(w->os, "kworker", &w->kthread)));
 }
 
-/* All end; the caches are dropped; every frame is back. */
-static void finish(struct world *w, const struct mmu_os_totals *before)
+/* The caches are dropped; every frame is back. */
+static void all_is_back(struct world *w, const struct mmu_os_totals *before)
 {
     struct mmu_os_totals after;
-    while (w->actors)
-        end(w, w->actors - 1);
     mmu_os_sync(w->os);
     mmu_os_drop_caches(w->os);
     mmu_os_vmalloc_purge(w->os);
@@ -398,6 +407,14 @@ static void finish(struct world *w, const struct mmu_os_totals *before)
     assert_int_equal(after.page_tables, before->page_tables);
     assert_int_equal(after.allocated, before->allocated);
     assert_int_equal(after.free, after.managed - after.allocated);
+}
+
+static void finish(struct world *w, const struct mmu_os_totals *before)
+{
+    while (w->actors)
+        end(w, w->actors - 1);
+    assert_true(done(w, mmu_os_exit(w->os, w->kthread)));
+    all_is_back(w, before);
     ref_objects_free(w->objects);
 }
 
@@ -439,10 +456,108 @@ static void test_random(void **state)
                 accesses[MMU_SIG_SEGV_ACCERR] > rounds && accesses[MMU_SIG_BUS_ADRERR] > rounds);
 }
 
+/* ----- too little memory ----- */
+
+/* One call of any kind, whatever comes of it; DONE, or an outcome of a machine that has no memory left. */
+static int any_call(struct world *w, uint32_t pid, uint32_t file)
+{
+    mmu_va va = arena + (mmu_va)below(w, 2048) * PAGE, to;
+    uint64_t size = (uint64_t)(1 + below(w, 600)) * PAGE;
+    uint8_t byte = 1;
+    switch (below(w, 9)) {
+    case 0:
+        return mmu_os_mmap(w->os, pid, va, size, 3,
+                           MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS | MMU_MAP_FIXED |
+                               (below(w, 2) ? MMU_MAP_POPULATE : 0),
+                           0, 0, &to);
+    case 1:
+        return mmu_os_mmap(w->os, pid, va, size, 3,
+                           (below(w, 2) ? MMU_MAP_PRIVATE : MMU_MAP_SHARED) | MMU_MAP_FIXED, file, 0, &to);
+    case 2:
+        return mmu_os_mmap(w->os, pid, va, size, 3, MMU_MAP_SHARED | MMU_MAP_ANONYMOUS | MMU_MAP_FIXED, 0, 0,
+                           &to);
+    case 3:
+        return mmu_os_mlock(w->os, pid, va, size, below(w, 2));
+    case 4:
+        return mmu_os_mremap(w->os, pid, va, PAGE, size, MMU_MREMAP_MAYMOVE, 0, &to);
+    case 5:
+        return mmu_os_madvise(w->os, pid, va, size, below(w, 2) ? MMU_MADV_WILLNEED : MMU_MADV_DONTNEED);
+    case 6:
+        return mmu_os_mprotect(w->os, pid, va, size, below(w, 2) ? 1 : 3);
+    case 7:
+        return mmu_os_munmap(w->os, pid, va, size);
+    default:
+        return mmu_os_poke(w->os, pid, va, &byte, 1);
+    }
+}
+
+static unsigned store_everywhere(struct world *w, uint32_t pid)
+{
+    unsigned oom = 0;
+    mmu_os_run_on(w->os, 0);
+    assert_true(done(w, mmu_os_schedule(w->os, pid)));
+    for (unsigned i = 0; i < 2600; i += 1 + below(w, 4)) {
+        struct mmu_os_signal signal;
+        const struct mmu_access access = {
+            .va = arena + (mmu_va)i * PAGE, .size = 1, .kind = MMU_KIND_PRIV(MMU_STORE, MMU_USER)};
+        mmu_core_access(mmu_machine_core(w->rig.machine, 0), &access, NULL);
+        mmu_os_signal(w->os, 0, &signal);
+        oom += signal.kind == MMU_SIG_OOM;
+    }
+    return oom;
+}
+
+/* Memory runs out in the middle of everything; nothing is lost. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct dice dice = dice_new("process_no_memory", 1);
+    unsigned rounds = dice_rounds(8), oom = 0, exhausted = 0;
+    for (unsigned round = 0; round < rounds; round++) {
+        struct mmu_os_totals before;
+        uint32_t pid[TASKS], file, n = 1;
+        memset(&w, 0, sizeof w);
+        kernel_rig_config(&w.rig.config, round % MMU_OS_ARCHES, UINT64_C(32) << 20, 1);
+        w.rig.config.os.kernel_start = 4 << 20;
+        w.rig.config.os.kernel_text = 1 << 20;
+        w.dice.state = dice_next(&dice);
+        kernel_rig_boot(&w.rig);
+        w.os = w.rig.os;
+        mmu_os_drain(w.os);
+        mmu_os_totals(w.os, &before);
+        assert_true(done(&w, mmu_os_file(w.os, "/f", NULL, 700 * PAGE, &file)));
+        assert_true(done(&w, mmu_os_spawn(w.os, NULL, &pid[0])));
+        for (unsigned i = 0; i < 600; i++) {
+            unsigned at = below(&w, n), what = below(&w, 12);
+            int outcome = MMU_OS_DONE;
+            if (what == 0 && n < TASKS)
+                outcome = mmu_os_fork(w.os, pid[at], &pid[n]), n += outcome == MMU_OS_DONE;
+            else if (what == 1 && n > 1)
+                assert_true(done(&w, mmu_os_exit(w.os, pid[at]))), pid[at] = pid[--n];
+            else if (what == 2)
+                oom += store_everywhere(&w, pid[at]);
+            else
+                outcome = any_call(&w, pid[at], file);
+            assert_true(outcome == MMU_OS_DONE || outcome == MMU_OS_ERROR || outcome == MMU_OS_EXHAUSTED);
+            exhausted += outcome == MMU_OS_EXHAUSTED;
+            if (i % 60 == 59)
+                mmu_os_check(w.os);
+        }
+        while (n)
+            assert_true(done(&w, mmu_os_exit(w.os, pid[--n])));
+        all_is_back(&w, &before);
+        kernel_rig_end(&w.rig);
+    }
+    print_message("%u times OOM, %u calls without memory\n", oom, exhausted);
+    assert_true(oom > rounds && exhausted > rounds / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
