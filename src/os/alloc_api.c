@@ -174,6 +174,16 @@ int mmu_os_get_page(struct mmu_os *os, mmu_pfn pfn)
     return MMU_OS_DONE;
 }
 
+/* References that processes and the page cache hold: not a caller's to give back. Pages that only
+ * mmu_os_map_user() mapped have none of these. */
+static int32_t owners(const struct page *head)
+{
+    bool anonymous = head->mapping & 1;
+    if (page_use(head) != MMU_PAGE_USER && page_use(head) != MMU_PAGE_CACHE)
+        return 1;
+    return head->mapping ? (int32_t)page_mapcount(head) + !anonymous : 1;
+}
+
 int mmu_os_put_page(struct mmu_os *os, mmu_pfn pfn)
 {
     int outcome = MMU_OS_DONE;
@@ -181,7 +191,7 @@ int mmu_os_put_page(struct mmu_os *os, mmu_pfn pfn)
     if (!head)
         return outcome;
     unsigned order = page_order(head);
-    if (head->refcount > 1) {
+    if (head->refcount > owners(head)) {
         head->refcount--;
         return MMU_OS_DONE;
     }

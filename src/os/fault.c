@@ -85,7 +85,7 @@ static bool user_permits(const struct mmu_os *os, uint32_t core, mmu_pa root, mm
     return fetch ? !(may & PTE_XD) : !write || (may & PTE_W);
 }
 
-enum os_fault_end os_fault_kernel(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code)
+int os_fault_kernel(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code)
 {
     bool user;
     const struct mmu_os_pgd *current = current_pgd(os, core, &user);

@@ -28,7 +28,7 @@ static bool from_user(const struct arrival *a)
 }
 
 /* Linux tells user code that an address of the kernel's is present, whatever it is. */
-static enum os_fault_end raise(const struct arrival *a, enum mmu_os_signal_kind kind)
+static int raise(const struct arrival *a, enum mmu_os_signal_kind kind)
 {
     struct procs *p = a->os->procs;
     bool hidden = from_user(a) && a->cr2 >= a->os->plan->layout.task_size;
@@ -42,7 +42,7 @@ static enum os_fault_end raise(const struct arrival *a, enum mmu_os_signal_kind 
 }
 
 /* bad_area(): user code gets the signal, the kernel's own access fails. */
-static enum os_fault_end bad_area(const struct arrival *a, enum mmu_os_signal_kind kind)
+static int bad_area(const struct arrival *a, enum mmu_os_signal_kind kind)
 {
     return raise(a, from_user(a) || kind == MMU_SIG_OOM ? kind : MMU_SIG_EFAULT);
 }
@@ -98,14 +98,14 @@ static int user_fault(const struct arrival *a)
     int status = memory_fault(os, vma, &fault);
     if (status != MMU_OS_DONE)
         return status;
-    return fault.signal == MMU_SIG_NONE ? (int)OS_FAULT_RESOLVED : (int)bad_area(a, fault.signal);
+    return fault.signal == MMU_SIG_NONE ? (int)OS_FAULT_RESOLVED : bad_area(a, fault.signal);
 }
 
 static int handle(const struct arrival *a)
 {
     struct mmu_os *os = a->os;
     if (kspace_is_kernel(os, a->cr2)) {
-        enum os_fault_end end = os_fault_kernel(os, a->core, a->cr2, a->error_code);
+        int end = os_fault_kernel(os, a->core, a->cr2, a->error_code);
         os->procs->vmstat.fault_spurious += end == OS_FAULT_SPURIOUS;
         if (end != OS_FAULT_UNRESOLVED)
             return end;

@@ -175,6 +175,9 @@ int mmu_os_map_user(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pf
     struct page *p = page_of(os, head);
     if (!p)
         return MMU_ERR_NOMEM;
+    if (use == MMU_PAGE_USER && p->mapping)
+        return os_outcome(os, MMU_OS_REFUSED, "set_pte_at",
+                          "frame 0x%" PRIx64 " belongs to a process or a file", pfn);
     int status = set_pte(os, pgd, va, pfn, rights);
     if (status != MMU_OK)
         return status;
