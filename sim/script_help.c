@@ -10,7 +10,8 @@ const char *parameter_text(const struct script_parameter *p, char *buf, size_t s
         name[n] = (char)(p->name[n] >= 'a' && p->name[n] <= 'z' ? p->name[n] - 32 : p->name[n]);
     name[n] = 0;
     if (p->type == TYPE_CHOICE) {
-        size_t used = (size_t)snprintf(buf, size, p->keyword ? "[%s " : p->optional ? "[" : "", p->name);
+        const char *begin = p->keyword || p->optional ? "[" : "", *blank = p->keyword ? " " : "";
+        size_t used = (size_t)snprintf(buf, size, "%s%s%s", begin, p->keyword ? p->name : "", blank);
         for (size_t i = 0; p->words[i] && used < size; i++)
             used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? "|" : "", p->words[i]);
         if (used < size)

@@ -100,7 +100,7 @@ static void choose_caches(struct mmu_memory_config *c, struct dice *d)
                                            .ways = ways[dice_below(d, 6)],
                                            .latency = 4 + 10 * l,
                                            .policy = policies[dice_below(d, 4)]};
-        cache->size = UINT64_C(64) * cache->ways * (1 + dice_below(d, 8 << 2 * l));
+        cache->size = UINT64_C(64) * cache->ways * (1 + dice_below(d, 8u << 2 * l));
         snprintf(cache->name, sizeof cache->name, "L%u", l + 1);
     }
 }

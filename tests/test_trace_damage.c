@@ -204,10 +204,10 @@ static void reading_goes_on_behind_damage(void **state)
         uint64_t at = 0, next = 0;
         int64_t now;
         for (int k = 0; k < 3; k++)
-            bytes[offsets[k] + (k == 1 ? 10 : 1000)] ^= damaged >> k & 1;
+            bytes[offsets[k] + (k == 1 ? 10 : 1000)] ^= (unsigned char)(damaged >> k & 1);
         write_bytes(in_scratch("b"), bytes, size);
         for (int k = 0; k < 3; k++)
-            bytes[offsets[k] + (k == 1 ? 10 : 1000)] ^= damaged >> k & 1;
+            bytes[offsets[k] + (k == 1 ? 10 : 1000)] ^= (unsigned char)(damaged >> k & 1);
         assert_int_equal(mmu_trace_open(in_scratch("b"), MMU_TRACE_AUTO, &r, &err), MMU_OK);
         assert_int_equal(mmu_trace_resume(r, &next, &err), MMU_ERR_NOTFOUND); /* nothing has failed */
         for (int k = 0; k < 3; k++) {
