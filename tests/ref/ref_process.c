@@ -86,6 +86,8 @@ void ref_map(struct ref_space *s, const struct ref_page *like, uint64_t n)
 void ref_unmap(struct ref_space *s, mmu_va va, uint64_t n)
 {
     size_t from = place(s, va), to = place(s, va + n * PAGE);
+    if (from == to)
+        return;
     for (size_t i = from; i < to; i++)
         leave_copy(&s->page[i]);
     memmove(&s->page[from], &s->page[to], (s->n - to) * sizeof *s->page);
