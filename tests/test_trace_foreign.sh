@@ -94,6 +94,21 @@ gzip -9 <all.txt | head -c 20000 >cut.gz
 [[ $? == 2 ]] || fail "a cut trace: exit status is not 2"
 [[ $(awk '$1 == "references" { print $2 }' out) -gt 5000 ]] || fail "a cut trace: $(cat out)"
 grep -q 'truncated gzip input' err || fail "a cut trace: said $(cat err)"
+head -n 3000 all.txt | xz >small.xz # a file shorter than a decompressor's block: what comes before the cut is had all the same
+[[ $(stat -c %s small.xz) -lt 30000 ]] || fail "small.xz is not small"
+head -c $(($(stat -c %s small.xz) * 3 / 4)) small.xz >cut.xz
+"$MMUSIM" trace info cut.xz >out 2>err
+[[ $? == 2 ]] || fail "a cut xz trace: exit status is not 2"
+[[ $(awk '$1 == "references" { print $2 }' out) -gt 1000 ]] || fail "a cut xz trace: $(cat out)"
+grep -q 'truncated xz input' err || fail "a cut xz trace: said $(cat err)"
+cat small.xz small.xz >twice.xz
+has references $((2 * $("$MMUSIM" trace info small.xz | awk '$1 == "references" { print $2 }'))) twice.xz
+{ head -c -12 small.xz && printf 'XX' && tail -c 10 small.xz; } >damaged.xz # its footer's sum
+"$MMUSIM" trace info damaged.xz >out 2>err
+[[ $? == 2 ]] || fail "a damaged xz trace: exit status is not 2"
+grep -q 'damaged xz input' err || fail "a damaged xz trace: said $(cat err)"
+tar cJf trace.tar.xz t.din
+has references 3 trace.tar.xz
 
 # ---- what valgrind writes ----
 if command -v valgrind >/dev/null && valgrind --tool=lackey --trace-mem=yes --log-file=lackey.txt /bin/true 2>/dev/null; then

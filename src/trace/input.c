@@ -35,7 +35,7 @@ struct input {
     int raw_error;              /* errno of the read that failed */
     size_t raw_pos, raw_filled; /* raw_pos <= raw_filled <= RAW_SIZE */
     bool packed;                /* the input comes out of one of the two below; else it is the raw bytes */
-    struct unpack *unpack;      /* gzip, zstd */
+    struct unpack *unpack;      /* gzip, xz, zstd */
     struct archive *archive;    /* all else */
     bool archive_end;           /* of either */
     const unsigned char *block; /* of decompressed bytes, libarchive's; block_left are left of it */
@@ -177,7 +177,7 @@ static void archive_block(struct input *in)
     }
 }
 
-/* Of gzip and zstd. */
+/* Of gzip, xz and zstd. */
 static size_t unpack_bytes(struct input *in, unsigned char *to, size_t n)
 {
     size_t got = in->archive_end ? 0 : unpack_read(in->unpack, to, n);

@@ -1,20 +1,28 @@
 /*
- * unpack.c: gzip by zlib, zstd by libzstd. Several members or frames behind each other are one stream; what
- * follows the last gzip member and is none is ignored, as gzip does. Leaves out dictionaries.
+ * unpack.c: gzip by zlib, xz by liblzma, zstd by libzstd. Several members, streams or frames behind each
+ * other are one stream; what follows the last gzip member and is none is ignored, as gzip does. Leaves out
+ * zstd's dictionaries, and xz files whose reader would need more than 1 GiB.
  */
 #include "unpack.h"
 
+#include "bits.h"
+
+#include <lzma.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
+struct method;
+
 struct unpack {
     unpack_more *more;
     void *ctx;
-    ZSTD_DStream *zstd; /* NULL: gzip */
+    const struct method *method;
+    ZSTD_DStream *zstd;
     z_stream gzip;
+    lzma_stream xz;
     const unsigned char *in; /* packed bytes not yet taken */
     size_t in_left;
     bool in_ended; /* there are no more */
@@ -23,44 +31,6 @@ struct unpack {
     bool cut;
     const char *wrong;
 };
-
-bool unpack_knows(const unsigned char *head, size_t n)
-{
-    return n >= 4 && ((head[0] == 0x1f && head[1] == 0x8b) || !memcmp(head, "\x28\xb5\x2f\xfd", 4));
-}
-
-struct unpack *unpack_create(const unsigned char *head, size_t n, unpack_more *more, void *ctx)
-{
-    struct unpack *u = calloc(1, sizeof *u);
-    bool is_gzip = n && head[0] == 0x1f, made;
-
-    if (!u)
-        return NULL;
-    u->more = more;
-    u->ctx = ctx;
-    if (is_gzip) {
-        made = inflateInit2(&u->gzip, 15 + 16) == Z_OK; /* any window, gzip's header and sum */
-    } else {
-        u->zstd = ZSTD_createDStream();
-        made = u->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, 31));
-    }
-    if (!made) {
-        unpack_free(u);
-        return NULL;
-    }
-    return u;
-}
-
-void unpack_free(struct unpack *u)
-{
-    if (!u)
-        return;
-    if (u->zstd)
-        ZSTD_freeDStream(u->zstd);
-    else
-        inflateEnd(&u->gzip);
-    free(u);
-}
 
 /* Sees to it that there are packed bytes. Returns false when there are no more. */
 static bool fill(struct unpack *u)
@@ -138,12 +108,119 @@ static size_t step_zstd(struct unpack *u, unsigned char *to, size_t n)
     return out.pos;
 }
 
+static size_t step_xz(struct unpack *u, unsigned char *to, size_t n)
+{
+    lzma_stream *x = &u->xz;
+    bool more = fill(u);
+    lzma_ret code;
+
+    x->next_in = u->in;
+    x->avail_in = u->in_left;
+    x->next_out = to;
+    x->avail_out = n;
+    code = lzma_code(x, more ? LZMA_RUN : LZMA_FINISH);
+    u->in = x->next_in;
+    u->in_left = x->avail_in;
+    if (code == LZMA_STREAM_END)
+        u->done = true;
+    else if (code == LZMA_BUF_ERROR && !more)
+        fail(u, "truncated xz input", true);
+    else if (code == LZMA_MEMLIMIT_ERROR)
+        fail(u, "xz input that needs more than 1 GiB to be read", false);
+    else if (code != LZMA_OK)
+        fail(u, "damaged xz input", false);
+    return (size_t)(x->next_out - to);
+}
+
+/* ---- the methods: open returns false when there is no memory ---- */
+
+static bool open_gzip(struct unpack *u)
+{
+    return inflateInit2(&u->gzip, 15 + 16) == Z_OK; /* any window, gzip's header and sum */
+}
+
+static void close_gzip(struct unpack *u)
+{
+    inflateEnd(&u->gzip);
+}
+
+static bool open_xz(struct unpack *u)
+{
+    return lzma_stream_decoder(&u->xz, UINT64_C(1) << 30, LZMA_CONCATENATED) == LZMA_OK;
+}
+
+static void close_xz(struct unpack *u)
+{
+    lzma_end(&u->xz);
+}
+
+static bool open_zstd(struct unpack *u)
+{
+    u->zstd = ZSTD_createDStream();
+    return u->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, 31));
+}
+
+static void close_zstd(struct unpack *u)
+{
+    ZSTD_freeDStream(u->zstd);
+}
+
+static const struct method {
+    const char *magic;
+    size_t length;
+    bool (*open)(struct unpack *u);
+    size_t (*step)(struct unpack *u, unsigned char *to, size_t n);
+    void (*close)(struct unpack *u);
+} methods[] = {
+    {"\x1f\x8b", 2, open_gzip, step_gzip, close_gzip},
+    {"\xfd"
+     "7zXZ",
+     6, open_xz, step_xz, close_xz},
+    {"\x28\xb5\x2f\xfd", 4, open_zstd, step_zstd, close_zstd},
+};
+
+static const struct method *method_of(const unsigned char *head, size_t n)
+{
+    for (size_t i = 0; i < COUNT_OF(methods); i++)
+        if (n >= methods[i].length && !memcmp(head, methods[i].magic, methods[i].length))
+            return &methods[i];
+    return NULL;
+}
+
+bool unpack_knows(const unsigned char *head, size_t n)
+{
+    return method_of(head, n) != NULL;
+}
+
+struct unpack *unpack_create(const unsigned char *head, size_t n, unpack_more *more, void *ctx)
+{
+    struct unpack *u = calloc(1, sizeof *u);
+
+    if (!u)
+        return NULL;
+    u->more = more;
+    u->ctx = ctx;
+    u->method = method_of(head, n);
+    if (!u->method->open(u)) {
+        unpack_free(u);
+        return NULL;
+    }
+    return u;
+}
+
+void unpack_free(struct unpack *u)
+{
+    if (u)
+        u->method->close(u);
+    free(u);
+}
+
 size_t unpack_read(struct unpack *u, void *to, size_t n)
 {
     size_t got = 0;
 
     while (got < n && !u->done)
-        got += (u->zstd ? step_zstd : step_gzip)(u, (unsigned char *)to + got, n - got);
+        got += u->method->step(u, (unsigned char *)to + got, n - got);
     return got;
 }
 

@@ -1,5 +1,5 @@
 /*
- * unpack.h: the two compressions that traces mostly have, gzip and zstd, without libarchive: that gives a
+ * unpack.h: the compressions that traces mostly have, gzip, xz and zstd, without libarchive: that gives a
  * block of decompressed bytes whole or not at all, and so drops up to 128 KiB of a file that was cut, which
  * may be all of it.
  */
@@ -19,7 +19,7 @@ typedef ssize_t unpack_more(void *ctx, const void **bytes);
 /* Is this the beginning of something that it unpacks? */
 bool unpack_knows(const unsigned char *head, size_t n);
 
-/* For what begins with head. NULL: out of memory. */
+/* For what begins with head, which it knows. NULL: out of memory. */
 struct unpack *unpack_create(const unsigned char *head, size_t n, unpack_more *more, void *ctx);
 void unpack_free(struct unpack *u); /* NULL is allowed */
 
