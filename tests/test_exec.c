@@ -2,6 +2,7 @@
  * test_exec.c: ELF programs: where they are put, what they find on their stack, and what is said of files
  * that are none. The programs are made here, field by field.
  */
+#include "dice.h"
 #include "os_rig.h"
 #include <mmusim/process.h>
 
@@ -510,14 +511,58 @@ static void test_interpreters(void **state)
     assert_non_null(strstr(mmu_os_report(rig.os)->text, "/none: No such file or directory"));
 }
 
+/* Programs with any fields changed: refused with one line, or run; never more than that. */
+static void test_random_damage(void **state)
+{
+    (void)state;
+    struct dice dice = dice_new("exec", 1);
+    unsigned rounds = dice_rounds(600), ran = 0;
+    for (unsigned round = 0; round < rounds; round++) {
+        struct image i = image(dice_once_in(&dice, 2) ? ET_EXEC : ET_DYN, 0x400000);
+        uint8_t *bytes = (uint8_t *)&i;
+        mmu_va entry;
+        if (dice_once_in(&dice, 2))
+            with_interpreter(&i, "/program");
+        for (unsigned n = 1 + dice_below(&dice, 3); n-- > 0;) {
+            unsigned at = dice_below(&dice, sizeof i.header + sizeof i.segment);
+            bytes[at] = dice_once_in(&dice, 2) ? (uint8_t)dice_next(&dice)
+                                               : (uint8_t)(bytes[at] ^ 1u << dice_below(&dice, 8));
+        }
+        write_file(program, &i, dice_once_in(&dice, 8) ? dice_below(&dice, sizeof i) : sizeof i);
+        int outcome = exec(program, &entry);
+        assert_true(outcome == MMU_OS_DONE || outcome == MMU_OS_ERROR);
+        assert_true(outcome == MMU_OS_DONE || !strchr(mmu_os_report(rig.os)->text, '\n'));
+        ran += outcome == MMU_OS_DONE;
+    }
+    assert_in_range(ran, rounds / 20, rounds - rounds / 20);
+}
+
+/* Children of a process that has ended are init's. */
+static void test_orphans(void **state)
+{
+    (void)state;
+    struct mmu_os_task task;
+    uint32_t child, grandchild, thread;
+    done(mmu_os_fork(rig.os, pid, &child));
+    done(mmu_os_clone(rig.os, child, &thread));
+    done(mmu_os_fork(rig.os, child, &grandchild));
+    done(mmu_os_exit(rig.os, child));
+    assert_int_equal(mmu_os_task(rig.os, grandchild, &task), MMU_OS_DONE);
+    assert_int_equal(task.parent, child); /* a thread is left */
+    done(mmu_os_exit(rig.os, thread));
+    assert_int_equal(mmu_os_task(rig.os, grandchild, &task), MMU_OS_DONE);
+    assert_int_equal(task.parent, pid);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_static),  TEST(test_touched), TEST(test_stack),       TEST(test_long_stack),
-        TEST(test_pie),     TEST(test_32_bits), TEST(test_shared_page), TEST(test_threads),
-        TEST(test_no_file), TEST(test_broken),  TEST(test_more_broken), TEST(test_interpreters),
+        TEST(test_static),        TEST(test_touched), TEST(test_stack),       TEST(test_long_stack),
+        TEST(test_pie),           TEST(test_32_bits), TEST(test_shared_page), TEST(test_threads),
+        TEST(test_no_file),       TEST(test_broken),  TEST(test_more_broken), TEST(test_interpreters),
+        TEST(test_random_damage), TEST(test_orphans),
     };
     if (!mkdtemp(folder))
         return 1;

@@ -2,6 +2,7 @@
  * test_import_maps.c: a /proc/PID/maps text becomes an address space, which prints the same text; what is
  * wrong with a text is told with line and column.
  */
+#include "dice.h"
 #include "os_rig.h"
 #include <mmusim/process.h>
 
@@ -200,13 +201,43 @@ static void test_bad(void **state)
     os_rig_free(&rig);
 }
 
+/* A text with any bytes changed is taken or refused. */
+static void test_random_damage(void **state)
+{
+    (void)state;
+    static const char good[] = "00400000-00401000 r-xp 00002000 08:01 77 /bin/x\n"
+                               "01000000-01002000 rw-p 00000000 00:00 0 [heap]\n"
+                               "02000000-02001000 rw-s 00000000 00:01 5 /dev/zero (deleted)\n"
+                               "7fff00000000-7fff00021000 rw-p 00000000 00:00 0 [stack]\n"
+                               "7fff00030000-7fff00034000 r--p 00000000 00:00 0 [vvar]\n";
+    struct dice dice = dice_new("import_maps", 1);
+    unsigned rounds = dice_rounds(2000), taken = 0;
+    boot("{arch: x86_64, ram: 256M}");
+    for (unsigned round = 0; round < rounds; round++) {
+        static const char letters[] = "0123456789abcdef-: \n[]/rwxps";
+        char text[sizeof good];
+        memcpy(text, good, sizeof good);
+        for (unsigned n = 1 + dice_below(&dice, 3); n-- > 0;)
+            text[dice_below(&dice, sizeof good - 1)] = dice_once_in(&dice, 8)
+                                                           ? (char)dice_next(&dice)
+                                                           : letters[dice_below(&dice, sizeof letters - 1)];
+        size_t size = dice_once_in(&dice, 8) ? dice_below(&dice, sizeof good) : sizeof good - 1;
+        int outcome = mmu_os_import_maps(rig.os, pid, text, size, "maps", NULL);
+        assert_true(outcome == MMU_OS_DONE || outcome == MMU_OS_ERROR);
+        taken += outcome == MMU_OS_DONE;
+        if (round % 100 == 99)
+            mmu_os_check(rig.os);
+    }
+    assert_in_range(taken, rounds / 20, rounds - rounds / 20);
+    os_rig_free(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recordings),
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_file_size),
-        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_recordings),    cmocka_unit_test(test_places),
+        cmocka_unit_test(test_file_size),     cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_random_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

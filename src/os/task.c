@@ -304,6 +304,19 @@ static int leave_mm(struct mmu_os *os, struct mm *mm)
     return status;
 }
 
+/* Children of a thread group that has ended become init's (forget_original_parent()). */
+static void find_new_reaper(struct mmu_os *os, uint32_t group)
+{
+    const struct procs *p = os->procs;
+    uint32_t reaper = task_find(os, 1) ? 1 : 0;
+    for (uint32_t i = 0; i < p->tasks; i++)
+        if (p->task[i]->tgid == group)
+            return;
+    for (uint32_t i = 0; i < p->tasks; i++)
+        if (p->task[i]->parent == group)
+            p->task[i]->parent = reaper;
+}
+
 int mmu_os_exit(struct mmu_os *os, uint32_t pid)
 {
     struct procs *p = os->procs;
@@ -316,7 +329,9 @@ int mmu_os_exit(struct mmu_os *os, uint32_t pid)
             return status;
     }
     struct mm *mm = t->mm;
+    const uint32_t group = t->tgid;
     remove_task(os, t);
+    find_new_reaper(os, group);
     return mm ? leave_mm(os, mm) : MMU_OS_DONE;
 }
 
