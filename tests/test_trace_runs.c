@@ -1,6 +1,6 @@
 /*
  * test_trace_runs.c: page runs stored in a trace: the heads that come out are those that the references make,
- * stretch by stretch; references come out as without; both ways mixed, after seeks, and damaged.
+ * stretch by stretch; references come out as without; both ways mixed, after seeks; a trace's parts.
  */
 #include "trace_files.h"
 
@@ -234,13 +234,118 @@ static void the_header_counts_heads(void **state)
     free(a);
 }
 
+/* ---- parts ---- */
+
+/* What a part delivers, as page runs or not, is a[] from number at on; returns how many, or the failure. */
+static int64_t read_part(struct mmu_trace_reader *part, struct rng *r, const struct mmu_access *a,
+                         uint64_t at, size_t *all_marks)
+{
+    struct mmu_access to[1000];
+    struct mmu_trace_mark marks[MMU_MARKS_LEAST];
+    uint64_t begin = at;
+    size_t n_marks;
+    int64_t now;
+
+    do {
+        now = rng_below(r, 2) ? check_stretch(part, a, at, STRETCH, rng_below(r, 2) != 0, &n_marks)
+                              : MMU_ERR_UNSUPPORTED;
+        if (now == MMU_ERR_UNSUPPORTED) {
+            now = mmu_trace_read_marked(part, to, 1 + rng_below(r, 1000), marks, MMU_MARKS_LEAST, &n_marks,
+                                        NULL);
+            if (now < 0)
+                return now;
+            assert_same(to, a + at, (size_t)now);
+            for (size_t i = 0; i < n_marks; i++)
+                assert_true(marks[i].at >= at && marks[i].at <= at + (uint64_t)now);
+        }
+        at += (uint64_t)now;
+        *all_marks += n_marks;
+    } while (now || n_marks);
+    return (int64_t)(at - begin);
+}
+
+/* All parts, held at once and read in any order, are the trace. */
+static void parts_are_the_trace(void **state)
+{
+    enum { PARTS = 8, MARKS = 300 };
+    struct rng r;
+    size_t n = 3 * BLOCK + 50000, parts = 0, all_marks = 0;
+    struct mmu_trace_reader *reader, *part[PARTS];
+    uint64_t marks[MARKS], first[PARTS], next = 0;
+    struct mmu_trace_info info;
+    struct mmu_access one, *a;
+    struct mmu_error err;
+    (void)state;
+    rng_seed(&r, test_seed(), 0);
+    a = program(&r, n);
+    for (size_t i = 0; i < MARKS; i++)
+        marks[i] = i * n / (MARKS - 1);
+    write_runs(in_scratch("a"), a, n, marks, MARKS);
+    reader = open_trace(in_scratch("a"));
+    for (bool more = true; more; parts += more) {
+        assert_true(parts < PARTS);
+        assert_int_equal(mmu_trace_part_open(reader, &part[parts], &err), MMU_OK);
+        assert_int_equal(mmu_trace_read(part[parts], &one, 1, &err), 0); /* nothing is in it yet */
+        more = mmu_trace_part_take(reader, part[parts], &err) == 1;
+    }
+    assert_true(parts >= 3);
+    for (size_t i = 0; i < parts; i++) { /* a part's first number is told by its first mark or reference */
+        mmu_trace_info(part[i], &info);
+        assert_int_equal(info.count, n);
+        first[i] = next = (uint64_t)(mmu_trace_progress(part[i]) * (double)n + 0.5);
+    }
+    mmu_trace_close(reader); /* the parts live on */
+    for (size_t i = parts; i-- > 0;) {
+        int64_t got = read_part(part[i], &r, a, first[i], &all_marks);
+        assert_int_equal(got, (i + 1 < parts ? first[i + 1] : n) - first[i]);
+        assert_int_equal(mmu_trace_seek(part[i], 0, &err), MMU_ERR_UNSUPPORTED);
+    }
+    assert_int_equal(all_marks, MARKS);
+    for (size_t i = 0; i <= parts; i++)
+        mmu_trace_close(part[i]);
+    assert_int_equal(first[0], 0);
+    assert_true(next < n);
+    free(a);
+}
+
+/* None where there are none to be had, and none from inside one. */
+static void parts_that_are_none(void **state)
+{
+    struct rng r;
+    struct mmu_trace_reader *reader, *part;
+    struct mmu_access *a, to[100];
+    struct mmu_error err;
+    (void)state;
+    rng_seed(&r, test_seed(), 0);
+    a = random_accesses(&r, true, 100);
+    write_trace(in_scratch("a"), MMU_TRACE_TEXT, a, 100);
+    reader = open_trace(in_scratch("a"));
+    assert_int_equal(mmu_trace_part_open(reader, &part, &err), MMU_ERR_UNSUPPORTED);
+    mmu_trace_close(reader);
+    write_trace(in_scratch("a"), MMU_TRACE_BINARY, a, 100);
+    reader = open_trace(in_scratch("a"));
+    assert_int_equal(mmu_trace_part_open(reader, &part, &err), MMU_OK);
+    assert_int_equal(mmu_trace_read(reader, to, 40, &err), 40);
+    assert_int_equal(mmu_trace_part_take(reader, part, &err), MMU_ERR_UNSUPPORTED);
+    assert_int_equal(mmu_trace_read(reader, to, 100, &err), 60); /* nothing was lost */
+    assert_same(to, a + 40, 60);
+    assert_int_equal(mmu_trace_part_take(reader, part, &err), 0);
+    assert_int_equal(mmu_trace_seek(reader, 0, &err), MMU_OK);
+    assert_int_equal(mmu_trace_part_take(reader, part, &err), 1);
+    assert_int_equal(mmu_trace_read(part, to, 100, &err), 100);
+    assert_same(to, a, 100);
+    assert_int_equal(mmu_trace_part_take(reader, part, &err), 0);
+    mmu_trace_close(part);
+    mmu_trace_close(reader);
+    free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_as_runs),
-        cmocka_unit_test(both_ways_mixed),
-        cmocka_unit_test(no_runs_stored),
-        cmocka_unit_test(the_header_counts_heads),
+        cmocka_unit_test(all_as_runs),         cmocka_unit_test(both_ways_mixed),
+        cmocka_unit_test(no_runs_stored),      cmocka_unit_test(the_header_counts_heads),
+        cmocka_unit_test(parts_are_the_trace), cmocka_unit_test(parts_that_are_none),
     };
     return cmocka_run_group_tests(tests, make_scratch, drop_scratch);
 }

@@ -170,6 +170,26 @@ MMU_API int mmu_trace_seek(struct mmu_trace_reader *reader, uint64_t n, struct m
  */
 MMU_API int mmu_trace_resume(struct mmu_trace_reader *reader, uint64_t *n, struct mmu_error *err);
 
+/*
+ * Parts: pieces of a trace that are decoded each for itself, on any thread, while the reader goes on with the
+ * next one (binary form with its totals known: the blocks).
+ *
+ * mmu_trace_part_open() makes *part, to be filled. It is a reader of its own: the caller's, freed with
+ * mmu_trace_close(), before or after the one it belongs to. MMU_ERR_UNSUPPORTED, without a word in *err: this
+ * trace has no parts.
+ *
+ * mmu_trace_part_take() reads the next part as it is, packed, into `part`; what was in that is gone. Returns
+ * 1; 0: the end of the trace; or a negative status with *err filled, as mmu_trace_read() does. The part's
+ * marks and references are those that mmu_trace_read_marked() or mmu_trace_read_runs() of `part` deliver, in
+ * order, up to an end or a failure of its own. Who reads all parts, each to its end, in order, reads the
+ * trace. MMU_ERR_UNSUPPORTED, without a word: the reader stands inside a part. Behind a part that was taken,
+ * take more, or seek.
+ */
+MMU_API int mmu_trace_part_open(const struct mmu_trace_reader *reader, struct mmu_trace_reader **part,
+                                struct mmu_error *err);
+MMU_API int mmu_trace_part_take(struct mmu_trace_reader *reader, struct mmu_trace_reader *part,
+                                struct mmu_error *err);
+
 /* Fraction of the input consumed, 0 to 1, or -1 when unknown (pipes): for progress bars. */
 MMU_API double mmu_trace_progress(const struct mmu_trace_reader *reader);
 

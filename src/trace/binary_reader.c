@@ -224,11 +224,10 @@ int binary_next_header(struct mmu_trace_reader *r, struct block_header *h, struc
     return 1;
 }
 
-/* Reads the next block whole. Returns 1, 0 at the end of the trace, or a negative status. */
-static int next_block(struct mmu_trace_reader *r, struct mmu_error *err)
+/* Reads the next block whole into *k, packed. Returns 1, 0 at the end of the trace, or a negative status. */
+static int load_block(struct mmu_trace_reader *r, struct block *k, struct mmu_error *err)
 {
     struct binary *b = r->state;
-    struct block *k = &b->block;
     struct block_header h = {0};
     int64_t got;
     int code = b->at_end ? 0 : binary_next_header(r, &h, err);
@@ -246,14 +245,31 @@ static int next_block(struct mmu_trace_reader *r, struct mmu_error *err)
         return binary_bad_block(r, MMU_ERR_CHECKSUM, h.offset, "its checksum is wrong: the file is damaged",
                                 err);
     k->header = h;
+    return 1;
+}
+
+/* The reader has gone on behind a block. */
+static void pass_block(struct binary *b, const struct block_header *h)
+{
+    b->chain = hash_round(hash_round(b->chain, h->offset), h->first);
+    b->expected = h->first + h->references;
+    b->number++;
+}
+
+/* Goes to the next block. Returns 1, 0 at the end of the trace, or a negative status. */
+static int next_block(struct mmu_trace_reader *r, struct mmu_error *err)
+{
+    struct binary *b = r->state;
+    int code = load_block(r, &b->block, err);
+
+    if (code <= 0)
+        return code;
     code = block_begin(r, err);
     if (code) {
-        k->header.references = 0; /* nothing of it is delivered */
+        b->block.header.references = 0; /* nothing of it is delivered */
         return code;
     }
-    b->chain = hash_round(hash_round(b->chain, h.offset), h.first);
-    b->expected = h.first + h.references;
-    b->number++;
+    pass_block(b, &b->block.header);
     return 1;
 }
 
@@ -306,11 +322,68 @@ static int binary_rewind(struct mmu_trace_reader *r, struct mmu_error *err)
     return code ? code : binary_read_header(r, err);
 }
 
+/* ---- a block alone: see mmu_trace_part_open() ---- */
+
+static int part_open(struct mmu_trace_reader *part, struct mmu_error *err)
+{
+    struct binary *b = part->state = calloc(1, sizeof *b);
+
+    return b && (b->zstd = ZSTD_createDCtx()) ? MMU_OK : binary_no_memory(part, err);
+}
+
+static size_t part_read(struct mmu_trace_reader *part, struct mmu_access *to, size_t max)
+{
+    const struct binary *b = part->state;
+
+    return block_done(&b->block) ? 0 : block_read(part, to, max, part->position);
+}
+
+static int64_t part_runs(struct mmu_trace_reader *part, size_t max, struct mmu_runs *runs)
+{
+    const struct binary *b = part->state;
+
+    return block_done(&b->block) ? 0 : block_runs(part, max, runs);
+}
+
+static int part_rewind(struct mmu_trace_reader *part, struct mmu_error *err)
+{
+    return err_at(err, MMU_ERR_UNSUPPORTED, part->name, 0, 0, "cannot go back in a part of a trace");
+}
+
+static int binary_take(struct mmu_trace_reader *r, struct mmu_trace_reader *part, struct mmu_error *err)
+{
+    struct binary *b = r->state, *to = part->state;
+    struct block_header *h = &to->block.header;
+    int code;
+
+    if (!block_done(&b->block))
+        return MMU_ERR_UNSUPPORTED;
+    h->references = to->block.at = 0; /* nothing is delivered unless one comes */
+    to->block.has_mark = false;
+    code = load_block(r, &to->block, err);
+    if (code <= 0)
+        return code;
+    part->position = h->first;
+    part->here = h->state;
+    to->number = b->number;
+    pass_block(b, h);
+    r->position = b->expected;
+    if (block_begin(part, &part->failure))
+        h->references = 0;
+    to->number = b->number;
+    return 1;
+}
+
+static const struct reader_ops part_ops = {
+    .open = part_open, .close = binary_close, .read = part_read, .runs = part_runs, .rewind = part_rewind};
+
 const struct reader_ops binary_reader_ops = {.sniff = binary_sniff,
                                              .open = binary_open,
                                              .close = binary_close,
                                              .read = binary_read,
                                              .runs = binary_runs,
+                                             .parts = &part_ops,
+                                             .take = binary_take,
                                              .rewind = binary_rewind,
                                              .jump = binary_jump,
                                              .resume = binary_resume};

@@ -429,6 +429,48 @@ int mmu_trace_resume(struct mmu_trace_reader *r, uint64_t *n, struct mmu_error *
     return MMU_OK;
 }
 
+/* ---- parts ---- */
+
+int mmu_trace_part_open(const struct mmu_trace_reader *r, struct mmu_trace_reader **out,
+                        struct mmu_error *err)
+{
+    struct mmu_trace_reader *part;
+    int code;
+
+    if (!r->ops->parts || r->counting)
+        return MMU_ERR_UNSUPPORTED;
+    part = calloc(1, sizeof *part);
+    if (!part || !(part->name = strdup(r->name))) {
+        free(part);
+        return err_at(err, MMU_ERR_NOMEM, r->name, 0, 0, "out of memory");
+    }
+    part->limit = READER_MARKS;
+    part->info = r->info;
+    part->info.maps = 0; /* they stay with the reader */
+    part->ops = r->ops->parts;
+    code = part->ops->open(part, err);
+    if (code)
+        mmu_trace_close(part);
+    else
+        *out = part;
+    return code;
+}
+
+int mmu_trace_part_take(struct mmu_trace_reader *r, struct mmu_trace_reader *part, struct mmu_error *err)
+{
+    int code;
+
+    REQUIRE(part->ops == r->ops->parts);
+    if (r->failure.code)
+        return failed(r, err);
+    if (r->queued || r->restate)
+        return MMU_ERR_UNSUPPORTED;
+    memset(&part->failure, 0, sizeof part->failure);
+    part->queued = 0;
+    code = r->ops->take(r, part, &r->failure);
+    return code < 0 && code != MMU_ERR_UNSUPPORTED ? failed(r, err) : code;
+}
+
 double mmu_trace_progress(const struct mmu_trace_reader *r)
 {
     if (r->info.has_count)

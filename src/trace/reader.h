@@ -65,6 +65,11 @@ struct reader_ops {
     /* The next stretch as page runs, at most max references. Returns how many, 0 at the end or before a
      * failure (r->failure) or for marks, -1: none are to be had. NULL: never any. */
     int64_t (*runs)(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs);
+    /* What its parts are read with, each a reader without an input: see mmu_trace_part_open(). NULL: it has no
+     * parts. Takes the next one into `part` and sets the position of both, and part->here; 1, 0 at the end, or
+     * a negative status. */
+    const struct reader_ops *parts;
+    int (*take)(struct mmu_trace_reader *r, struct mmu_trace_reader *part, struct mmu_error *err);
     /* The consumed part of the input, 0 to 1, -1: unknown. NULL: input_progress(). */
     double (*progress)(const struct mmu_trace_reader *r);
 };
