@@ -1,12 +1,13 @@
 /*
  * sim/feed.c: see feed.h.
  *
- * Between the two threads stands a ring of slots. The lock guards its counters and nothing else: a slot
- * belongs to the decoder until it is counted in, then to the replay until it is counted out. The reader
- * belongs to the decoder until that has ended.
+ * Without parts: between the two threads stands a ring of slots. The lock guards its counters and nothing
+ * else: a slot belongs to the decoder until it is counted in, then to the replay until it is counted out. The
+ * reader belongs to the decoder until that has ended.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "feed.h"
+#include "feed_parts.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +27,17 @@ struct feed {
     struct mmu_trace_reader *reader;
     struct feed_options options;
     bool runs;                  /* to be delivered */
-    uint64_t next;              /* number of the next reference to be decoded */
+    bool begun;                 /* the first piece was asked for */
+    struct feed_parts *parts;   /* NULL: the trace has none, or one thread does all */
+    uint64_t next;              /* number of the next reference to be delivered */
     struct mmu_trace_info info; /* behind the piece delivered last */
     struct slot slot[FEED_AHEAD];
     /* expand() of a second thread's runs: the stretch is read once more */
     struct mmu_trace_reader *again;
     struct mmu_access *expanded; /* FEED_STRETCH */
-    const struct feed_piece *current;
+    struct feed_piece current;
     /* two threads */
+    bool second, lent; /* one slot is the replay's */
     pthread_t thread;
     bool started;
     pthread_mutex_t lock;
@@ -46,7 +50,7 @@ int feed_open(const struct feed_options *options, struct feed **out, struct mmu_
 {
     struct feed *f = calloc(1, sizeof *f);
     int status = f ? MMU_OK : MMU_ERR_NOMEM;
-    for (unsigned i = 0; f && i < (options->second ? FEED_AHEAD : 1) && status == MMU_OK; i++) {
+    for (unsigned i = 0; f && i < (options->threads > 1 ? FEED_AHEAD : 1) && status == MMU_OK; i++) {
         f->slot[i].references = malloc(FEED_PIECE * sizeof *f->slot[i].references);
         status = f->slot[i].references ? MMU_OK : MMU_ERR_NOMEM;
     }
@@ -69,7 +73,7 @@ int feed_open(const struct feed_options *options, struct feed **out, struct mmu_
 void feed_want_runs(struct feed *f)
 {
     bool pipe = !strcmp(f->options.path, "-"); /* it cannot be read once more */
-    f->runs = f->info.heads && !(pipe && f->options.second);
+    f->runs = f->info.heads && !(pipe && f->options.threads > 1);
 }
 
 /* The references of a stretch, whose reader has gone on. */
@@ -83,9 +87,9 @@ static int expand(void *ctx, const struct mmu_access **references)
     if (!f->again)
         status = mmu_trace_open_with(f->options.path, &f->options.trace, &f->again, &err);
     if (status == MMU_OK)
-        status = mmu_trace_seek(f->again, f->current->first, &err);
-    for (size_t n = 0; n < f->current->n && status == MMU_OK;) {
-        int64_t got = mmu_trace_read(f->again, f->expanded + n, f->current->n - n, &err);
+        status = mmu_trace_seek(f->again, f->current.first, &err);
+    for (size_t n = 0; n < f->current.n && status == MMU_OK;) {
+        int64_t got = mmu_trace_read(f->again, f->expanded + n, f->current.n - n, &err);
         status = got > 0 ? MMU_OK : got < 0 ? (int)got : MMU_ERR_TRUNCATED;
         n += got > 0 ? (size_t)got : 0;
     }
@@ -97,38 +101,39 @@ static int expand(void *ctx, const struct mmu_access **references)
 static int keep_runs(struct feed *f, struct slot *s)
 {
     struct mmu_runs *runs = &s->piece.runs;
-    if (!f->options.second || runs->n_heads == 0)
+    if (!f->second || runs->n_heads == 0)
         return MMU_OK;
     if (!s->heads && !(s->heads = malloc(FEED_STRETCH * sizeof *s->heads)))
         return MMU_ERR_NOMEM;
     memcpy(s->heads, runs->heads, runs->n_heads * sizeof *s->heads);
-    *runs = (struct mmu_runs){.heads = s->heads, .n_heads = runs->n_heads, .expand = expand, .ctx = f};
+    runs->heads = s->heads;
     return MMU_OK;
+}
+
+int feed_decode(struct mmu_trace_reader *reader, bool runs, struct mmu_access *references,
+                struct mmu_trace_mark *marks, struct feed_piece *p, struct mmu_error *err)
+{
+    *p = (struct feed_piece){.marks = marks};
+    int64_t n = MMU_ERR_UNSUPPORTED;
+    if (runs)
+        n = mmu_trace_read_runs(reader, FEED_STRETCH, &p->runs, marks, FEED_MARKS, &p->n_marks, err);
+    if (n == MMU_ERR_UNSUPPORTED) { /* no runs here */
+        p->references = references;
+        n = mmu_trace_read_marked(reader, references, FEED_PIECE, marks, FEED_MARKS, &p->n_marks, err);
+    }
+    p->n = n > 0 ? (size_t)n : 0;
+    p->progress = mmu_trace_progress(reader);
+    return n < 0 ? (int)n : n > 0 || p->n_marks;
 }
 
 static void decode(struct feed *f, struct slot *s)
 {
-    struct feed_piece *p = &s->piece;
-    *p = (struct feed_piece){.first = f->next, .marks = s->marks};
-    int64_t n = MMU_ERR_UNSUPPORTED;
-    if (f->runs) {
-        n = mmu_trace_read_runs(f->reader, FEED_STRETCH, &p->runs, s->marks, FEED_MARKS, &p->n_marks,
-                                &s->err);
-        int kept = n > 0 ? keep_runs(f, s) : MMU_OK;
-        if (kept != MMU_OK) {
-            s->err = (struct mmu_error){.code = kept, .message = "out of memory"};
-            n = kept;
-        }
+    s->status = feed_decode(f->reader, f->runs, s->references, s->marks, &s->piece, &s->err);
+    int kept = s->status > 0 ? keep_runs(f, s) : MMU_OK;
+    if (kept != MMU_OK) {
+        s->err = (struct mmu_error){.code = kept, .message = "out of memory"};
+        s->status = kept;
     }
-    if (n == MMU_ERR_UNSUPPORTED) { /* no runs here */
-        p->references = s->references;
-        n = mmu_trace_read_marked(f->reader, s->references, FEED_PIECE, s->marks, FEED_MARKS, &p->n_marks,
-                                  &s->err);
-    }
-    s->status = n < 0 ? (int)n : n > 0 || p->n_marks;
-    p->n = n > 0 ? (size_t)n : 0;
-    f->next += p->n;
-    p->progress = mmu_trace_progress(f->reader);
     mmu_trace_info(f->reader, &s->info);
 }
 
@@ -190,17 +195,18 @@ static void finish(struct feed *f)
 /* The slot that comes next; the one before is given back. NULL: no thread could be started. */
 static struct slot *next_slot(struct feed *f)
 {
-    if (!f->options.second) {
+    if (!f->second) {
         decode(f, &f->slot[0]);
         return &f->slot[0];
     }
     if (!f->started && start(f) != MMU_OK)
         return NULL;
     pthread_mutex_lock(&f->lock);
-    if (f->current) {
+    if (f->lent) {
         f->out++;
         pthread_cond_signal(&f->changed);
     }
+    f->lent = true;
     while (f->in == f->out)
         pthread_cond_wait(&f->changed, &f->lock);
     struct slot *s = &f->slot[f->out % FEED_AHEAD];
@@ -208,19 +214,48 @@ static struct slot *next_slot(struct feed *f)
     return s;
 }
 
-int feed_next(struct feed *f, struct feed_piece *piece, struct mmu_error *err)
+/* Decides who decodes. */
+static int begin(struct feed *f, struct mmu_error *err)
+{
+    f->begun = true;
+    if (f->options.threads == 1)
+        return MMU_OK;
+    int status = feed_parts_open(f->reader, f->options.threads, f->runs, &f->parts, err);
+    f->second = status == MMU_ERR_UNSUPPORTED;
+    return f->second ? MMU_OK : status;
+}
+
+/* The next piece without parts. */
+static int next_piece(struct feed *f, struct feed_piece *piece, struct mmu_error *err)
 {
     struct slot *s = next_slot(f);
     if (!s) {
         *err = (struct mmu_error){.code = MMU_ERR_NOMEM, .message = "cannot start a second thread"};
         return MMU_ERR_NOMEM;
     }
-    f->current = &s->piece;
     f->info = s->info;
     *piece = s->piece;
     if (s->status <= 0)
         *err = s->err;
     return s->status;
+}
+
+int feed_next(struct feed *f, struct feed_piece *piece, struct mmu_error *err)
+{
+    int status = f->begun ? MMU_OK : begin(f, err);
+    if (status != MMU_OK)
+        return status;
+    status = f->parts ? feed_parts_next(f->parts, piece, err) : next_piece(f, piece, err);
+    if (status <= 0)
+        return status;
+    piece->first = f->next;
+    f->next += piece->n;
+    if (f->options.threads > 1 && piece->n && !piece->references) { /* its reader has gone on */
+        piece->runs.expand = expand;
+        piece->runs.ctx = f;
+    }
+    f->current = *piece;
+    return status;
 }
 
 const struct mmu_trace_info *feed_info(const struct feed *f)
@@ -233,6 +268,7 @@ void feed_close(struct feed *f)
     if (!f)
         return;
     finish(f);
+    feed_parts_close(f->parts);
     for (unsigned i = 0; i < FEED_AHEAD; i++) {
         free(f->slot[i].references);
         free(f->slot[i].heads);

@@ -1,9 +1,11 @@
 /*
  * sim/feed.h: a trace as a sequence of pieces, for a replay: decoded by the caller's own thread, or ahead of
- * it by another.
+ * it by others.
  *
- * The pieces, their order and the error that ends them are the same either way. With a second thread at most
- * FEED_AHEAD pieces are ahead, so that memory is constant.
+ * What the pieces hold, its order and the error that ends it are the same with any number of threads. Where
+ * the trace has parts (mmu_trace_part_take()) all threads decode, the caller's as well while it would wait
+ * (feed_parts.h). Otherwise a second thread does, and more are not used: at most FEED_AHEAD pieces are ahead.
+ * Memory is constant.
  */
 #ifndef SIM_FEED_H
 #define SIM_FEED_H
@@ -11,7 +13,7 @@
 #include <mmusim/mmusim.h>
 
 enum {
-    FEED_PIECE = 8192,    /* references decoded at once: 128 KiB */
+    FEED_PIECE = 8192,    /* references decoded at once at most: 128 KiB */
     FEED_STRETCH = 65536, /* references that a piece of page runs stands for at most */
     FEED_MARKS = 64,
     FEED_AHEAD = 8
@@ -32,19 +34,27 @@ struct feed_piece {
 struct feed_options {
     const char *path;
     struct mmu_trace_options trace;
-    bool second; /* decode on a second thread */
+    unsigned threads; /* 1 or more: the caller's, and others that decode */
 };
 
 struct feed; /* opaque; owned by the caller */
 
 /* Opens a trace. MMU_OK, or a negative status with *err filled. Nothing is decoded yet. */
 int feed_open(const struct feed_options *options, struct feed **out, struct mmu_error *err);
-/* Deliver page runs where the trace stores them; before the first piece only. */
+/* Deliver page runs where the trace stores them and they can be had; before the first piece only. */
 void feed_want_runs(struct feed *feed);
 /* The next piece, valid until the next call: 1; 0: the end; or a negative status with *err filled. */
 int feed_next(struct feed *feed, struct feed_piece *piece, struct mmu_error *err);
 /* What is known of the trace behind the piece that was delivered last. */
 const struct mmu_trace_info *feed_info(const struct feed *feed);
 void feed_close(struct feed *feed); /* NULL is allowed */
+
+/*
+ * Decodes one piece from a reader: its page runs if `runs`, where they are to be had, else up to FEED_PIECE
+ * references into references[]; marks into marks[FEED_MARKS]. 1, 0 or a negative status as feed_next(). The
+ * page runs are the reader's, until its next call; the piece's number is the caller's business.
+ */
+int feed_decode(struct mmu_trace_reader *reader, bool runs, struct mmu_access *references,
+                struct mmu_trace_mark *marks, struct feed_piece *piece, struct mmu_error *err);
 
 #endif

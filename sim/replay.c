@@ -428,6 +428,13 @@ static int plan_spaces(struct job *job, const struct replay *replay, const struc
     return kernel ? spaces_plan(replay->path, options, job->tables.maps, replay->end, &job->spaces) : CLI_GO;
 }
 
+/* As many threads as the host has processors, but no more than what replays have a use for. */
+static unsigned usual_threads(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 4 ? 4 : (unsigned)n;
+}
+
 int replay_trace(struct job *job, size_t trace)
 {
     struct replay replay = {.path = job->traces.item[trace], .moved = true, .end = UINT64_MAX};
@@ -436,7 +443,7 @@ int replay_trace(struct job *job, size_t trace)
     const struct feed_options options = {
         .path = replay.path,
         .trace = {.format = trace_format_chosen(job->trace_in.format), .columns = job->trace_in.columns},
-        .second = job->threads ? job->threads > 1 : sysconf(_SC_NPROCESSORS_ONLN) > 1};
+        .threads = job->threads ? (unsigned)job->threads : usual_threads()};
     struct mmu_error err = {0};
     if (feed_open(&options, &replay.feed, &err))
         return cli_error_mmu(&err);

@@ -70,11 +70,12 @@ static struct cli_option threads_option(struct job *job)
     return (struct cli_option){.name = "threads",
                                .type = CLI_NUMBER,
                                .into = &job->threads,
-                               .value = "1|2",
-                               .help = "2: decode the trace on a second thread; the report is the same\n"
-                                       "(default: 2 where the host has two processors)",
+                               .value = "N",
+                               .help = "1 to 64: all but the first decode the trace ahead, more than one of\n"
+                                       "them only mmusim's binary form; the report is the same (default: as\n"
+                                       "many as the host has processors, at most 4)",
                                .min = 1,
-                               .max = 2};
+                               .max = 64};
 }
 
 static int parse(struct job *job, int argc, char **argv)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# mmusim run: two threads and one give the same bytes; processes and processors of a trace; traces that end too early; page
+# mmusim run: several threads and one give the same bytes; processes and processors of a trace; traces that end too early; page
 # tables of a kernel and of a process.
 #
 # Environment: MMUSIM, the program; DATA, tests/data; CONFIGS, the shipped machines; SRC, the source tree.
@@ -24,21 +24,21 @@ expect() {
     [[ $2 == "$3" ]] || fail "$1: $2, expected $3"
 }
 
-# ---- one thread and two ----
+# ---- one thread and several ----
 cc1=$SRC/traces/cc1.mmt
 for options in "" "--set window=6" "--warmup 12345 --limit 70001" "--classify --limit 50000" \
     "--config zen4 --limit 300000 --format json"; do
-    for threads in 1 2; do
+    for threads in 1 2 3 4; do
         # shellcheck disable=SC2086
         "$MMUSIM" run --config skylake-sp --limit 400000 $options --threads $threads "$cc1" >out$threads 2>err ||
             fail "run $options --threads $threads: exit status is not 0: $(cat err)"
+        cmp -s out1 out$threads || fail "run $options: $threads threads print something else than one"
     done
-    cmp -s out1 out2 || fail "run $options: two threads print something else than one"
 done
-for threads in 1 2; do
+for threads in 1 2 3; do
     "$MMUSIM" run --config haswell --threads $threads - <"$cc1" >out$threads 2>err || fail "standard input: $(cat err)"
+    cmp -s out1 out$threads || fail "standard input: $threads threads print something else than one"
 done
-cmp -s out1 out2 || fail "standard input: two threads print something else than one"
 
 # ---- a trace that ends too early: the part before is reported, as if it were all, and marked ----
 head -c 600000 "$cc1" >short.mmt
@@ -46,12 +46,12 @@ head -c 600000 "$cc1" >short.mmt
 gzip -1c whole.txt | head -c 200000 >short.gz
 xz -0c whole.txt | head -c 70000 >short.xz
 for trace in short.mmt short.gz short.xz; do
-    for threads in 1 2; do
+    for threads in 1 2 3 4; do
         "$MMUSIM" run --config haswell --threads $threads --format json $trace >out$threads 2>err$threads
         expect "$trace, $threads threads: exit status" $? 2
+        cmp -s out1 out$threads || fail "$trace: $threads threads report something else than one"
+        cmp -s err1 err$threads || fail "$trace: $threads threads complain of something else than one"
     done
-    cmp -s out1 out2 || fail "$trace: two threads report something else than one"
-    cmp -s err1 err2 || fail "$trace: two threads complain of something else than one"
     n=$(sed -n 's/^mmusim: .*(the report is of the \([0-9]*\) references before that)$/\1/p' err1)
     [[ ${n:-0} -gt 90000 ]] || fail "$trace: said '$(cat err1)'"
     grep -q '"complete": false' out1 || fail "$trace: its report does not say that it is incomplete"
@@ -84,12 +84,18 @@ if [[ -n $(command -v qemu-x86_64) ]]; then
     expect "checksum of a recording" "$(sum_of recorded.mmt)" "binary references replayed "
 fi
 printf 'I  00001000,4\n L 00002000,8\n L zz,8\n' >bad.txt
-for threads in 1 2; do
-    "$MMUSIM" run --config haswell --threads $threads bad.txt >out$threads 2>err$threads
-    expect "a bad line, $threads threads: exit status" $? 2
-    grep -q "^mmusim: bad.txt:3:" err$threads || fail "a bad line: said '$(cat err$threads)'"
+# and a binary trace with a damaged block
+cp "$cc1" damaged.mmt
+printf 'XX' | dd of=damaged.mmt bs=1 seek=700000 conv=notrunc status=none
+for trace in bad.txt damaged.mmt; do
+    for threads in 1 2 3 4; do
+        "$MMUSIM" run --config haswell --threads $threads $trace >out$threads 2>err$threads
+        expect "$trace, $threads threads: exit status" $? 2
+        grep -q "^mmusim: bad.txt:3:\|^mmusim: damaged.mmt: byte [0-9]*: block [1-9][0-9]*: its checksum is wrong" err$threads ||
+            fail "$trace: said '$(cat err$threads)'"
+        cmp -s err1 err$threads || fail "$trace: $threads threads complain of something else than one"
+    done
 done
-cmp -s err1 err2 || fail "a bad line: two threads complain of something else than one"
 
 # ---- processes: an address space each ----
 alternate() { # ROUNDS PIDS CPUS
@@ -154,7 +160,7 @@ awk 'BEGIN {
 "$MMUSIM" trace convert --page-runs forms.txt runs.mmt 2>err || fail "convert --page-runs: $(cat err)"
 for options in "" "--set window=3" "--set cores=3" "--set cores=2 --warmup 10011 --limit 9000" "--config zen3"; do
     for file in forms.txt forms.mmt runs.mmt; do
-        for threads in 1 2; do
+        for threads in 1 2 4; do
             # shellcheck disable=SC2086
             "$MMUSIM" run --config skylake-sp --threads $threads $options --format csv $file >out 2>err ||
                 fail "$file $options: $(cat err)"
