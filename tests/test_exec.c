@@ -525,8 +525,8 @@ static void test_random_damage(void **state)
             with_interpreter(&i, "/program");
         for (unsigned n = 1 + dice_below(&dice, 3); n-- > 0;) {
             unsigned at = dice_below(&dice, sizeof i.header + sizeof i.segment);
-            bytes[at] = dice_once_in(&dice, 2) ? (uint8_t)dice_next(&dice)
-                                               : (uint8_t)(bytes[at] ^ 1u << dice_below(&dice, 8));
+            uint8_t flipped = bytes[at] ^ (uint8_t)(1u << dice_below(&dice, 8));
+            bytes[at] = dice_once_in(&dice, 2) ? (uint8_t)dice_next(&dice) : flipped;
         }
         write_file(program, &i, dice_once_in(&dice, 8) ? dice_below(&dice, sizeof i) : sizeof i);
         int outcome = exec(program, &entry);
