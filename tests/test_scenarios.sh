@@ -33,6 +33,12 @@ done
 "$MMUSIM" run --config pentium3-i386 --config skylake-sp-linux traces/scenarios/*.mms >"$scratch/out" 2>&1 || fail "together: exit status $?"
 [[ $(grep -c ' 0 failed$' "$scratch/out") == $((2 * $(ls traces/scenarios/*.mms | wc -l))) ]] || fail "together: not all ran"
 
+# Lazy synchronisation of vmalloc: the first access in each process is a fault that copies the entry.
+printf '%s\n' '$a = spawn a' '$b = spawn b' 'switch $a' '$v = vmalloc 8M' 'read $v as kernel' 'switch $b' \
+    'read $v + 64K as kernel' 'expect read $v + 68K as kernel faults == 0' 'expect vmstat fault_vmalloc == 2' >"$scratch/lazy.mms"
+"$MMUSIM" run --config pentium3-i386 --set os.vmalloc-sync=lazy "$scratch/lazy.mms" >"$scratch/out" 2>&1 || fail "lazy: $(cat "$scratch/out")"
+"$MMUSIM" run --config pentium3-i386 "$scratch/lazy.mms" 2>&1 | grep -q 'it is 0, expected 2' || fail "eager: faults, too"
+
 # The documentation is what the table of commands says.
 "$MMUSIM" shell --language >"$scratch/language" || fail "--language: exit status $?"
 [[ $(grep -c '^- `' "$scratch/language") -gt 50 ]] || fail "--language: hardly any command"

@@ -70,7 +70,7 @@ refused "s.mms:1:1: read: size 5000, expected 1 to 4096 bytes; 'count' and 'stri
 refused "s.mms:1:1: read: the last access reaches beyond the 32-bit address space" 'read 0xfffff000 count 3 stride 4096'
 refused "s.mms:1:20: 'size' stands twice" 'read 0x1000 size 8 size 4'
 refused "s.mms:1:16: unknown as 'kernal'; did you mean 'kernel'?" 'read 0x1000 as kernal'
-refused "s.mms:1:1: REFUSED: 0x1, 1 pages: *" 'set_memory_ro 1 1'
+refused "s.mms:1:1: REFUSED: set_memory_ro: 0x1, 1 pages: *" 'set_memory_ro 1 1'
 refused "s.mms:1:1: stats: no counter begins with 'tlb.nothing'; 'stats' prints those that are not 0" 'stats tlb.nothing'
 refused "s.mms:1:1: cpu: this machine has 1 CPUs, numbered from 0" 'cpu 7'
 refused "s.mms:1:4: unknown architecture 'i368'; did you mean 'i386'?" 'on i368 maps'
@@ -93,7 +93,7 @@ refused "s.mms:1:11: 'q', expected k, i, + or gN behind the size" ' L 1000,4 q'
 refused "s.mms:1:4: 0x123456789 does not fit this machine's 32-bit addresses" 'I  123456789,4'
 
 # What the kernel refuses.
-refused "s.mms:3:1: BUG: pfn 0x36bfe, order 0: the page is free already*" '$page = alloc_pages GFP_HIGHUSER_MOVABLE' 'free_pages $page' 'free_pages $page'
+refused "s.mms:3:1: BUG: __free_pages: pfn 0x36bfe, order 0: the page is free already*" '$page = alloc_pages GFP_HIGHUSER_MOVABLE' 'free_pages $page' 'free_pages $page'
 refused "s.mms:1:1: fork: no task runs on this CPU, expected 'switch PID' before it" 'fork'
 refused "s.mms:1:1: maps: there is no task 7, or no longer; 'tasks' lists them" 'maps 7'
 refused "s.mms:4:1: switch: there is no task 1, or no longer; 'tasks' lists them" "${spawn[@]}" 'exit' 'switch $p'
