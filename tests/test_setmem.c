@@ -318,6 +318,7 @@ static void test_refusals(void **state)
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
         const struct layout *l = &rig.os->plan->layout;
         const mmu_va va = kernel_pages(&rig, 0);
+        assert_int_equal(mmu_os_set_fixmap(rig.os, 3, 0xfee00000, MMU_CACHE_UC), MMU_OS_DONE);
         const struct {
             mmu_va va;
             uint64_t pages;
@@ -331,6 +332,7 @@ static void test_refusals(void **state)
                    {l->high_memory - 0x1000, 2},
                    {UINT64_C(1) << 62, 1},
                    {l->vmalloc_start, 1},
+                   {l->fixaddr_top - 0x3000, 1},
                    {UINT64_MAX & ~PAGE_MASK, 1},
                    {UINT64_MAX & ~PAGE_MASK, 2}};
         for (size_t i = 0; i < COUNT_OF(bad); i++)

@@ -272,6 +272,15 @@ static bool all_mapped(const struct mmu_os *os, mmu_va va, uint64_t pages, mmu_v
     return true;
 }
 
+/* Is it an address of the direct map, the image or the vmalloc area? What lies elsewhere has an owner who
+ * writes its entries: kmap, fixmap, vmemmap. */
+static bool may_change(const struct mmu_os *os, mmu_va va)
+{
+    const struct layout *l = &os->plan->layout;
+    mmu_pa pa;
+    return mmu_os_pa(os, va, &pa) == MMU_OS_DONE || (va >= l->vmalloc_start && va < l->vmalloc_end);
+}
+
 int mmu_os_set_memory(struct mmu_os *os, mmu_va va, uint64_t pages, enum mmu_os_change what)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
@@ -285,8 +294,11 @@ int mmu_os_set_memory(struct mmu_os *os, mmu_va va, uint64_t pages, enum mmu_os_
                           "0x%" PRIx64 ", %" PRIu64 " pages: expected a page's address and at least one page",
                           va, pages);
     const bool linear = f->levels >= 4 ? is_canonical(va, f->va_bits) : va >> f->va_bits == 0;
-    if (!linear || !kspace_is_kernel(os, va) || pages > room || !all_mapped(os, va, pages, &at)) {
-        int outcome = os_outcome(os, MMU_OS_REFUSED, call, "0x%" PRIx64 " is not mapped by the kernel", at);
+    const bool ours = linear && may_change(os, va);
+    if (!ours || pages > room || !all_mapped(os, va, pages, &at)) {
+        int outcome = os_outcome(os, MMU_OS_REFUSED, call, "0x%" PRIx64 " is %s", at,
+                                 ours ? "not mapped by the kernel"
+                                      : "no address of the direct map, the kernel's image or vmalloc");
         os->report.va = at;
         return outcome;
     }
