@@ -13,7 +13,17 @@
 
 enum { RW = MMU_PROT_READ | MMU_PROT_WRITE, ANON = MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, PAGE = 4096 };
 enum { FIXED = ANON | MMU_MAP_FIXED };
-enum { EPERM = 1, ESRCH = 3, EBADF = 9, ENOMEM = 12, EFAULT = 14, EEXIST = 17, EINVAL = 22, EOVERFLOW = 75 };
+enum {
+    EPERM = 1,
+    ESRCH = 3,
+    EBADF = 9,
+    EAGAIN = 11,
+    ENOMEM = 12,
+    EFAULT = 14,
+    EEXIST = 17,
+    EINVAL = 22,
+    EOVERFLOW = 75
+};
 
 static struct os_rig rig;
 static uint32_t pid;
@@ -362,6 +372,33 @@ static void test_grows_down(void **state)
     assert_true(map(0x3fffd000 - PAGE, 1, RW, ANON) != 0x3fffd000 - PAGE);
 }
 
+/* mlock() says that it could not bring every page in, and has locked the mapping all the same (do_mlock()).
+ */
+static void test_lock_missing(void **state)
+{
+    (void)state;
+    uint32_t file;
+    mmu_va va;
+    struct mmu_os_task task;
+    map(0x100000, 4, MMU_PROT_NONE, FIXED);
+    fails(mmu_os_mlock(rig.os, pid, 0x100000, 4 * PAGE, true), ENOMEM);
+    done(mmu_os_file(rig.os, "short", NULL, 2 * PAGE, &file));
+    done(mmu_os_mmap(rig.os, pid, 0x200000, 4 * PAGE, MMU_PROT_READ, MMU_MAP_SHARED | MMU_MAP_FIXED, file, 0,
+                     &va));
+    done(mmu_os_mlock(rig.os, pid, 0x200000, 2 * PAGE, true));
+    fails(mmu_os_mlock(rig.os, pid, 0x200000, 4 * PAGE, true), ENOMEM);
+    done(mmu_os_mlock(rig.os, pid, 0x200000, 4 * PAGE, false));
+    done(mmu_os_task(rig.os, pid, &task));
+    assert_int_equal(task.locked_vm, 4); /* the first mapping's */
+    os_rig_free(&rig);
+    boot("{arch: x86_64, ram: 64M}");
+    map(0x10000000, 40 << 8, RW, FIXED);
+    map(0x20000000, 40 << 8, RW, FIXED);
+    done(mmu_os_mlock(rig.os, pid, 0x10000000, 1 << 20, true));
+    (void)mmu_os_mlock(rig.os, pid, 0x10000000, 40 << 20, true);
+    fails(mmu_os_mlock(rig.os, pid, 0x20000000, 40 << 20, true), EAGAIN);
+}
+
 /* ----- views ----- */
 
 static void test_smaps(void **state)
@@ -558,12 +595,12 @@ static void test_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_top_down),  TEST(test_text),     TEST(test_bases),       TEST(test_hints),
-        TEST(test_bottom_up), TEST(test_merge),    TEST(test_anon_vmas),   TEST(test_file_merge),
-        TEST(test_split),     TEST(test_account),  TEST(test_hole),        TEST(test_break),
-        TEST(test_mremap),    TEST(test_stack),    TEST(test_grows_down),  TEST(test_smaps),
-        TEST(test_status),    TEST(test_nameless), TEST(test_mmap_errors), TEST(test_other_errors),
-        TEST(test_too_many),
+        TEST(test_top_down),     TEST(test_text),     TEST(test_bases),      TEST(test_hints),
+        TEST(test_bottom_up),    TEST(test_merge),    TEST(test_anon_vmas),  TEST(test_file_merge),
+        TEST(test_split),        TEST(test_account),  TEST(test_hole),       TEST(test_break),
+        TEST(test_mremap),       TEST(test_stack),    TEST(test_grows_down), TEST(test_lock_missing),
+        TEST(test_smaps),        TEST(test_status),   TEST(test_nameless),   TEST(test_mmap_errors),
+        TEST(test_other_errors), TEST(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,7 +228,7 @@ static void map(struct world *w, struct actor a)
         assert_null(ref_find(a.space, like.va + i * PAGE));
     ref_map(a.space, &like, n);
     if (eager)
-        ref_populate(a.space, like.va, n);
+        ref_populate(a.space, like.va, n, true);
 }
 
 static void unmap(struct world *w, struct actor a)
@@ -254,10 +254,8 @@ static void lock(struct world *w, struct actor a)
     unsigned n = 1 + below(w, SPAN);
     bool on = below(w, 2);
     int outcome = mmu_os_mlock(w->os, a.pid, va, (uint64_t)n * PAGE, on);
-    bool all = ref_lock(a.space, va, n, on);
+    bool all = ref_lock(a.space, va, n, on) && (!on || ref_populate(a.space, va, n, false));
     expect(w, outcome, all ? 0 : 12);
-    if (all && on)
-        ref_populate(a.space, va, n);
 }
 
 static void advise(struct world *w, struct actor a)
@@ -297,7 +295,7 @@ static void remap(struct world *w, struct actor a)
         assert_null(ref_find(a.space, to + i * PAGE));
     ref_move(a.space, from, old_n, to, new_n);
     if (locked && new_n > old_n)
-        ref_populate(a.space, to + (mmu_va)old_n * PAGE, new_n - old_n);
+        ref_populate(a.space, to + (mmu_va)old_n * PAGE, new_n - old_n, true);
 }
 
 static void change_break(struct world *w, struct actor a)

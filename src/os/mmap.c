@@ -115,17 +115,31 @@ static bool overcommits(const struct mmu_os *os, const struct request *r)
     return counts && mm_overcommits(os, page_up(r->length));
 }
 
-int mm_populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
+/* __mm_populate(). In each VMA up to the first page that cannot be had, as beyond the end of a file; first
+ * given: such a page, or memory without rights, ends it all, and *first says why. */
+static int populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end,
+                    enum mmu_os_signal_kind *first)
 {
     int status = MMU_OS_DONE;
     for (struct vma *vma = vma_from(mm, start); vma && vma->range.start < end && status == MMU_OS_DONE;
          vma = vma_next(vma)) {
-        enum mmu_os_signal_kind signal;
+        enum mmu_os_signal_kind signal = MMU_SIG_SEGV_ACCERR;
         mmu_va from = vma->range.start > start ? vma->range.start : start;
+        if (vma->flags & VMA_PFNMAP)
+            continue;
         if (vma->prot & (MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC))
             status = memory_populate(os, vma, from, vma->range.end < end ? vma->range.end : end, &signal);
+        if (first && signal != MMU_SIG_NONE) {
+            *first = signal;
+            break;
+        }
     }
     return status;
+}
+
+int mm_populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end)
+{
+    return populate(os, mm, start, end, NULL);
 }
 
 /* mmap_region(): replaces what is there. */
@@ -325,10 +339,14 @@ int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, 
                         addr);
     const struct visit visit = {.call = call, .part = lock};
     int status = for_each_part(os, &visit, t->mm, start, end, &on);
+    enum mmu_os_signal_kind signal = MMU_SIG_NONE;
     if (status == MMU_OS_DONE && on)
-        status = mm_populate(os, t->mm, start, end);
-    return status == MMU_OS_EXHAUSTED ? mm_error(os, call, LINUX_ENOMEM, "no memory to lock the pages in")
-                                      : status;
+        status = populate(os, t->mm, start, end, &signal);
+    if (status != MMU_OS_DONE || signal == MMU_SIG_NONE)
+        return status;
+    return mm_error(os, call, signal == MMU_SIG_OOM ? LINUX_EAGAIN : LINUX_ENOMEM, /* as do_mlock() says it */
+                    "not all pages of 0x%" PRIx64 "-0x%" PRIx64 " could be brought in: %s", start, end,
+                    mmu_os_signal_text(signal));
 }
 
 /* ----- brk ----- */

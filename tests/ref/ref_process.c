@@ -213,13 +213,17 @@ static bool make_own(struct ref_page *p)
     return shared;
 }
 
-void ref_populate(struct ref_space *s, mmu_va va, uint64_t n)
+bool ref_populate(struct ref_space *s, mmu_va va, uint64_t n, bool to_the_end)
 {
     for (uint64_t i = 0; i < n; i++) {
         struct ref_page *p = ref_find(s, va + i * PAGE);
-        if (p && (p->prot & MMU_PROT_WRITE) && !behind_end(p))
+        bool possible = p && p->prot && !behind_end(p);
+        if (!possible && !to_the_end)
+            return false;
+        if (possible && (p->prot & MMU_PROT_WRITE))
             make_own(p);
     }
+    return true;
 }
 
 struct ref_outcome ref_access(struct ref_space *s, mmu_va va, bool write, bool fetch, bool has_nx)

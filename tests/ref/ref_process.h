@@ -60,8 +60,9 @@ void ref_move(struct ref_space *s, mmu_va from, uint64_t old_n, mmu_va to, uint6
 /* Changes rights, or the lock, of n pages, up to the first that is missing: false, then. */
 bool ref_protect(struct ref_space *s, mmu_va va, uint64_t n, int prot);
 bool ref_lock(struct ref_space *s, mmu_va va, uint64_t n, bool on);
-/* What bringing in n pages does: private ones that may be written get copies. */
-void ref_populate(struct ref_space *s, mmu_va va, uint64_t n);
+/* What bringing in n pages does: private ones that may be written get copies. A page that cannot be had is
+ * passed over (to_the_end), or the last: false, then. */
+bool ref_populate(struct ref_space *s, mmu_va va, uint64_t n, bool to_the_end);
 /* madvise(): 0 or the errno. */
 int ref_advise(struct ref_space *s, mmu_va va, uint64_t n, int advice);
 
