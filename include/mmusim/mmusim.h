@@ -8,6 +8,7 @@
 #include <mmusim/event.h>
 #include <mmusim/machine.h>
 #include <mmusim/os.h>
+#include <mmusim/process.h>
 #include <mmusim/runs.h>
 #include <mmusim/space.h>
 #include <mmusim/split.h>

@@ -56,8 +56,8 @@ MMU_API void mmu_os_tasks(const struct mmu_os *os, void (*each)(void *ctx, const
 /* The task that a core runs: its pid; 0: the idle task, which has swapper_pg_dir loaded. */
 MMU_API uint32_t mmu_os_current(const struct mmu_os *os, uint32_t cpu);
 
-/* A new process with an empty address space but for its stack; its first instruction is the caller's affair.
- * comm NULL: "init". */
+/* A new process with an empty address space but for its stack; its break stands where a program's would that
+ * may lie anywhere (ELF_ET_DYN_BASE); its first instruction is the caller's affair. comm NULL: "init". */
 MMU_API int mmu_os_spawn(struct mmu_os *os, const char *comm, uint32_t *pid);
 /* kernel_clone() (kernel/fork.c): fork copies the memory (copy-on-write), vfork and clone share it. */
 MMU_API int mmu_os_fork(struct mmu_os *os, uint32_t pid, uint32_t *child);
