@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ----- the machine ----- */
 
@@ -357,8 +358,9 @@ static int assign(struct script *s, struct script_result *r)
         return undone(s, value, r);
     if (status == CLI_GO && (!f || f->form == FORM_WORD))
         return script_complain(s, value, "this gives no number, and names are for numbers");
-    if (status == CLI_GO && s->echo)
-        fprintf(s->out, "    $%s = 0x%" PRIx64 " (%" PRIu64 ")\n", name, f->number, f->number);
+    if (status == CLI_GO && (s->echo || s->tell))
+        fprintf(s->out, "%s$%s = 0x%" PRIx64 " (%" PRIu64 ")\n", s->echo ? "    " : "", name, f->number,
+                f->number);
     return status == CLI_GO ? script_name_set(s, name, f->number) : status;
 }
 
@@ -526,7 +528,8 @@ bool script_is_scenario(const char *path)
     char line[SCRIPT_LINE], word[SCRIPT_NAME];
     if (n > 4 && !strcmp(path + n - 4, ".mms"))
         return true;
-    FILE *in = strcmp(path, "-") ? fopen(path, "re") : NULL;
+    struct stat info; /* what is read from a pipe is gone */
+    FILE *in = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "re") : NULL;
     struct script s = {0};
     bool is = false, found = false;
     while (in && !found && fgets(line, sizeof line, in)) {

@@ -141,6 +141,7 @@ struct script {
     uint32_t cpu;      /* on which the statements run */
     FILE *out;
     bool echo; /* print each line before its answer */
+    bool tell; /* print what a name is given */
     struct script_name *names;
     size_t n_names;
     uint64_t statements, expectations, failed;

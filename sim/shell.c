@@ -172,6 +172,7 @@ static int session(struct script *s)
 #else
     terminal = false;
 #endif
+    s->tell = terminal;
     for (s->line = 1;; s->line++) {
 #ifdef MMUSIM_LIBEDIT
         line = terminal ? editor_line(&editor) : plain_line();

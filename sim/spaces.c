@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { BATCH = 4096, NEAR = (1 << 20) / 4096, FETCHED = 1 << MMU_FETCH, STORED = 1 << MMU_STORE };
 
@@ -242,9 +243,10 @@ int spaces_plan(const char *path, const struct mmu_trace_options *options, const
     if (!spaces)
         return cli_error("out of memory");
     spaces->path = path;
-    if (!strcmp(path, "-"))
-        return cli_error("run: a machine with a kernel reads a trace twice, and standard input can be read "
-                         "once; expected a file");
+    struct stat info;
+    if (!strcmp(path, "-") || (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)))
+        return cli_error("run: a machine with a kernel reads a trace twice; expected a file, not standard "
+                         "input or a pipe");
     if (mmu_trace_open_with(path, options, &reader, &err))
         return cli_error_mmu(&err);
     int status = read_trace(spaces, reader, end);

@@ -60,6 +60,16 @@ grep -q '2 references faulted' "$scratch/err" || fail "maps: writes to r-- did n
 echo 'I  c0001000,4' >"$scratch/high.lackey"
 refused 'high.lackey: the trace touches 0xc0001003, and on pentium3-i386 user space ends at 0xc0000000' --config pentium3-i386 "$scratch/high.lackey"
 refused 'expected a file' --config pentium3-i386 - <"$scratch/small.lackey"
+refused 'not standard input or a pipe' --config pentium3-i386 <(cat "$scratch/small.lackey")
+run --config pentium3 --format csv <(cat "$scratch/small.lackey") || fail "a pipe: $(cat "$scratch/err")"
+[[ $(figure run.faults_resolved) == 5 ]] || fail "a pipe: $(figure run.faults_resolved) faults"
+
+# Two cores: each processor of the trace has a thread of the process on a core of its own.
+printf '%s\n' '# mmusim: process 1' '# mmusim: cpu 0' 'I  08048000,4' ' S 0a000000,4' '# mmusim: cpu 1' ' S 0a000000,4' \
+    ' S 0a001000,4' '# mmusim: process 2' ' S 0a001000,4' '# mmusim: cpu 0' ' S 0a001000,4' >"$scratch/cores.lackey"
+run --config pentium3-i386 --set cores=2 --format csv "$scratch/cores.lackey" || fail "cores: $(cat "$scratch/err")"
+grep -q '^pentium3-i386 core 1,.*run.faults_resolved,faults,2$' "$scratch/out" || fail "cores: $(grep faults_resolved "$scratch/out")"
+
 echo 'nonsense' >"$scratch/bad"
 refused 'START-END' --config pentium3-i386 --maps "$scratch/bad" "$scratch/small.lackey"
 printf '%s\n' '08048000-0804a000 r-xp 00000000 00:00 0' '08049000-0804b000 r-xp 00000000 00:00 0' >"$scratch/bad"
