@@ -71,7 +71,7 @@ static struct mmu_os_signal signal_of(struct os_rig *r)
     return s;
 }
 
-/* Ends every process and gives back what can be: idle borrows the last one's page directory still. */
+/* Ends every process and gives back what can be. */
 static uint64_t settle(struct os_rig *r)
 {
     mmu_os_check(r->os);
@@ -91,8 +91,7 @@ static uint64_t settle(struct os_rig *r)
 static uint64_t boot(struct os_rig *r, const char *machine)
 {
     os_rig_boot(r, machine);
-    start(r);
-    return settle(r);
+    return allocated(r);
 }
 
 static void finish(struct os_rig *r, uint64_t before)
