@@ -46,7 +46,9 @@ static const struct cli_command STATS = {
         "\n"
         "A stride is the distance from the reference of the same kind before. Regions are those of --maps, "
         "for\n"
-        "all processes, or else the maps that the trace keeps.\n"
+        "all processes, or else the maps that the trace keeps. Of an input that ends too early the part "
+        "that\n"
+        "could be read is reported; the exit status is 2 then.\n"
         "\n"
         "Examples:\n"
         "  mmusim trace stats traces/sort.mmt\n"
@@ -210,8 +212,11 @@ static int read_all(struct job *j, struct mmu_trace_reader *reader)
     }
     progress_end(&progress);
     free(batch);
-    if (more == -1)
-        return trace_error_after(&err, j->position);
+    if (more == -1) {
+        j->stats.cut = err.code == MMU_ERR_TRUNCATED && j->position;
+        trace_error_after(&err, j->position);
+        return j->stats.cut ? CLI_GO : CLI_BAD;
+    }
     return more ? cli_error("out of memory") : CLI_GO;
 }
 
@@ -252,7 +257,8 @@ static int stats(struct job *j, struct mmu_trace_reader *reader)
         cli_output_discard(&out);
         return status;
     }
-    return cli_output_close(&out);
+    status = cli_output_close(&out);
+    return status == CLI_OK && j->stats.cut ? CLI_BAD : status;
 }
 
 int trace_stats(int argc, char **argv)

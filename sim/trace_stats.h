@@ -34,6 +34,7 @@ struct stats_strides {
  */
 struct stats {
     const char *file, *page_name; /* "4K" */
+    bool cut;                     /* it ended too early */
     unsigned page_shift;
     uint64_t references, kinds[MMU_KINDS], touches;
     uint64_t reuse[STATS_BINS], first_touches;

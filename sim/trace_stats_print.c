@@ -276,6 +276,8 @@ static bool print_text(FILE *out, const struct stats *s, const struct hottest *h
 {
     char number[TABLE_NUMBER];
     fprintf(out, "trace        %s\n", s->file);
+    if (s->cut)
+        fprintf(out, "incomplete   the input ends too early; what follows is of the part before\n");
     fprintf(out, "references   %s\n", table_format(s->references, number));
     for (int k = 0; k < MMU_KINDS; k++)
         fprintf(out, "  %-10s %s\n", KINDS[k], table_format(s->kinds[k], number));
@@ -398,12 +400,12 @@ static json_t *json_regions(const struct stats *s, const struct hottest *h)
 
 static int print_json(FILE *out, const struct stats *s, const struct hottest *h, enum trace_report how)
 {
-    json_t *root = json_pack("{s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-                             "mmusim-trace-stats", "schema_version", 1, "file", s->file, "references",
-                             trace_integer(s->references), "kinds", json_kinds(s->kinds), "pages",
-                             trace_integer(s->pages.n), "reuse", json_reuse(s), "strides", json_strides(s),
-                             "frequent_strides", json_frequent(s), "pages_by_touches", json_touches(s),
-                             "hottest_pages", json_pages(h), "hottest_regions", json_regions(s, h));
+    json_t *root = json_pack(
+        "{s:s, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", "mmusim-trace-stats",
+        "schema_version", 1, "file", s->file, "complete", !s->cut, "references", trace_integer(s->references),
+        "kinds", json_kinds(s->kinds), "pages", trace_integer(s->pages.n), "reuse", json_reuse(s), "strides",
+        json_strides(s), "frequent_strides", json_frequent(s), "pages_by_touches", json_touches(s),
+        "hottest_pages", json_pages(h), "hottest_regions", json_regions(s, h));
     bool ok = trace_print_json(out, root, how);
     json_decref(root);
     return ok ? CLI_GO : cli_error("%s: its name or a region's is no UTF-8, which JSON needs", s->file);

@@ -170,6 +170,16 @@ grep -q '0x1000-0x3000 */bin/x *- *r-xp *2 *3 *4 ' regions || fail "regions of a
 printf 'hello\n' >bad.maps
 refused 2 "bad.maps:1: 'hello' is no line of /proc/PID/maps, expected START-END RIGHTS OFFSET DEVICE INODE NAME" stats --maps bad.maps marks.mmt
 refused 2 "trace stats: expected one trace" stats
+"$MMUSIM" trace convert --limit 50000 --text "$SRC/traces/cc1.mmt" all.txt || fail "convert --text"
+xz -0c all.txt | head -c 15000 >short.xz
+"$MMUSIM" trace stats --format csv short.xz >stats.csv 2>err
+[[ $? == 2 && $(wc -l <err) == 1 ]] || fail "stats of a short trace: said '$(cat err)'"
+n=$(sed -n 's/^mmusim: .*(\([0-9]*\) references before it)$/\1/p' err)
+[[ ${n:-0} -gt 5000 ]] || fail "stats of a short trace: said '$(cat err)'"
+"$MMUSIM" trace convert --limit "$n" all.txt part.txt && "$MMUSIM" trace stats --format csv part.txt >part.csv
+diff <(grep -v '^file,' stats.csv) <(grep -v '^file,' part.csv) >differs
+[[ $(grep -c '^[<>]' differs) == 2 ]] || fail "stats of a short trace: not those of its $n references: $(head -5 differs)"
+grep -qx '< complete,false' differs || fail "stats of a short trace: it is not marked"
 refused 2 "--top: 0 is out of range, expected 1 to 1000000" stats --top 0 marks.mmt
 
 # ---- verify: damage is named, all files are looked at ----
