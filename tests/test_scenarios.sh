@@ -33,6 +33,17 @@ done
 "$MMUSIM" run --config pentium3-i386 --config skylake-sp-linux traces/scenarios/*.mms >"$scratch/out" 2>&1 || fail "together: exit status $?"
 [[ $(grep -c ' 0 failed$' "$scratch/out") == $((2 * $(ls traces/scenarios/*.mms | wc -l))) ]] || fail "together: not all ran"
 
+# Other kernels: without page-table isolation, with five levels, with large machines.
+while read -r arguments; do
+    # shellcheck disable=SC2086 # words
+    "$MMUSIM" run $arguments traces/scenarios/*.mms >"$scratch/out" 2>&1 || fail "$arguments: $(grep -m1 ^mmusim "$scratch/out")"
+done <<'LIST'
+--config ice-lake-la57 --set os.arch=x86_64_la57 --set os.ram=4G
+--config skylake-sp-linux --set os.kpti=false
+--config pentium4-pae --set os.kpti=false
+--config zen4 --set os.arch=x86_64 --set os.ram=256G
+LIST
+
 # Lazy synchronisation of vmalloc: the first access in each process is a fault that copies the entry.
 printf '%s\n' '$a = spawn a' '$b = spawn b' 'switch $a' '$v = vmalloc 8M' 'read $v as kernel' 'switch $b' \
     'read $v + 64K as kernel' 'expect read $v + 68K as kernel faults == 0' 'expect vmstat fault_vmalloc == 2' >"$scratch/lazy.mms"

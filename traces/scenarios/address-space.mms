@@ -14,7 +14,7 @@ expect read 0x10000 is SEGV_MAPERR
 
 # The kernel's own part is missing from maps, too. It is there, in every process, but not the process's to touch.
 on i386,i386_pae expect maps lacks "c0000000-"
-on x86_64 expect maps lacks "ffff8880"
+on x86_64,x86_64_la57 expect maps lacks "ffff8880"
 expect why $PAGE_OFFSET is KERNEL
 expect read $PAGE_OFFSET is SEGV_MAPERR
 expect read $PAGE_OFFSET as kernel is done

@@ -6,7 +6,7 @@ $root = task $pid root
 $memory = task $pid mm
 $free = zone Normal free
 on i386,i386_pae exec hello/hello-i386 hello world
-on x86_64 exec hello/hello-x86_64 hello world
+on x86_64,x86_64_la57 exec hello/hello-x86_64 hello world
 
 # The program has 12 KiB of code, 8 KiB of data and 16 MiB of bss. All of it has addresses now:
 maps
@@ -22,7 +22,7 @@ status
 # On top of the stack stands argc, then the pointers to the arguments; they are real bytes in simulated memory.
 expect peek $sp size 4 == 3
 on i386,i386_pae $argument = peek $sp + 8 size 4
-on x86_64 $argument = peek $sp + 16 size 8
+on x86_64,x86_64_la57 $argument = peek $sp + 16 size 8
 # "hell", as a number
 expect peek $argument size 4 == 0x6c6c6568
 

@@ -14,8 +14,8 @@ on i386,i386_pae expect zone HighMem start_pfn < 0x38000
 on i386,i386_pae expect $high_memory - $PAGE_OFFSET < 896M
 
 # With 64 bits the direct map holds all memory, so there is no such zone: no frame is without an address.
-on x86_64 expect zone HighMem exists == 0
-on x86_64 expect gfp_zone GFP_HIGHUSER is Normal
+on x86_64,x86_64_la57 expect zone HighMem exists == 0
+on x86_64,x86_64_la57 expect gfp_zone GFP_HIGHUSER is Normal
 
 # What does alloc_pages return? Not an address: a page descriptor, here its frame number. A mask with __GFP_HIGHMEM
 # allows highmem, and asks for it first.
@@ -25,7 +25,7 @@ on i386,i386_pae expect page $page zone is HighMem
 
 # page_address() of it is NULL: there is no address to return ...
 on i386,i386_pae expect page_address $page == 0
-on x86_64 expect page_address $page != 0
+on x86_64,x86_64_la57 expect page_address $page != 0
 # ... so __get_free_page, which returns addresses, refuses to be asked for highmem.
 expect __get_free_page GFP_HIGHUSER fails REFUSED
 

@@ -12,8 +12,8 @@ expect task $two root != $root
 
 # But for the kernel's addresses its top level says what swapper_pg_dir says: the entries were copied when the page
 # directory was made. Tables below it are one and the same. (PAE with page-table isolation copies one level more.)
-on i386,x86_64 expect pgd $PAGE_OFFSET same == 1
-on i386,x86_64 expect pgd $VMALLOC_START same == 1
+on i386,x86_64,x86_64_la57 expect pgd $PAGE_OFFSET same == 1
+on i386,x86_64,x86_64_la57 expect pgd $VMALLOC_START same == 1
 
 # So the kernel's data has one address in every process, and a switch changes nothing about it: not even for what was
 # allocated after the page directories were made.
@@ -50,10 +50,12 @@ expect translate 0x10000000 == $mine
 # A user's access to the kernel's part (above 0xC0000000) is a fault, though the translation exists: the pages are the
 # supervisor's. For the process it is SIGSEGV, as if nothing were there.
 on i386 expect walk $object == $pa
-on i386 expect walk $object user == 0
-# With page-table isolation the translation does not even exist in the tables that a user runs on. Each process has two
-# page directories then, and the kernel loads its own on the way in.
-on i386_pae,x86_64 expect walk $object page == 0
+expect walk $object user == 0
+# With page-table isolation (os.kpti) the translation is not even in the tables that a user runs on: each process has two
+# page directories then, and the kernel loads its own on the way in. Compare:
+walk $object
+walk $object as kernel
+expect walk $object as kernel == $pa
 expect read $object is SEGV_MAPERR
 expect read $object as kernel is done
 
