@@ -140,8 +140,22 @@ static int unknown_command(struct script *s, const char *where, const char *word
     names[n++] = "help";
     names[n++] = "on";
     const char *near = cli_nearest(word, names, n);
+    if (near && !strcmp(near, word))
+        return script_complain(s, where, "'%s' begins a statement and gives no value", word);
     return near ? script_complain(s, where, "unknown command '%s'; did you mean '%s'?", word, near)
                 : script_complain(s, where, "unknown command '%s'; 'help' lists the commands", word);
+}
+
+/* A field that a command with a single one does not have is told before the command runs. */
+static int check_field(struct script *s, const struct script_command *c, const char *wanted)
+{
+    const char *name = strchr(c->gives ? c->gives : "", '`'), *end = name ? strchr(name + 1, '`') : NULL;
+    if (!*wanted || !end || strchr(end + 1, '`'))
+        return CLI_GO;
+    char only[SCRIPT_NAME];
+    snprintf(only, sizeof only, "%.*s", (int)(end - name - 1), name + 1);
+    const char *names[] = {only};
+    return strcmp(wanted, only) ? script_unknown(s, s->field_at, "field", wanted, names, 1) : CLI_GO;
 }
 
 /* A command: its name, its arguments, a field. CLI_GO: it ran, *r is what it answered; field chosen. */
@@ -150,7 +164,8 @@ static int run_command(struct script *s, struct script_result *r, const struct s
     char word[SCRIPT_NAME], wanted[SCRIPT_NAME];
     struct script_argument a[SCRIPT_ARGS];
     const char *start = (read_blanks(s), s->at);
-    read_word(s, word, sizeof word);
+    if (!read_word(s, word, sizeof word))
+        return script_complain(s, start, "expected a command or a number, but the line ends");
     const struct script_command *c = script_find(word);
     if (!c)
         return unknown_command(s, start, word);
@@ -158,6 +173,8 @@ static int run_command(struct script *s, struct script_result *r, const struct s
         return script_complain(s, start, "%s: the machine has no kernel, expected a config with os", word);
     read_blanks(s);
     int status = read_arguments(s, c, a, wanted);
+    if (status == CLI_GO)
+        status = check_field(s, c, wanted);
     if (status != CLI_GO)
         return status;
     s->command = c;
@@ -170,7 +187,7 @@ static int run_command(struct script *s, struct script_result *r, const struct s
     const char *names[SCRIPT_FIELDS];
     for (size_t i = 0; i < r->n; i++)
         names[i] = r->field[i].name;
-    return script_unknown(s, NULL, "field", wanted, names, r->n);
+    return script_unknown(s, s->field_at, "field", wanted, names, r->n);
 }
 
 /* An expression, or a command. */
@@ -452,6 +469,19 @@ static int statement(struct script *s, struct script_result *r)
     return CLI_OK;
 }
 
+/* Each quote that begins a word has one that ends it. */
+static int check_quotes(struct script *s)
+{
+    char word[4];
+    while (!read_end(s)) {
+        const char *start = s->at;
+        read_word(s, word, sizeof word);
+        if (*start == '"' && (s->at == start + 1 || s->at[-1] != '"'))
+            return script_complain(s, start, "a quote that does not end, expected '\"' behind the text");
+    }
+    return CLI_GO;
+}
+
 int script_line(struct script *s, const char *line)
 {
     struct script_result *r = calloc(1, sizeof *r);
@@ -463,7 +493,9 @@ int script_line(struct script *s, const char *line)
         fprintf(s->out, "%s\n", line);
     if (!read_end(s)) {
         s->statements++;
-        status = statement(s, r);
+        status = check_quotes(s);
+        s->at = line;
+        status = status == CLI_GO ? statement(s, r) : status;
     }
     result_clear(r);
     free(r);

@@ -150,6 +150,7 @@ struct script {
     unsigned line;
     bool in_file;          /* file names the scenario, not a prompt */
     const char *text, *at; /* the line, and how far it is read */
+    const char *field_at;  /* where the field stands that is asked for */
     const struct script_command *command;
     struct mmu_machine *other; /* script_half.c: NULL until it is needed */
     struct mmu_memory_ops other_memory;

@@ -186,9 +186,12 @@ static bool fixmap_index(uint64_t index, struct script_result *r)
 COMMAND(fix_to_virt)
 {
     mmu_va va = 0;
-    if (fixmap_index(a[0].number, r) &&
-        script_called(s, mmu_os_fix_to_virt(s->os, (uint32_t)a[0].number, &va), r))
+    if (!fixmap_index(a[0].number, r))
+        return;
+    if (mmu_os_fix_to_virt(s->os, (uint32_t)a[0].number, &va) == MMU_OS_DONE)
         result_hex(r, "va", va);
+    else
+        result_outcome(r, "REFUSED", "fix_to_virt: no such index of the fixmap");
 }
 
 COMMAND(set_fixmap)

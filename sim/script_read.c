@@ -272,7 +272,7 @@ static bool at_operator(const char *word)
     for (size_t i = 0; i < sizeof OPERATORS / sizeof *OPERATORS; i++)
         if (!strcmp(word, OPERATORS[i]))
             return true;
-    return strchr("=!<>", *word) != NULL;
+    return *word && strchr("=!<>", *word);
 }
 
 /* Can the word that stands there be the value of this optional parameter? */
@@ -328,6 +328,7 @@ static int read_keywords(struct script *s, const struct script_command *c, struc
                 return status;
         } else if (c->gives && !*field && !is_digit(*word) && *word != '$') {
             snprintf(field, SCRIPT_NAME, "%s", word);
+            s->field_at = start;
         } else {
             char usage[256];
             return script_complain(s, start, "'%s' is too much, expected %s", word,
