@@ -220,6 +220,7 @@ static inline void mmu_count_unheld(struct mmu *m, const struct tlb *t, unsigned
 /* Hot entries (mmu_fill.c). */
 void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index);
 void mmu_hot_sync_all(struct mmu *m);
+void mmu_hot_bind(struct mmu *m); /* once, before any fill */
 static inline void mmu_hot_guess(struct mmu *m, const struct tlb *t, uint32_t index, mmu_va va, unsigned kind)
 {
     m->hot.guess[kind][va >> PAGE_SHIFT & (HOT_GUESSES - 1)] = t->hot + index;

@@ -11,7 +11,11 @@ void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
     struct hot_entry *h = &m->hot.entry[t->hot + index];
     uint64_t tag = t->tag[index];
     const struct tlb_entry *e = &t->entry[index];
-    bool current = (tag & TLB_GLOBAL) || (tag && tlb_tag_pcid(tag) == m->regime.pcid);
+    if (!tag) { /* nothing may use it; what it was matters to nobody */
+        h->allow = 0;
+        return;
+    }
+    bool current = (tag & TLB_GLOBAL) || tlb_tag_pcid(tag) == m->regime.pcid;
     h->allow = current && !e->contested ? regime_allowed(&m->regime, e->rights, e->key) & t->classes &
                                               ~(e->dirty ? 0 : CLASSES_OF(MMU_STORE))
                                         : 0;
@@ -41,11 +45,19 @@ void mmu_hot_sync_all(struct mmu *m)
 {
     for (unsigned i = 0; i < m->tlbs; i++) {
         struct tlb *t = &m->tlb[i];
-        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++) {
-            bind_recency(m, t, e);
+        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++)
             mmu_hot_sync(m, t, e);
-        }
     }
+}
+
+void mmu_hot_bind(struct mmu *m)
+{
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        struct tlb *t = &m->tlb[i];
+        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++)
+            bind_recency(m, t, e);
+    }
+    mmu_hot_sync_all(m);
 }
 
 static void COLD notify_entry(struct mmu *m, const struct request *q, enum mmu_event_type type,

@@ -112,7 +112,7 @@ static int init_hot(struct mmu *m)
         return MMU_ERR_NOMEM;
     memset(m->hot.entry, 0, (size_t)entries * sizeof *m->hot.entry);
     m->hot.entry[0].touch = &m->hot.nobody;
-    mmu_hot_sync_all(m);
+    mmu_hot_bind(m);
     return MMU_OK;
 }
 
