@@ -64,7 +64,7 @@ for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
 done
 
 # At a terminal, where libedit is built in: a prompt, and the tabulator completes.
-if command -v script >/dev/null && strings "$MMUSIM" 2>/dev/null | grep -q el_gets; then
+if script -qec true /dev/null >/dev/null 2>&1 && strings "$MMUSIM" 2>/dev/null | grep -q el_gets; then
     printf 'buddy\t\nquit\n' | TERM=dumb timeout 20 script -qec "'$MMUSIM' shell --config pentium3-i386" /dev/null >out 2>err
     grep -q 'Node 0, zone  HighMem' out || fail "terminal: $(cat out)"
 fi
