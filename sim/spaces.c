@@ -12,12 +12,22 @@
 
 enum { BATCH = 4096, NEAR = (1 << 20) / 4096, FETCHED = 1 << MMU_FETCH, STORED = 1 << MMU_STORE };
 
+/* Pages whose references need more rights than the trace's own maps have: their program changed the rights
+ * before or after it was asked for them (mprotect() behind the dynamic linker's relocations, for example). */
+struct grant {
+    mmu_va start, end;
+    int prot;
+};
+
 /* A process: the pages that it touches, and the text of its maps, whole. */
 struct process {
     uint64_t id;
     struct footprint pages;
     char *maps; /* given, then with what was inferred */
     size_t size;
+    bool own; /* the maps are the trace's */
+    struct grant *grant;
+    size_t grants;
     mmu_va highest;
 };
 
@@ -135,6 +145,8 @@ static int take_maps(struct spaces *spaces, struct mmu_trace_reader *reader)
             p = spaces->process;
         if (p && !keep_maps(p, text, n))
             return cli_error("out of memory");
+        if (p)
+            p->own = true;
     }
     return CLI_GO;
 }
@@ -202,6 +214,35 @@ static void print_stretches(FILE *out, const struct maps *given, const struct fo
     }
 }
 
+/* What references to a page of a region need beyond its rights; 0: nothing. */
+static int rights_missing(const struct maps_region *region, unsigned touched)
+{
+    int has = (region->rights[0] == 'r' ? MMU_PROT_READ : 0) |
+              (region->rights[1] == 'w' ? MMU_PROT_WRITE : 0) |
+              (region->rights[2] == 'x' ? MMU_PROT_EXEC : 0);
+    int needs =
+        MMU_PROT_READ | (touched & STORED ? MMU_PROT_WRITE : 0) | (touched & FETCHED ? MMU_PROT_EXEC : 0);
+    return needs & ~has ? needs | has : 0;
+}
+
+/* False: out of memory. */
+static bool grant_rights(struct process *p, const struct maps *given, const struct footprint_page *page,
+                         size_t n)
+{
+    p->grant = calloc(n + 1, sizeof *p->grant);
+    for (size_t i = 0; p->grant && i < n; i++) {
+        mmu_va va = page[i].number << 12;
+        const struct maps_region *region = maps_find(given, 0, va);
+        int prot = region && region->end > va ? rights_missing(region, page[i].touched) : 0;
+        struct grant *last = p->grants ? &p->grant[p->grants - 1] : NULL;
+        if (prot && last && last->end == va && last->prot == prot)
+            last->end += 4096;
+        else if (prot)
+            p->grant[p->grants++] = (struct grant){va, va + 4096, prot};
+    }
+    return p->grant;
+}
+
 static int infer(struct process *p, const char *origin)
 {
     size_t n = 0, size = 0;
@@ -221,6 +262,8 @@ static int infer(struct process *p, const char *origin)
         if (p->maps)
             fputs(p->maps, out);
         print_stretches(out, &given, page, n);
+        if (p->own && !grant_rights(p, &given, page, n))
+            status = cli_error("out of memory");
         p->highest = n ? p->pages.highest : 0;
     }
     if (out && fclose(out) && status == CLI_GO)
@@ -263,6 +306,7 @@ void spaces_free(struct spaces *spaces)
 {
     for (size_t i = 0; spaces && i < spaces->n; i++) {
         free(spaces->process[i].maps);
+        free(spaces->process[i].grant);
         footprint_free(&spaces->process[i].pages);
     }
     if (spaces)
@@ -291,6 +335,9 @@ static int make(const struct spaces *spaces, const struct process *p, struct mmu
     int outcome = mmu_os_spawn(os, "trace", pid);
     if (outcome == MMU_OS_DONE)
         outcome = mmu_os_import_maps(os, *pid, p->maps, p->size, spaces->origin, &err);
+    for (size_t i = 0; outcome == MMU_OS_DONE && i < p->grants; i++)
+        outcome = mmu_os_mprotect(os, *pid, p->grant[i].start, p->grant[i].end - p->grant[i].start,
+                                  p->grant[i].prot);
     if (outcome == MMU_OS_DONE)
         return CLI_GO;
     if (err.message[0])

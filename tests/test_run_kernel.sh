@@ -56,6 +56,16 @@ printf '%s\n' '08048000-08049000 r-xp 00000000 08:01 11 /bin/small' '0a000000-0a
 run --config pentium3-i386 --format csv --maps "$scratch/maps" "$scratch/small.lackey" || fail "maps: exit status $?"
 grep -q '2 references faulted' "$scratch/err" || fail "maps: writes to r-- did not fault: $(cat "$scratch/err")"
 
+# The trace's own maps were written down at one moment: what its references need beyond them, they get.
+printf '%s\n' '# mmusim: process 7' 'I  08048000,4' ' S 08049000,4' ' S 0a000000,4' 'I  0a001000,4' ' L 0a002000,4' ' S 0b000000,4' \
+    '# mmusim: maps 7' '# mmusim: map 7 08048000-0804a000 r-xp 00000000 08:01 11 /bin/small' \
+    '# mmusim: map 7 0a000000-0a002000 r--p 00000000 00:00 0' \
+    '# mmusim: map 7 0a002000-0a003000 ---p 00000000 00:00 0' >"$scratch/own.lackey"
+for config in pentium3-i386 skylake-sp-linux; do
+    run --config "$config" --format csv "$scratch/own.lackey" || fail "own maps, $config: $(cat "$scratch/err")"
+    [[ $(figure run.faults_pf) == 6 && $(figure run.faults_resolved) == 6 ]] || fail "own maps, $config: $(figure run.faults_pf) faults, $(cat "$scratch/err")"
+done
+
 # What cannot be.
 echo 'I  c0001000,4' >"$scratch/high.lackey"
 refused 'high.lackey: the trace touches 0xc0001003, and on pentium3-i386 user space ends at 0xc0000000' --config pentium3-i386 "$scratch/high.lackey"
