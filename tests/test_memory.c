@@ -214,6 +214,13 @@ static void views_are_packed_as_linux_does(void **state)
         assert_int_equal(pagemap(&w, w.pid, va + 2 * PAGE), soft);
         assert_int_equal(pagemap(&w, w.pid, 0x1000), 0);
         assert_int_equal(mmu_os_kpageflags(w.os, pfn_of(&w, w.pid, filled)), UINT64_C(0x40000582c));
+        mmu_pfn block; /* KPF_BUDDY, of each page of a free block */
+        assert_int_equal(mmu_os_alloc_pages(w.os, MMU_GFP_KERNEL, 2, &block), MMU_OS_DONE);
+        assert_int_equal(mmu_os_kpageflags(w.os, block + 1), 0);
+        assert_int_equal(mmu_os_free_pages(w.os, block, 2), MMU_OS_DONE);
+        mmu_os_drain(w.os);
+        for (mmu_pfn pfn = block; pfn < block + 4; pfn++)
+            assert_int_equal(mmu_os_kpageflags(w.os, pfn), 0x400);
         rig_free(&w.rig);
     }
 }

@@ -100,7 +100,7 @@ uint64_t mmu_os_kpageflags(const struct mmu_os *os, mmu_pfn pfn)
         return BIT(KPF_NOPAGE);
     if (info.use == MMU_PAGE_RESERVED)
         bits |= BIT(KPF_RESERVED);
-    if (info.use == MMU_PAGE_FREE && info.head) /* PageBuddy() of the first page alone */
+    if (info.use == MMU_PAGE_FREE) /* PageBuddy(), or is_free_buddy_page(): not the first alone */
         bits |= BIT(KPF_BUDDY);
     if (info.use == MMU_PAGE_TABLE)
         bits |= BIT(KPF_PGTABLE);
