@@ -103,8 +103,9 @@ void mmu_drop_unkept(struct mmu *m, unsigned cause)
         uint32_t n = tlb_drop_all(&m->tlb[i], false);
         book(m, i, n, cause);
         dropped += n;
+        if (n)
+            mmu_hot_sync_tlb(m, &m->tlb[i]);
     }
-    mmu_hot_sync_all(m);
     if (dropped)
         notify_dropped(m, 0, dropped);
 }

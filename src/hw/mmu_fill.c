@@ -41,12 +41,28 @@ static void bind_recency(struct mmu *m, struct tlb *t, uint32_t index)
     h->stamp = stamps ? ~UINT64_C(0) : 0;
 }
 
+void mmu_hot_sync_tlb(struct mmu *m, const struct tlb *t)
+{
+    for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++)
+        mmu_hot_sync(m, t, e);
+}
+
 void mmu_hot_sync_all(struct mmu *m)
 {
+    for (unsigned i = 0; i < m->tlbs; i++)
+        mmu_hot_sync_tlb(m, &m->tlb[i]);
+}
+
+void mmu_hot_switch(struct mmu *m, uint16_t before)
+{
     for (unsigned i = 0; i < m->tlbs; i++) {
-        struct tlb *t = &m->tlb[i];
-        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++)
-            mmu_hot_sync(m, t, e);
+        const struct tlb *t = &m->tlb[i];
+        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++) {
+            uint64_t tag = t->tag[e];
+            uint16_t pcid = tlb_tag_pcid(tag);
+            if (tag && !(tag & TLB_GLOBAL) && (pcid == before || pcid == m->regime.pcid))
+                mmu_hot_sync(m, t, e);
+        }
     }
 }
 

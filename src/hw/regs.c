@@ -49,14 +49,16 @@ static bool adopt(struct mmu *m, struct regime *next, bool pdptes)
     regime_derive(next);
     if (pdptes && next->mode == MMU_MODE_PAE && !read_pdptes(m, next, next->pdpte))
         return false;
-    bool same_hot = next->pcid == m->regime.pcid && next->mode == m->regime.mode &&
-                    next->keys == m->regime.keys &&
-                    memcmp(next->allowed, m->regime.allowed, sizeof next->allowed) == 0 &&
-                    memcmp(next->key_denied, m->regime.key_denied, sizeof next->key_denied) == 0;
+    bool same_rights = next->mode == m->regime.mode && next->keys == m->regime.keys &&
+                       memcmp(next->allowed, m->regime.allowed, sizeof next->allowed) == 0 &&
+                       memcmp(next->key_denied, m->regime.key_denied, sizeof next->key_denied) == 0;
+    uint16_t pcid = m->regime.pcid;
     m->regime = *next;
     m->changes++;
-    if (!same_hot)
+    if (!same_rights)
         mmu_hot_sync_all(m);
+    else if (next->pcid != pcid)
+        mmu_hot_switch(m, pcid);
     return true;
 }
 
