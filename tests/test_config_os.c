@@ -175,6 +175,8 @@ static const struct refusal REFUSED[] = {
      "auto, got '18446744073709551616'"},
     {"os: {managed: {dma: 4K}}\n", MMU_ERR_FORMAT,
      "t.yaml:1:21: os.managed.dma: expected a number from 0 to 1099511627776, or auto, got '4K'"},
+    {"os: {e820: [{start: 4K, size: 4K, end: 16K}]}\n", MMU_ERR_INVALID,
+     "t.yaml:1:40: os.e820.0.end: got 'size' too; expected one of the two"},
     {"os: {e820: [{start: 4K, end: 4K}]}\n", MMU_ERR_RANGE,
      "t.yaml:1:30: os.e820.0.end: 0x1000; expected more than start (0x1000), which is said before it"},
     {"os: {aged: {order: 11}}\n", MMU_ERR_RANGE,

@@ -87,6 +87,14 @@ static void open_gate(struct apply *a, const struct schema *row)
     psc->levels = psc->unified ? (1u << MMU_PSC_LEVELS) - 1 : 0;
 }
 
+static bool has_key(const struct yaml_node *map, const char *key)
+{
+    const struct yaml_node *k = map->first;
+    while (k && strcmp(k->text, key))
+        k = k->next->next;
+    return k;
+}
+
 static int apply_map(struct apply *a, const struct schema *rows, char *base, const struct yaml_node *map)
 {
     int status = check_gates(a, rows, map);
@@ -95,6 +103,9 @@ static int apply_map(struct apply *a, const struct schema *rows, char *base, con
         if (!row)
             return unknown_key(a, rows, k);
         size_t length = path_push(a, row->key);
+        if (row->type == SCHEMA_END && has_key(map, row[-1].key))
+            return value_refuse(a, k->next, MMU_ERR_INVALID, "got '%s' too; expected one of the two",
+                                row[-1].key);
         status = apply_value(a, row, base, k, k->next);
         a->path[length] = '\0';
     }
