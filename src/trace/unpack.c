@@ -157,7 +157,7 @@ static void close_xz(struct unpack *u)
 static bool open_zstd(struct unpack *u)
 {
     u->zstd = ZSTD_createDStream();
-    return u->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, 31));
+    return u->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, 30));
 }
 
 static void close_zstd(struct unpack *u)
