@@ -51,7 +51,7 @@ int pte_open(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, bool make, st
         int status = user_make_tables(os, pgd, va, &slot->table);
         if (status != MMU_OS_DONE)
             return status;
-    } else if (!(slot->table = user_find_table(os, pgd, va))) {
+    } else if (!(slot->table = user_find_table(os, pgd, va, NULL))) {
         return MMU_OS_DONE;
     }
     slot->high = user_table_map(os, slot->table >> PAGE_SHIFT);
@@ -66,7 +66,7 @@ void pte_close(struct mmu_os *os, struct pte_slot *slot)
 
 uint64_t pte_look(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va, mmu_pa *at)
 {
-    mmu_pa table = user_find_table(os, pgd, va);
+    mmu_pa table = user_find_table(os, pgd, va, NULL);
     mmu_pa entry = pgtable_at(os->kspace->traits.form, 1, table, va);
     if (at)
         *at = table ? entry : 0;
@@ -75,27 +75,12 @@ uint64_t pte_look(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va 
 
 /* ----- a table's worth ----- */
 
-/* The table for va; without one, *behind is where the hole that its missing entry makes ends. */
-static mmu_pa find(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va, mmu_va *behind)
-{
-    const struct pgtable_form *f = os->kspace->traits.form;
-    mmu_pa table = pgd->root;
-    for (unsigned level = f->levels; level > 1; level--) {
-        uint64_t entry = pgtable_read(os, pgtable_at(f, level, table, va));
-        *behind = ((va >> pgtable_shift(f, level)) + 1) << pgtable_shift(f, level);
-        if (!(entry & PTE_P))
-            return 0;
-        table = entry & f->address;
-    }
-    return table;
-}
-
 bool pte_block_open(struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va, mmu_va end,
                     struct pte_block *b)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
     mmu_va behind = 0;
-    mmu_pa table = find(os, pgd, va, &behind);
+    mmu_pa table = user_find_table(os, pgd, va, &behind);
     b->va = va;
     b->end = behind < end && behind ? behind : end;
     b->n = 0;

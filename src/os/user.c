@@ -52,12 +52,14 @@ static void link_table(struct mmu_os *os, struct mmu_os_pgd *pgd, unsigned level
     kspace_write(os, level, at, entry);
 }
 
-mmu_pa user_find_table(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va)
+mmu_pa user_find_table(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va, mmu_va *behind)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
     mmu_pa table = pgd->root;
     for (unsigned level = f->levels; level > 1; level--) {
         uint64_t entry = pgtable_read(os, pgtable_at(f, level, table, va));
+        if (behind)
+            *behind = ((va >> pgtable_shift(f, level)) + 1) << pgtable_shift(f, level);
         if (!(entry & PTE_P))
             return 0;
         table = entry & f->address;

@@ -20,8 +20,9 @@ void user_table_unmap(struct mmu_os *os, const struct user_table *t);
 
 /* The PTE table for va, with the tables on its way: 0 with *table set, or as kspace_new_table(). */
 int user_make_tables(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pa *table);
-/* ... if it exists; else 0. */
-mmu_pa user_find_table(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va);
+/* ... if it exists; else 0. *behind (behind may be NULL): the end of what the lowest entry on the way spans,
+ * of the hole if that one is missing. */
+mmu_pa user_find_table(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va, mmu_va *behind);
 /* free_pgtables(): gives back the tables that span nothing but [floor, ceiling), whose entries are empty.
  * True: there were such. */
 bool user_free_tables(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va floor, mmu_va ceiling);
