@@ -202,7 +202,7 @@ static double measure(const struct bench_options *o, const struct row *row, cons
 
 int main(int argc, char **argv)
 {
-    char folder[] = "/tmp/bench_reading.XXXXXX", path[sizeof folder + 16];
+    char folder[] = P_tmpdir "/bench_reading.XXXXXX", path[sizeof folder + 16];
     struct bench_options o;
     struct mmu_access *a;
     double binary = 0;

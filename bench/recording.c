@@ -145,7 +145,7 @@ static uint64_t references(const char *path)
 /* One row: argv[4...] is the program, argv[0] to argv[3] are free for "mmusim trace record -o". */
 static void row(const char *name, const char *mmusim, char **argv)
 {
-    char output[] = "/tmp/mmusim-bench.XXXXXX";
+    char output[] = P_tmpdir "/mmusim-bench.XXXXXX";
     static char trace[] = "trace", record[] = "record", to[] = "-o", ends[] = "--";
     struct stat about;
     int status, again;

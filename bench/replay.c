@@ -141,7 +141,7 @@ static void run_trace(const struct bench_options *o, const char *path, const cha
 int main(int argc, char **argv)
 {
     struct bench_options o;
-    char file[] = "/tmp/mmusim-bench-XXXXXX.mmt";
+    char file[] = P_tmpdir "/mmusim-bench-XXXXXX.mmt";
     bench_parse(&o, argc, argv, usage);
     bench_shipped_traces(&o);
     int fd = mkstemps(file, 4);

@@ -3,13 +3,8 @@
  * that are none. The programs are made here, field by field.
  */
 #include "dice.h"
-#include "os_rig.h"
-#include <mmusim/process.h>
+#include "process_rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +14,7 @@
 enum { PAGE = 4096, FILE_BYTES = 0x4000 };
 enum { ESRCH = 3, ENOENT = 2, E2BIG = 7, ENOEXEC = 8, ENOMEM = 12, EACCES = 13 };
 
-static struct os_rig rig;
-static uint32_t pid;
-static char folder[] = "/tmp/mmusim-exec-XXXXXX", program[64], loader[64];
+static char folder[] = P_tmpdir "/mmusim-exec-XXXXXX", program[64], loader[64];
 
 /* A 64-bit program of two segments; the second's last bytes are bss. */
 struct image {
@@ -76,33 +69,6 @@ static void write_file(const char *path, const void *bytes, size_t size)
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
-}
-
-static void boot(const char *os)
-{
-    os_rig_boot(&rig, os);
-    assert_int_equal(mmu_os_spawn(rig.os, NULL, &pid), MMU_OS_DONE);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    boot("{arch: x86_64, ram: 256M}");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mmu_os_check(rig.os);
-    os_rig_free(&rig);
-    return 0;
-}
-
-static void done(int outcome)
-{
-    if (outcome != MMU_OS_DONE)
-        fail_msg("%s", mmu_os_report(rig.os)->text);
 }
 
 static int exec(const char *path, mmu_va *entry)

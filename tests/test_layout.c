@@ -3,6 +3,7 @@
  * splits and build parameters, and that the regions cover the space without a gap.
  */
 #include "plan.h"
+#include "recorded_kernels.h"
 #include <mmusim/os.h>
 
 #include <inttypes.h>
@@ -15,24 +16,6 @@
 #include <cmocka.h>
 
 #define RECORDINGS MMUSIM_TEST_DATA "/kernel/layout-"
-
-static const struct recording {
-    const char *name;
-    uint32_t arch;
-} recordings[] = {{"i386-512M", MMU_OS_I386},
-                  {"i386-1536M", MMU_OS_I386},
-                  {"pae-1536M", MMU_OS_I386_PAE},
-                  {"amd64-1024M", MMU_OS_X86_64},
-                  {"amd64-4096M", MMU_OS_X86_64}};
-enum { RECORDED = sizeof recordings / sizeof recordings[0] };
-
-static void fresh(struct mmu_config *c, uint32_t arch)
-{
-    mmu_config_init(c);
-    c->pager.enabled = false;
-    c->os.enabled = true;
-    c->os.arch = arch;
-}
 
 static struct mmu_machine *boot(const struct mmu_config *c)
 {

@@ -2,13 +2,8 @@
  * test_mmap.c: VMAs: where they go, when they are one, how they are cut, and what misuse is answered with.
  * The expected texts follow from Linux's rules: mm/mmap.c, mm/mprotect.c, mm/mremap.c, fs/proc/task_mmu.c.
  */
-#include "os_rig.h"
-#include <mmusim/process.h>
+#include "process_rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <string.h>
 
 enum { RW = MMU_PROT_READ | MMU_PROT_WRITE, ANON = MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, PAGE = 4096 };
@@ -24,36 +19,6 @@ enum {
     EINVAL = 22,
     EOVERFLOW = 75
 };
-
-static struct os_rig rig;
-static uint32_t pid;
-
-static void boot(const char *os)
-{
-    os_rig_boot(&rig, os);
-    assert_int_equal(mmu_os_spawn(rig.os, NULL, &pid), MMU_OS_DONE);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    boot("{arch: x86_64, ram: 256M}");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mmu_os_check(rig.os);
-    os_rig_free(&rig);
-    return 0;
-}
-
-static void done(int outcome)
-{
-    if (outcome != MMU_OS_DONE)
-        fail_msg("%s", mmu_os_report(rig.os)->text);
-}
 
 static void fails(int outcome, int error)
 {

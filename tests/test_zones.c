@@ -4,6 +4,7 @@
  * no recording says it: MOVABLE, highmem=, RAM out of reach, several CPUs.
  */
 #include "plan.h"
+#include "recorded_kernels.h"
 #include <mmusim/config.h>
 
 #include <inttypes.h>
@@ -16,24 +17,6 @@
 #include <cmocka.h>
 
 #define RECORDINGS MMUSIM_TEST_DATA "/kernel/zones-"
-
-static const struct recording {
-    const char *name;
-    uint32_t arch;
-} recordings[] = {{"i386-512M", MMU_OS_I386},
-                  {"i386-1536M", MMU_OS_I386},
-                  {"pae-1536M", MMU_OS_I386_PAE},
-                  {"amd64-1024M", MMU_OS_X86_64},
-                  {"amd64-4096M", MMU_OS_X86_64}};
-enum { RECORDED = sizeof recordings / sizeof recordings[0] };
-
-static void fresh(struct mmu_config *c, uint32_t arch)
-{
-    mmu_config_init(c);
-    c->pager.enabled = false;
-    c->os.enabled = true;
-    c->os.arch = arch;
-}
 
 static void make(struct plan *p, const struct mmu_config *c)
 {

@@ -36,7 +36,7 @@ static int make_scratch(void **state)
 {
     (void)state;
     snprintf(scratch, sizeof scratch, "%s/mmusim-test.XXXXXX",
-             access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+             access("/dev/shm", W_OK) ? P_tmpdir : "/dev/shm");
     return mkdtemp(scratch) ? 0 : -1;
 }
 
