@@ -219,10 +219,12 @@ static inline void mmu_count_unheld(struct mmu *m, const struct tlb *t, unsigned
 
 /* Hot entries (mmu_fill.c). */
 void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index);
+/* The classes of access that may use a first-level entry now: what its hot entry must say. */
+uint32_t mmu_hot_allow(const struct mmu *m, const struct tlb *t, uint32_t index);
 void mmu_hot_sync_tlb(struct mmu *m, const struct tlb *t);
 void mmu_hot_sync_all(struct mmu *m);
 void mmu_hot_switch(struct mmu *m, uint16_t before); /* the PCID was `before`; nothing else has changed */
-void mmu_hot_bind(struct mmu *m); /* once, before any fill */
+void mmu_hot_bind(struct mmu *m);                    /* once, before any fill */
 static inline void mmu_hot_guess(struct mmu *m, const struct tlb *t, uint32_t index, mmu_va va, unsigned kind)
 {
     m->hot.guess[kind][va >> PAGE_SHIFT & (HOT_GUESSES - 1)] = t->hot + index;

@@ -3,12 +3,15 @@
 #include "mmu.h"
 #include "shadow.h"
 
-/* The classes of access that may use a valid entry of the current PCID, or a global one, as it stands. */
-static uint32_t allowed(const struct mmu *m, const struct tlb *t, uint32_t index)
+uint32_t mmu_hot_allow(const struct mmu *m, const struct tlb *t, uint32_t index)
 {
+    uint64_t tag = t->tag[index];
     const struct tlb_entry *e = &t->entry[index];
+    bool current = (tag & TLB_GLOBAL) || (tag && tlb_tag_pcid(tag) == m->regime.pcid);
+    if (!current || e->contested)
+        return 0;
     uint32_t now = regime_allowed(&m->regime, e->rights, e->key) & t->classes;
-    return e->contested ? 0 : e->dirty ? now : now & ~CLASSES_OF(MMU_STORE);
+    return e->dirty ? now : now & ~CLASSES_OF(MMU_STORE);
 }
 
 /* Rewrites one hot entry from its TLB entry: see struct hot_entry for what each field promises. */
@@ -23,8 +26,7 @@ void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
         h->allow = 0;
         return;
     }
-    bool current = (tag & TLB_GLOBAL) || tlb_tag_pcid(tag) == m->regime.pcid;
-    h->allow = current ? allowed(m, t, index) : 0;
+    h->allow = mmu_hot_allow(m, t, index);
     unsigned page = tlb_tag_page(tag);
     h->page =
         (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)) >> PAGE_SHIFT;
@@ -65,12 +67,9 @@ void mmu_hot_switch(struct mmu *m, uint16_t before)
         const struct tlb *t = &m->tlb[i];
         for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++) {
             uint64_t tag = t->tag[e];
-            if (!tag || (tag & TLB_GLOBAL))
-                continue;
-            if (tlb_tag_pcid(tag) == m->regime.pcid)
-                m->hot.entry[t->hot + e].allow = allowed(m, t, e);
-            else if (tlb_tag_pcid(tag) == before)
-                m->hot.entry[t->hot + e].allow = 0;
+            bool changes = tlb_tag_pcid(tag) == before || tlb_tag_pcid(tag) == m->regime.pcid;
+            if (tag && !(tag & TLB_GLOBAL) && changes)
+                m->hot.entry[t->hot + e].allow = mmu_hot_allow(m, t, e);
         }
     }
 }

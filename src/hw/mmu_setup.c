@@ -284,14 +284,12 @@ static void check_hot(const struct mmu *m)
         for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++) {
             const struct hot_entry *h = &m->hot.entry[t->hot + e];
             uint64_t tag = t->tag[e];
+            REQUIRE(h->allow == mmu_hot_allow(m, t, e)); /* less would be right, and slow */
             if (!h->allow)
                 continue;
             unsigned page = tlb_tag_page(tag);
-            REQUIRE(tag && (tag & TLB_GLOBAL || tlb_tag_pcid(tag) == m->regime.pcid));
             REQUIRE(tlb_vpn(h->page << PAGE_SHIFT, page) == (tag & TLB_VPN_MASK) &&
                     h->base == t->entry[e].base);
-            REQUIRE((h->allow & ~regime_allowed(&m->regime, t->entry[e].rights, t->entry[e].key)) == 0);
-            REQUIRE(t->entry[e].dirty || !(h->allow & CLASSES_OF(MMU_STORE)));
         }
     }
 }
