@@ -3,7 +3,7 @@
 #include "mmu.h"
 #include "shadow.h"
 
-uint32_t mmu_hot_allow(const struct mmu *m, const struct tlb *t, uint32_t index)
+ALWAYS_INLINE uint32_t allow(const struct mmu *m, const struct tlb *t, uint32_t index)
 {
     uint64_t tag = t->tag[index];
     const struct tlb_entry *e = &t->entry[index];
@@ -12,6 +12,11 @@ uint32_t mmu_hot_allow(const struct mmu *m, const struct tlb *t, uint32_t index)
         return 0;
     uint32_t now = regime_allowed(&m->regime, e->rights, e->key) & t->classes;
     return e->dirty ? now : now & ~CLASSES_OF(MMU_STORE);
+}
+
+uint32_t mmu_hot_allow(const struct mmu *m, const struct tlb *t, uint32_t index)
+{
+    return allow(m, t, index);
 }
 
 /* Rewrites one hot entry from its TLB entry: see struct hot_entry for what each field promises. */
@@ -26,7 +31,7 @@ void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index)
         h->allow = 0;
         return;
     }
-    h->allow = mmu_hot_allow(m, t, index);
+    h->allow = allow(m, t, index);
     unsigned page = tlb_tag_page(tag);
     h->page =
         (uint64_t)((int64_t)(tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - PAGE_SHIFT)) >> PAGE_SHIFT;
@@ -69,7 +74,7 @@ void mmu_hot_switch(struct mmu *m, uint16_t before)
             uint64_t tag = t->tag[e];
             bool changes = tlb_tag_pcid(tag) == before || tlb_tag_pcid(tag) == m->regime.pcid;
             if (tag && !(tag & TLB_GLOBAL) && changes)
-                m->hot.entry[t->hot + e].allow = mmu_hot_allow(m, t, e);
+                m->hot.entry[t->hot + e].allow = allow(m, t, e);
         }
     }
 }
