@@ -221,6 +221,9 @@ int binary_next_header(struct mmu_trace_reader *r, struct block_header *h, struc
         return code;
     if (h->first != b->expected)
         return binary_bad_block(r, MMU_ERR_FORMAT, h->offset, "it is not the one that comes next here", err);
+    if (r->info.has_count && (h->first > r->info.count || h->references > r->info.count - h->first))
+        return binary_bad_block(r, MMU_ERR_FORMAT, h->offset, "it goes beyond the end that the header tells",
+                                err);
     return 1;
 }
 

@@ -101,7 +101,7 @@ static uint64_t read_runs(const char *path, enum mmu_trace_format format, uint64
 /* Reads the file whole, then from a place in the middle: both must deliver the same. */
 static void read_file(const char *path, enum mmu_trace_format format)
 {
-    enum { MOST = 10000000 };
+    enum { MOST = 3000000 };
     struct mmu_trace_reader *r;
     struct mmu_trace_info info;
     struct mmu_access block[100], again;
