@@ -330,8 +330,12 @@ static int make(const struct spaces *spaces, const struct process *p, struct mmu
     uint64_t task_size = 0;
     mmu_os_constants(os, take_task_size, &task_size);
     if (p->highest >= task_size)
-        return cli_error("%s: the trace touches 0x%" PRIx64 ", and on %s user space ends at 0x%" PRIx64,
-                         spaces->path, p->highest, machine, task_size);
+        return cli_error("%s: the trace touches 0x%" PRIx64 ", but on %s user space ends at 0x%" PRIx64
+                         " (%s); expected a machine with %s, or one without a kernel",
+                         spaces->path, p->highest, machine, task_size,
+                         p->highest >> 32 ? "it has addresses of a wider kernel"
+                                          : "32-bit programs have 4 GiB under a 64-bit kernel, 3 GiB here",
+                         p->highest >> 47 ? "five-level paging" : "a 64-bit kernel");
     int outcome = mmu_os_spawn(os, "trace", pid);
     if (outcome == MMU_OS_DONE)
         outcome = mmu_os_import_maps(os, *pid, p->maps, p->size, spaces->origin, &err);

@@ -38,6 +38,16 @@ for trace in cc1 gzip32; do
     ((walks > pager * 9 / 10 && walks < pager * 11 / 10)) || fail "$trace: $walks walks of loads, $pager with the pager"
 done
 
+# A 32-bit program whose addresses a 32-bit kernel can give it.
+for config in pentium3-i386 pentium4-pae skylake-sp-linux ice-lake-la57; do
+    run --config "$config" --format csv "$SRC/traces/ls32.mmt" || fail "ls32, $config: $(cat "$scratch/err")"
+    [[ $(figure run.faults_pf) == 61 && $(figure run.faults_resolved) == 61 ]] || fail "ls32, $config: $(figure run.faults_pf) faults"
+done
+for trace in cc1 gzip32 sort sqlite; do
+    run --config pentium3-i386 "$SRC/traces/$trace.mmt" && fail "$trace: ran on i386"
+    [[ $(wc -l <"$scratch/err") == 1 ]] || fail "$trace: on i386 said $(cat "$scratch/err")"
+done
+
 # Rights are what the trace needs: a stretch that is written, one that is only read, one that is fetched.
 printf '%s\n' 'I  08048000,4' ' L 09000000,4' ' S 0a000000,4' ' M 0a001000,8' ' L 0a040000,4' >"$scratch/small.lackey"
 for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
@@ -68,7 +78,9 @@ done
 
 # What cannot be.
 echo 'I  c0001000,4' >"$scratch/high.lackey"
-refused 'high.lackey: the trace touches 0xc0001003, and on pentium3-i386 user space ends at 0xc0000000' --config pentium3-i386 "$scratch/high.lackey"
+refused 'high.lackey: the trace touches 0xc0001003, but on pentium3-i386 user space ends at 0xc0000000 (32-bit programs have 4 GiB under a 64-bit kernel, 3 GiB here); expected a machine with a 64-bit kernel, or one without a kernel' --config pentium3-i386 "$scratch/high.lackey"
+echo 'I  800000001000,4' >"$scratch/high.lackey"
+refused 'but on skylake-sp-linux user space ends at 0x7ffffffff000 (it has addresses of a wider kernel); expected a machine with five-level paging, or one without a kernel' --config skylake-sp-linux "$scratch/high.lackey"
 refused 'expected a file' --config pentium3-i386 - <"$scratch/small.lackey"
 refused 'not standard input or a pipe' --config pentium3-i386 <(cat "$scratch/small.lackey")
 run --config pentium3 --format csv <(cat "$scratch/small.lackey") || fail "a pipe: $(cat "$scratch/err")"

@@ -114,7 +114,7 @@ merge_gives '# mmusim: cpu 0\nI  00001000,1\n# mmusim: thread 5\n# mmusim: cpu 1
 merge_gives '# mmusim: thread 1\nI  00001000,1\nI  00001001,1\nI  00001002,1\n# mmusim: thread 2\nI  00002000,1\n# mmusim: event e\nI  00002001,1\n' \
     --as threads a.txt b.txt
 # What was merged can be cut apart again.
-traces=("$SRC/traces/cc1.mmt" "$SRC/traces/gzip32.mmt" "$DATA/trace/true.lackey.gz")
+traces=("$SRC/traces/cc1.mmt" "$SRC/traces/gzip32.mmt" "$SRC/traces/ls32.mmt" "$DATA/trace/true.lackey.gz")
 "$MMUSIM" trace merge --by round-robin:12345 "${traces[@]}" all.mmt || fail "merge: exit status $?"
 for i in 1 2 3; do
     "$MMUSIM" trace cut --pid $i all.mmt one.mmt
