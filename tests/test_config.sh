@@ -2,27 +2,10 @@
 # mmusim config: list, show, check, keys, and what they say to bad input.
 #
 # Environment: MMUSIM, the program; CONFIGS, the shipped machines.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
+. "${BASH_SOURCE%/*}/cli.sh"
 
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
-
-# refused MESSAGE ARGUMENT...: exit status 2, nothing on standard output, one line on standard error that ends with MESSAGE
 refused() {
-    local message=$1 status
-    shift
-    "$MMUSIM" config "$@" >"$scratch/out" 2>"$scratch/err"
-    status=$?
-    [[ $status == 2 ]] || fail "config $*: exit status $status"
-    [[ ! -s $scratch/out ]] || fail "config $*: wrote to standard output"
-    [[ $(wc -l <"$scratch/err") == 1 ]] || fail "config $*: not one line: $(cat "$scratch/err")"
-    [[ $(cat "$scratch/err") == "mmusim: "*"$message" ]] || fail "config $*: said $(cat "$scratch/err")"
+    says_no "$1" config "${@:2}"
 }
 
 "$MMUSIM" config list >"$scratch/list" || fail "list: exit status $?"
@@ -67,5 +50,4 @@ echo before >"$scratch/kept"
 "$MMUSIM" config show zen2 --set window=0 --output "$scratch/kept" 2>"$scratch/err"
 [[ $(cat "$scratch/kept") == before ]] || fail "a refused machine overwrote the output"
 
-[[ $failures == 0 ]] || exit 1
-echo "all of config's texts are as expected"
+verdict "all of config's texts are as expected"

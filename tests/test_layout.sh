@@ -2,16 +2,7 @@
 # mmusim layout: regions and constants as text and JSON.
 #
 # Environment: MMUSIM, the program; CONFIGS, the shipped machines; DATA, tests/data.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
+. "${BASH_SOURCE%/*}/cli.sh"
 
 # has LINE ARGUMENT...: one line of the map
 has() {
@@ -60,5 +51,4 @@ done
     fail "no os: said $(cat "$scratch/err")"
 "$MMUSIM" layout --config pentium3-i386 >/dev/full 2>"$scratch/err" && fail "a full device went unnoticed"
 
-[[ $failures == 0 ]] || exit 1
-echo "all maps are as expected"
+verdict "all maps are as expected"

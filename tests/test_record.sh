@@ -2,16 +2,8 @@
 # mmusim trace record: programs of both widths, threads, children, crashes and signals under QEMU; windows; bad input.
 #
 # Environment: MMUSIM, the program; SRC, the project. Needs qemu-user and a C compiler; without them it is skipped.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 for tool in qemu-x86_64 qemu-i386 cc; do
     command -v "$tool" >/dev/null || { echo "SKIP: $tool is not installed" && exit 77; }
@@ -216,5 +208,4 @@ fi
     fail "a limit on the size of files"
 
 "$MMUSIM" trace record --help | grep -q -- '--tool qemu|lackey' || fail "--help"
-[[ $failures == 0 ]] && echo "all passed"
-exit $((failures > 0))
+verdict "all passed"

@@ -5,16 +5,8 @@
 #   - locked instructions: Valgrind makes a loop of them that loads once more than the processor does.
 #
 # Environment: MMUSIM, the program; SRC, the project. Needs qemu-user, valgrind and a C compiler; else it is skipped.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 for tool in qemu-x86_64 qemu-i386 valgrind cc; do
     command -v "$tool" >/dev/null || { echo "SKIP: $tool is not installed" && exit 77; }
@@ -69,5 +61,4 @@ rm -f t.mmt
 "$MMUSIM" trace record --tool lackey -o t.mmt -- ./nothing >out 2>err
 [[ $? == 2 && $(cat err) == "mmusim: ./nothing: No such file or directory" && ! -e t.mmt ]] || fail "no program: $(cat err)"
 
-[[ $failures == 0 ]] && echo "all passed"
-exit $((failures > 0))
+verdict "all passed"

@@ -3,17 +3,8 @@
 # tables of a kernel and of a process.
 #
 # Environment: MMUSIM, the program; DATA, tests/data; CONFIGS, the shipped machines; SRC, the source tree.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # value PATH FILE...: of the first row of a CSV report with that path; machine: optional, in $machine
 value() {
@@ -290,5 +281,4 @@ truncate -s 4096 pagemap.bin
 expect "a short pagemap: exit status" $? 2
 grep -q "pagemap.bin: byte 8192: the end of the file, expected the entry of page 0x400000" err || fail "a short pagemap: said '$(cat err)'"
 
-((failures == 0)) || echo "$failures failures"
-exit $((failures != 0))
+verdict "all replays are as expected"

@@ -2,17 +2,8 @@
 # mmusim run: its reports, byte for byte and against each other, and bad input.
 #
 # Environment: MMUSIM, the program; DATA, tests/data; CONFIGS, the shipped machines. GOLDEN=write rewrites the expected reports.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$DATA/report" || exit 1
-export MMUSIM_CONFIG_PATH=$CONFIGS
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # good NAME ARGUMENT...: succeeds, says nothing but its speed on standard error; the report is $scratch/NAME
 good() {
@@ -254,5 +245,4 @@ if [[ -c /dev/full ]]; then
     grep -q "standard output: cannot write: No space left on device" "$scratch/error" || fail "/dev/full says $(cat "$scratch/error")"
 fi
 
-[[ $failures == 0 ]] && echo "run: all well"
-exit $((failures > 0))
+verdict "run: all well"

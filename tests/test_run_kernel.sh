@@ -1,16 +1,7 @@
 #!/bin/bash
 # mmusim run of plain traces on machines with a kernel: VMAs are inferred or imported.
 # MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
+. "${BASH_SOURCE%/*}/cli.sh"
 
 run() { "$MMUSIM" run "$@" >"$scratch/out" 2>"$scratch/err"; }
 
@@ -99,5 +90,4 @@ refused 'overlaps a line before it' --config pentium3-i386 --maps "$scratch/bad"
 refused 'cannot read' --config pentium3-i386 --maps "$scratch/none" "$scratch/small.lackey"
 refused 'expected --pagemap' --config pentium3 --maps "$scratch/maps" "$scratch/small.lackey"
 
-[[ $failures == 0 ]] || exit 1
-echo "traces run on kernels"
+verdict "traces run on kernels"

@@ -1,16 +1,8 @@
 #!/bin/bash
 # The scenarios of traces/scenarios, each on three kernels; and their language's documentation.
 # MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0 runs=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
+. "${BASH_SOURCE%/*}/cli.sh"
+runs=0
 
 cd "$SRC" || exit 2
 for scenario in traces/scenarios/*.mms; do
@@ -56,5 +48,4 @@ printf '%s\n' '$a = spawn a' '$b = spawn b' 'switch $a' '$v = vmalloc 8M' 'read 
 sed '1,/^The rest of this page is printed by/d' traces/scenarios/README.md | tail -n +2 | diff - "$scratch/language" ||
     fail "README.md: not what mmusim shell --language prints"
 
-[[ $failures == 0 ]] || exit 1
-echo "$runs runs of scenarios, as expected"
+verdict "$runs runs of scenarios, as expected"

@@ -1,18 +1,10 @@
 #!/bin/bash
 # Scenarios that cannot be: one line with file, line and column, exit status 2, nothing printed; and expectations that
 # fail: exit status 1, both values. MMUSIM, the program; CONFIGS, the shipped machines.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 2
-failures=0 cases=0
+cases=0
 config=pentium3-i386
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # check STATUS MESSAGE, after a run
 check() {
@@ -164,5 +156,4 @@ for seed in 1 2 3 4 5 6 7 8; do
     [[ $? == 2 && $(wc -l <err) == 1 ]] || fail "bytes $seed: $(cat err)"
 done
 
-[[ $failures == 0 ]] || exit 1
-echo "$cases mistakes are told as they should be"
+verdict "$cases mistakes are told as they should be"

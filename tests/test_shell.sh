@@ -1,17 +1,8 @@
 #!/bin/bash
 # mmusim shell without a terminal: answers, help of every command, statuses; and every command with arguments that mean
 # nothing ends well. MMUSIM, the program; CONFIGS, the shipped machines.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 2
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # shell CONFIG: the lines of standard input
 shell() { "$MMUSIM" shell --config "$1" >out 2>err; }
@@ -69,5 +60,4 @@ if script -qec true /dev/null >/dev/null 2>&1 && strings "$MMUSIM" 2>/dev/null |
     grep -q 'Node 0, zone  HighMem' out || fail "terminal: $(cat out)"
 fi
 
-[[ $failures == 0 ]] || exit 1
-echo "the shell answers; $(wc -l <commands) commands"
+verdict "the shell answers; $(wc -l <commands) commands"

@@ -2,16 +2,8 @@
 # mmusim trace: convert and info, round trips through the program, and bad input.
 #
 # Environment: MMUSIM, the program; DATA, tests/data.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # refused STATUS MESSAGE ARGUMENT...: this exit status, this and only this line on standard error, nothing on standard output
 refused() {
@@ -122,5 +114,4 @@ for part in "" convert info; do
 done
 [[ -z $(find . -name '*.tmp.*') ]] || fail "temporary files are left"
 
-[[ $failures == 0 ]] && echo "all is well"
-exit $((failures > 0))
+verdict "all is well"

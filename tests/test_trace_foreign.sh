@@ -2,17 +2,9 @@
 # Other tools' traces through the program: info, convert, run; what valgrind itself writes; what is refused.
 #
 # Environment: MMUSIM, the program; DATA, tests/data.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 1
-failures=0
 foreign=$DATA/trace/foreign
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # refused MESSAGE ARGUMENT...: exit status 2, one line on standard error that begins so, nothing on standard output
 refused() {
@@ -118,4 +110,4 @@ if command -v valgrind >/dev/null && valgrind --tool=lackey --trace-mem=yes --lo
     has stores "$(grep -c '^ [SM]' lackey.txt)" lackey.txt
 fi
 
-[[ $failures == 0 ]]
+verdict "all foreign traces are as expected"

@@ -2,16 +2,8 @@
 # mmusim trace cut, merge, stats, verify; marks and maps through the program; inputs that end too early.
 #
 # Environment: MMUSIM, the program; DATA, tests/data; SRC, the source tree.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+. "${BASH_SOURCE%/*}/cli.sh"
 cd "$scratch" || exit 1
-failures=0
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # refused STATUS MESSAGE ARGUMENT...: this exit status, this and only this line on standard error, nothing on standard output
 refused() {
@@ -254,5 +246,4 @@ for part in cut merge stats verify; do
 done
 [[ -z $(find . -name '*.tmp.*' ! -name 'killed.*') ]] || fail "temporary files are left"
 
-[[ $failures == 0 ]] && echo "all is well"
-exit $((failures > 0))
+verdict "all is well"

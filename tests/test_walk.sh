@@ -2,16 +2,8 @@
 # mmusim walk: against the page tables of real kernels and what QEMU says of each address, and against bad input.
 #
 # Environment: MMUSIM, the program; DATA, tests/data.
-set -u
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
+. "${BASH_SOURCE%/*}/cli.sh"
 [[ -x $MMUSIM ]] || { echo "no program '$MMUSIM'"; exit 1; }
-
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
 
 # same NAME EXPECTED ACTUAL: two files agree
 same() {
@@ -262,5 +254,4 @@ same "explanations" "$DATA/walk/explained.txt" "$scratch/actual"
 "$MMUSIM" "${raw[@]}" --explain --format json 0x8040201abc 0x10000000000 >"$scratch/actual"
 same "JSON" "$DATA/walk/explained.json" "$scratch/actual"
 
-[[ $failures == 0 ]] && echo "all walks agree"
-exit $((failures > 0))
+verdict "all walks agree"

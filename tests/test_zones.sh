@@ -2,27 +2,10 @@
 # mmusim zones: the recorded kernels' own words, other views, JSON, and what it says to bad input.
 #
 # Environment: MMUSIM, the program; CONFIGS, the shipped machines; DATA, tests/data.
-set -u
-export MMUSIM_CONFIG_PATH=$CONFIGS
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
+. "${BASH_SOURCE%/*}/cli.sh"
 
-fail() {
-    echo "FAIL: $*"
-    failures=$((failures + 1))
-}
-
-# refused MESSAGE ARGUMENT...: exit status 2, nothing on standard output, one line on standard error that ends with MESSAGE
 refused() {
-    local message=$1 status
-    shift
-    "$MMUSIM" zones "$@" >"$scratch/out" 2>"$scratch/err"
-    status=$?
-    [[ $status == 2 ]] || fail "zones $*: exit status $status"
-    [[ ! -s $scratch/out ]] || fail "zones $*: wrote to standard output"
-    [[ $(wc -l <"$scratch/err") == 1 ]] || fail "zones $*: not one line: $(cat "$scratch/err")"
-    [[ $(cat "$scratch/err") == "mmusim: "*"$message" ]] || fail "zones $*: said $(cat "$scratch/err")"
+    says_no "$1" zones "${@:2}"
 }
 
 # machine RECORDING BASE ARCH: a machine with that firmware's map, and the pages that its kernel managed
@@ -115,5 +98,4 @@ refused "overlap.yaml:6:8: os.e820.1.start: 0x20000000 to 0x5fffffff overlaps os
     --config "$scratch/overlap.yaml"
 refused "zones: --format json prints the zones; expected no --view meminfo" --config pentium3-i386 --format json --view meminfo
 
-[[ $failures == 0 ]] || exit 1
-echo "$compared recorded texts are reproduced; all other texts are as expected"
+verdict "$compared recorded texts are reproduced; all other texts are as expected"

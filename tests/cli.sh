@@ -1,0 +1,31 @@
+# cli.sh: what a test of the program begins and ends with; sourced. A scratch folder that goes with the test, the shipped
+# machines found by name (CONFIGS), and failures that are said at once and counted to the end.
+set -u
+[[ -z ${CONFIGS-} ]] || export MMUSIM_CONFIG_PATH=$CONFIGS
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failures=0
+
+fail() {
+    echo "FAIL: $*"
+    failures=$((failures + 1))
+}
+
+# says_no MESSAGE ARGUMENT...: exit status 2, nothing on standard output, one line on standard error that ends with MESSAGE
+says_no() {
+    local message=$1 status
+    shift
+    "$MMUSIM" "$@" >"$scratch/out" 2>"$scratch/err"
+    status=$?
+    [[ $status == 2 ]] || fail "$*: exit status $status"
+    [[ ! -s $scratch/out ]] || fail "$*: wrote to standard output"
+    [[ $(wc -l <"$scratch/err") == 1 ]] || fail "$*: not one line: $(cat "$scratch/err")"
+    [[ $(cat "$scratch/err") == "mmusim: "*"$message" ]] || fail "$*: said $(cat "$scratch/err")"
+}
+
+# verdict TEXT: the test's last command; the text is said if nothing failed
+verdict() {
+    ((failures == 0)) && echo "$*" && exit 0
+    echo "$failures failures"
+    exit 1
+}
