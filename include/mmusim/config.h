@@ -28,7 +28,7 @@ enum {
     MMU_MAX_PAGER_RANGES = 32,
     MMU_MAX_WALKERS = 64,
     MMU_MAX_WINDOW = 1024,
-    MMU_MAX_E820 = 64,     /* ranges of the firmware's memory map */
+    MMU_MAX_E820 = 128,    /* ranges of the firmware's memory map, as many as Linux's boot page takes */
     MMU_MAX_RESERVED = 64, /* areas that the kernel keeps back at boot */
     MMU_OS_ORDERS = 11,    /* orders of the buddy allocator, 0 to 10 */
     MMU_NAME = 64,
@@ -257,10 +257,10 @@ struct mmu_os_config {
     uint64_t kernel_start;         /* physical address of the kernel's image; a multiple of 2 MiB */
     uint64_t kernel_text, kernel_rodata, kernel_data; /* its parts' sizes in bytes, in this order */
     uint32_t cpus;                                    /* online CPUs; 0: the machine's cores */
-    uint32_t nr_cpus;         /* NR_CPUS that it was built for; 0: 32, x86-64 8192 */
-    uint32_t fixed_addresses; /* __end_of_fixed_addresses; 0: as nr_cpus asks */
-    uint64_t vmalloc;         /* vmalloc=: bytes, 0: the default (i386) */
-    bool highmem_given;       /* highmem=: bytes of RAM to leave to highmem (i386) */
+    uint32_t nr_cpus;                                 /* NR_CPUS that it was built for; 0: 32, x86-64 8192 */
+    uint32_t fixed_addresses;                         /* __end_of_fixed_addresses; 0: as nr_cpus asks */
+    uint64_t vmalloc;                                 /* vmalloc=: bytes, 0: the default (i386) */
+    bool highmem_given;                               /* highmem=: bytes of RAM to leave to highmem (i386) */
     uint64_t highmem;
     uint64_t kernelcore, movablecore; /* bytes; 0: no MOVABLE zone; not both */
     bool min_free_given;

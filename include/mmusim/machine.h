@@ -93,7 +93,8 @@ MMU_API struct mmu_machine *mmu_core_machine(struct mmu_core *core);
  */
 MMU_API int mmu_machine_read(const struct mmu_machine *machine, mmu_pa pa, void *to, size_t size);
 MMU_API int mmu_machine_write(struct mmu_machine *machine, mmu_pa pa, const void *from, size_t size);
-/* Drops all contents: memory reads as 0 again. Registers and TLBs stay. */
+/* Drops all contents: memory reads as 0 again. Registers and TLBs stay. Not for a machine whose kernel was
+ * booted (os.h): its page tables are contents. */
 MMU_API void mmu_machine_clear_memory(struct mmu_machine *machine);
 /* Bytes of host memory that hold simulated memory now. */
 MMU_API uint64_t mmu_machine_host_bytes(const struct mmu_machine *machine);
