@@ -27,16 +27,16 @@ static int refuse(const struct reading *r, uint64_t offset, const char *what)
     return LINUX_ENOEXEC;
 }
 
-static int read_header(struct reading *r, bool wide)
+static int read_header(struct reading *r, unsigned classes)
 {
     enum { MACHINE_AT = 18, TYPE_AT = 16, CLASS_AT = 4 };
     if (elf_kind(r->elf) != ELF_K_ELF || !gelf_getehdr(r->elf, &r->header))
         return refuse(r, 0, "no ELF program, expected one that begins with 7f 45 4c 46");
-    r->to->wide = gelf_getclass(r->elf) == ELFCLASS64;
-    if (r->to->wide != wide)
+    const bool wide = r->to->wide = gelf_getclass(r->elf) == ELFCLASS64;
+    if (!(classes & elf_class(r->to)))
         return refuse(r, CLASS_AT,
-                      wide ? "a 32-bit program, expected a 64-bit one for this kernel"
-                           : "a 64-bit program, expected a 32-bit one for this kernel");
+                      wide ? "a 64-bit program, expected a 32-bit one"
+                           : "a 32-bit program, expected a 64-bit one");
     if (r->header.e_ident[EI_DATA] != ELFDATA2LSB)
         return refuse(r, EI_DATA, "a big-endian program, expected a little-endian one");
     if (r->header.e_machine != (wide ? EM_X86_64 : EM_386))
@@ -123,7 +123,7 @@ static int read_segments(struct reading *r)
     return error;
 }
 
-int elf_read(struct elf *to, const char *path, bool wide, struct mmu_error *err)
+int elf_read(struct elf *to, const char *path, unsigned classes, struct mmu_error *err)
 {
     struct reading r = {.to = to, .path = path, .err = err};
     struct stat st;
@@ -139,7 +139,7 @@ int elf_read(struct elf *to, const char *path, bool wide, struct mmu_error *err)
         error = LINUX_EACCES;
     } else if (elf_version(EV_CURRENT) != EV_NONE && (r.elf = elf_begin(r.fd, ELF_C_READ, NULL))) {
         r.size = (uint64_t)st.st_size;
-        error = read_header(&r, wide);
+        error = read_header(&r, classes);
         if (!error)
             error = read_segments(&r);
     } else {

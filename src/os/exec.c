@@ -83,7 +83,7 @@ static bool place(struct exec *x, struct exec_program *p, bool has_interpreter)
 {
     mmu_va linked = page_down(p->elf.segment[0].va), at = linked;
     if (p->elf.moves && has_interpreter)
-        at = task_dyn_base(x->mm) & ~(p->elf.align - 1);
+        at = x->mm->dyn_base & ~(p->elf.align - 1);
     else if (p->elf.moves)
         at = vma_gap(x->mm, elf_span(&p->elf) + p->elf.align - PAGE_SIZE, 0);
     if (p->elf.moves && !has_interpreter)
@@ -154,11 +154,11 @@ static int map_vdso(struct exec *x)
 
 /* ----- execve ----- */
 
-static int read_program(struct exec *x, struct elf *to, const char *path)
+static int read_program(struct exec *x, struct elf *to, const char *path, unsigned classes)
 {
     struct mmu_error err = {0};
     char line[sizeof err.message + sizeof err.file];
-    int error = elf_read(to, path, x->os->plan->layout.wide, &err);
+    int error = elf_read(to, path, classes, &err);
     if (error)
         return mm_error(x->os, "execve", error, "%s", mmu_error_format(&err, line, sizeof line));
     return MMU_OS_DONE;
@@ -169,7 +169,7 @@ static int read_interpreter(struct exec *x, char *path, size_t size)
     int n = snprintf(path, size, "%s%s", x->how->sysroot ? x->how->sysroot : "", x->program.elf.interpreter);
     if (n < 0 || (size_t)n >= size)
         return mm_error(x->os, "execve", LINUX_ENOENT, "the interpreter's path is too long");
-    int status = read_program(x, &x->interpreter.elf, path);
+    int status = read_program(x, &x->interpreter.elf, path, elf_class(&x->program.elf));
     if (status == MMU_OS_DONE && x->interpreter.elf.interpreter[0])
         return mm_error(x->os, "execve", LINUX_ENOEXEC, "%s: an interpreter that wants one itself", path);
     return status;
@@ -210,11 +210,14 @@ int mmu_os_exec(struct mmu_os *os, uint32_t pid, const struct mmu_os_exec *how, 
     if (!x)
         return MMU_ERR_NOMEM;
     *x = (struct exec){.os = os, .how = how};
-    int status = read_program(x, &x->program.elf, how->path);
+    int status = read_program(x, &x->program.elf, how->path,
+                              ELF_CLASS_32 | (os->plan->layout.wide ? ELF_CLASS_64 : 0u));
     if (status == MMU_OS_DONE)
         status = mm_create(os, &x->mm);
-    if (status == MMU_OS_DONE)
+    if (status == MMU_OS_DONE) {
+        mm_lay_out(os, x->mm, x->program.elf.wide);
         status = build(x);
+    }
     if (status == MMU_OS_DONE)
         status = task_take_mm(os, t, x->mm);
     if (status == MMU_OS_DONE) {

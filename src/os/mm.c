@@ -20,18 +20,25 @@ int mm_error(struct mmu_os *os, const char *call, int error, const char *format,
 }
 
 /*
- * Where things lie (STACK_TOP, mmap_base()). Five-level kernels give addresses above 2^47 only to those who
- * ask for them, so the window is that of four levels (DEFAULT_MAP_WINDOW).
+ * STACK_TOP, mmap_base(), ELF_ET_DYN_BASE (arch/x86/include/asm/elf.h). Five-level kernels give addresses
+ * above 2^47 only to those who ask for them, so the window is that of four levels (DEFAULT_MAP_WINDOW).
+ * 32-bit programs of a 64-bit kernel have all but the last two pages of 4 GiB (IA32_PAGE_OFFSET).
  */
-static void lay_out(const struct mmu_os *os, struct mm *mm)
+void mm_lay_out(const struct mmu_os *os, struct mm *mm, bool wide)
 {
-    const mmu_va window = (UINT64_C(1) << 47) - PAGE_SIZE, limit = os->plan->layout.task_size;
+    const struct layout *l = &os->plan->layout;
+    const mmu_va window = (UINT64_C(1) << 47) - PAGE_SIZE,
+                 limit = wide == l->wide ? l->task_size : UINT64_C(0xffffe000);
     const uint64_t least = UINT64_C(128) << 20;
     uint64_t gap = STACK_LIMIT + STACK_GUARD_GAP;
     mm->task_size = limit;
     mm->stack_top = limit < window ? limit : window;
     gap = gap < least ? least : gap;
     mm->mmap_base = mm->stack_top - gap;
+    if (wide)
+        mm->dyn_base = mm->stack_top / 3 * 2 & ~(mmu_va)PAGE_MASK;
+    else
+        mm->dyn_base = l->wide ? ((limit / 3 + PAGE_MASK) & ~(mmu_va)PAGE_MASK) + (16 << 20) : 0x400000;
 }
 
 bool mm_overcommits(const struct mmu_os *os, uint64_t bytes)
@@ -51,7 +58,7 @@ int mm_create(struct mmu_os *os, struct mm **out)
         free(mm);
         return status;
     }
-    lay_out(os, mm);
+    mm_lay_out(os, mm, os->plan->layout.wide);
     mm->number = ++os->procs->last_mm;
     mm->users = 1;
     mm->next = os->procs->mms;
@@ -118,7 +125,7 @@ int mm_copy(struct mmu_os *os, struct mm *from, struct mm **out)
     int status = mm_create(os, &mm);
     if (status != MMU_OS_DONE)
         return status;
-    mm->mmap_base = from->mmap_base;
+    mm_lay_out(os, mm, from->task_size >> 32 != 0);
     mm->start_code = from->start_code;
     mm->end_code = from->end_code;
     mm->start_data = from->start_data;

@@ -54,7 +54,8 @@ struct mm {
     uint32_t borrowers; /* cores that idle or run a kernel thread on its tables (mm_count) */
     struct mmu_os_pgd *pgd;
     struct ranges vmas;
-    mmu_va task_size, mmap_base, stack_top;
+    mmu_va task_size, mmap_base, stack_top; /* where things lie (mm_lay_out()) */
+    mmu_va dyn_base;                        /* of programs that may lie anywhere (ELF_ET_DYN_BASE) */
     mmu_va start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
     uint64_t total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* pages */
     uint64_t rss_anon, rss_file, rss_shmem;                   /* pages */
@@ -107,6 +108,9 @@ static inline struct vma *vma_next(const struct vma *vma)
 
 /* A mm with an empty page directory and users = 1: 0 with *out set, MMU_OS_EXHAUSTED, a negative status. */
 int mm_create(struct mmu_os *os, struct mm **out);
+/* Where its things lie if it is for a program of 64 bits, or of 32; mm_create() takes what the kernel has
+ * itself. */
+void mm_lay_out(const struct mmu_os *os, struct mm *mm, bool wide);
 /* One user less: the last one takes VMAs, pages and tables along (mmput()). One borrower less (mmdrop()).
  * When there is neither, the page directory goes too; no core may have it loaded then. */
 void mm_put(struct mmu_os *os, struct mm *mm);

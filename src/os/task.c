@@ -140,11 +140,6 @@ int task_make_stack(struct mmu_os *os, struct mm *mm)
     return vma_add(os, mm, mm->stack_top - size, mm->stack_top, &stack, NULL);
 }
 
-mmu_va task_dyn_base(const struct mm *mm)
-{
-    return mm->task_size >> 32 ? mm->stack_top / 3 * 2 & ~(mmu_va)PAGE_MASK : 0x400000;
-}
-
 int mmu_os_spawn(struct mmu_os *os, const char *comm, uint32_t *pid)
 {
     struct task *t;
@@ -159,7 +154,7 @@ int mmu_os_spawn(struct mmu_os *os, const char *comm, uint32_t *pid)
         mm_put(os, mm);
         return status;
     }
-    mm->start_brk = mm->brk = task_dyn_base(mm);
+    mm->start_brk = mm->brk = mm->dyn_base;
     t->mm = mm;
     *pid = t->pid;
     return MMU_OS_DONE;

@@ -46,8 +46,6 @@ struct task *task_find(const struct mmu_os *os, uint32_t pid);
 struct task *task_with_mm(struct mmu_os *os, const char *call, uint32_t pid);
 /* The stack's VMA of a new address space. 0 or MMU_ERR_NOMEM. */
 int task_make_stack(struct mmu_os *os, struct mm *mm);
-/* Where programs go that may lie anywhere (ELF_ET_DYN_BASE). */
-mmu_va task_dyn_base(const struct mm *mm);
 /* exec_mmap(): the task leaves its address space for another, which it gets to own; on the core that runs it,
  * the new one is loaded. 0 or a negative status with nothing changed. */
 int task_take_mm(struct mmu_os *os, struct task *t, struct mm *mm);
