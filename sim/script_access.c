@@ -1,8 +1,11 @@
 /*
  * sim/script_access.c: accesses through the MMU, of one address or of many at a distance; contents of memory.
  *
- * An access is a user's unless the statement says `as kernel`. It runs in the address space that the CPU has
- * loaded. Contents are real bytes: they are read and written where the MMU would find them.
+ * An access is a user's unless the statement says whose else. It runs in the address space that the CPU has
+ * loaded. The kernel's own accesses to user memory are of two kinds: those of copy_from_user() and its kin
+ * check the address, run between STAC and CLAC and have a fixup, so that a bad address is -EFAULT
+ * (arch/x86/lib/usercopy_64.c, getuser.S); any other instruction has none, and a fault that cannot be
+ * resolved is an oops. Contents are real bytes: they are read and written where the MMU would find them.
  */
 #include "script_commands.h"
 #include <inttypes.h>
@@ -17,11 +20,47 @@ const char *script_where(unsigned where)
     return where < sizeof WORDS / sizeof *WORDS ? WORDS[where] : "?";
 }
 
-const char *script_fault(unsigned outcome)
+/* ----- whose access it is ----- */
+
+enum mmu_priv script_priv(enum script_who who)
 {
-    static const char *const WORDS[] = {"done", "PF", "GP", "UD", "MEMORY"};
-    return outcome < sizeof WORDS / sizeof *WORDS ? WORDS[outcome] : "?";
+    return who == WHO_USER ? MMU_USER : who == WHO_IMPLICIT ? MMU_IMPLICIT : MMU_SUPERVISOR;
 }
+
+void script_stac(struct mmu_core *core, enum script_who who)
+{
+    if (who == WHO_UACCESS)
+        mmu_core_set(core, MMU_REG_AC, 1);
+}
+
+void script_clac(struct mmu_core *core, enum script_who who)
+{
+    if (who == WHO_UACCESS)
+        mmu_core_set(core, MMU_REG_AC, 0);
+}
+
+/* Is this an address of user space? */
+static bool is_users(const struct script *s, mmu_va va)
+{
+    uint64_t size;
+    return s->os && script_constant(s, "TASK_SIZE", &size) && va < size;
+}
+
+/* access_ok(): the first check of a uaccess. */
+static bool access_ok(const struct script *s, mmu_va last, struct script_result *r)
+{
+    if (!s->os || is_users(s, last))
+        return true;
+    char why[SCRIPT_WORD];
+    snprintf(why, sizeof why, "access_ok() refuses 0x%" PRIx64 ", which is not user space: -EFAULT", last);
+    result_outcome(r, "EFAULT", why);
+    result_word(r, "outcome", "EFAULT");
+    result_hex(r, "address", last);
+    r->telling = r->n;
+    return false;
+}
+
+/* ----- accesses ----- */
 
 /* What a run of accesses adds up to. */
 struct sum {
@@ -45,32 +84,51 @@ static void add(struct sum *sum, const struct mmu_result *result)
         sum->bad = *result;
 }
 
-/* The signal's name: "SEGV_MAPERR". */
-static const char *signal_word(uint32_t kind)
+/* What an error code says, as the oops message of Linux does: "a user's write, no entry". */
+static const char *error_text(uint32_t code, char *buf, size_t size)
 {
-    static const char *const WORDS[] = {
-#define MMU_X(name, text) #name,
-        MMU_OS_SIGNALS(MMU_X)
-#undef MMU_X
-    };
-    return kind < MMU_OS_SIGNAL_KINDS ? WORDS[kind] : "?";
+    snprintf(buf, size, "error code 0x%" PRIx32 ": a %s's %s, %s", code,
+             code & MMU_PF_U ? "user" : "supervisor",
+             code & MMU_PF_I   ? "fetch"
+             : code & MMU_PF_W ? "write"
+                               : "read",
+             code & MMU_PF_RSVD ? "a reserved bit in an entry"
+             : code & MMU_PF_PK ? "a protection key"
+             : code & MMU_PF_P  ? "no right"
+                                : "no entry");
+    return buf;
+}
+
+/* The signal of a fault that nobody resolved. Without a fixup the kernel's own is an oops, and the SMAP fault
+ * of one that has none, too. */
+static const char *signal_text(const struct script *s, enum script_who who, struct mmu_os_signal *signal)
+{
+    if (signal->kind == MMU_SIG_EFAULT && who != WHO_UACCESS)
+        signal->kind = MMU_SIG_OOPS;
+    bool smap = mmu_core_get(script_core(s), MMU_REG_CR4) >> 21 & 1;
+    if (signal->kind == MMU_SIG_OOPS && who == WHO_KERNEL && smap && is_users(s, signal->address))
+        return "oops: user memory, which SMAP allows the kernel only between STAC and CLAC (as uaccess)";
+    return mmu_os_signal_text((enum mmu_os_signal_kind)signal->kind);
 }
 
 /* What became of an access that failed: the signal that the kernel sent, or else the exception itself. */
-static void failed(struct script *s, const struct mmu_result *bad, struct script_result *r)
+static void failed(struct script *s, const struct mmu_result *bad, enum script_who who,
+                   struct script_result *r)
 {
-    char why[SCRIPT_WORD];
+    char why[SCRIPT_WORD], code[128];
     struct mmu_os_signal signal = {0};
     const char *word = script_fault(bad->outcome);
     if (s->os && bad->outcome == MMU_FAULT_PF)
         mmu_os_signal(s->os, s->cpu, &signal);
+    error_text(bad->error_code, code, sizeof code);
     if (signal.kind != MMU_SIG_NONE) {
-        word = signal_word(signal.kind);
-        snprintf(why, sizeof why, "%s, 0x%" PRIx64, mmu_os_signal_text((enum mmu_os_signal_kind)signal.kind),
-                 bad->cr2);
+        const char *text = signal_text(s, who, &signal);
+        word = script_signal(signal.kind);
+        snprintf(why, sizeof why, "%s, 0x%" PRIx64 " (%s)", text, bad->cr2, code);
     } else if (bad->outcome == MMU_FAULT_PF) {
-        snprintf(why, sizeof why, "#PF at 0x%" PRIx64 ", error code 0x%" PRIx32 ", that nobody resolved",
-                 bad->cr2, bad->error_code);
+        snprintf(why, sizeof why, "#PF at 0x%" PRIx64 " that nobody resolved (%s)", bad->cr2, code);
+    } else if (bad->outcome == MMU_FAULT_GP) {
+        snprintf(why, sizeof why, "#GP: 0x%" PRIx64 " is not canonical", bad->cr2);
     } else {
         snprintf(why, sizeof why, "#%s at 0x%" PRIx64, word, bad->cr2);
     }
@@ -78,10 +136,11 @@ static void failed(struct script *s, const struct mmu_result *bad, struct script
     result_word(r, "outcome", word);
     result_hex(r, "address", bad->cr2);
     result_hex(r, "error_code", bad->error_code);
+    r->telling = r->n;
 }
 
-/* The accesses from number `first` on. False: told in r. */
-static bool run_batch(struct script *s, const struct mmu_access *access, uint64_t first, size_t n,
+/* The accesses from number `first` on. */
+static void run_batch(struct script *s, const struct mmu_access *access, uint64_t first, size_t n,
                       uint64_t stride, struct sum *sum, struct script_result *r)
 {
     struct mmu_access batch[BATCH];
@@ -96,14 +155,13 @@ static bool run_batch(struct script *s, const struct mmu_access *access, uint64_
     if (n == 1 || status == MMU_OK || status == MMU_ERR_EXHAUSTED) {
         for (size_t i = 0; i < n; i++)
             add(sum, &result[i]);
-        return true;
+    } else {
+        result_bad(r, "%s", mmu_status_text(status));
     }
-    result_bad(r, "%s", mmu_status_text(status));
-    return false;
 }
 
 void script_access(struct script *s, const struct mmu_access *access, uint64_t count, uint64_t stride,
-                   struct script_result *r)
+                   enum script_who who, struct script_result *r)
 {
     struct sum sum = {0};
     uint64_t far, last;
@@ -113,14 +171,19 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
         result_bad(r, "the last access reaches beyond the %u-bit address space", script_address_bits(s));
         return;
     }
+    if (who == WHO_UACCESS && !access_ok(s, last, r))
+        return;
     struct mmu_os_signal before; /* of somebody else: forget it */
     if (s->os)
         mmu_os_signal(s->os, s->cpu, &before);
-    for (uint64_t i = 0; i < count && !sum.failed; i += BATCH)
-        if (!run_batch(s, access, i, count - i < BATCH ? (size_t)(count - i) : BATCH, stride, &sum, r))
-            return;
+    script_stac(script_core(s), who);
+    for (uint64_t i = 0; i < count && !sum.failed && !r->bad; i += BATCH)
+        run_batch(s, access, i, count - i < BATCH ? (size_t)(count - i) : BATCH, stride, &sum, r);
+    script_clac(script_core(s), who);
+    if (r->bad)
+        return;
     if (sum.failed) {
-        failed(s, &sum.bad, r);
+        failed(s, &sum.bad, who, r);
     } else {
         result_word(r, "outcome", "done");
         result_hex(r, "pa", sum.last.pa);
@@ -135,18 +198,18 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
 static void access_as(struct script *s, const struct script_argument *a, enum mmu_kind kind,
                       struct script_result *r)
 {
-    struct mmu_access access = {.va = a[0].number,
-                                .size = (uint16_t)a[1].number,
-                                .kind = MMU_KIND_PRIV(kind, (enum mmu_priv)a[4].number)};
+    enum script_who who = (enum script_who)a[4].number;
+    struct mmu_access access = {
+        .va = a[0].number, .size = (uint16_t)a[1].number, .kind = MMU_KIND_PRIV(kind, script_priv(who))};
     if (a[1].number > 4096)
         result_bad(r, "size %" PRIu64 ", expected 1 to 4096 bytes; 'count' and 'stride' make a range",
                    a[1].number);
-    else if (kind == MMU_FETCH && a[4].number == MMU_IMPLICIT)
-        result_bad(r, "a fetch is never implicit");
+    else if (kind == MMU_FETCH && (who == WHO_IMPLICIT || who == WHO_UACCESS))
+        result_bad(r, "a fetch is never %s", who == WHO_IMPLICIT ? "implicit" : "a uaccess");
     else if (a[2].number > UINT32_MAX)
         result_bad(r, "count %" PRIu64 ", expected less than 2^32", a[2].number);
     else
-        script_access(s, &access, a[2].number, a[3].given ? a[3].number : a[1].number, r);
+        script_access(s, &access, a[2].number, a[3].given ? a[3].number : a[1].number, who, r);
 }
 
 COMMAND(access)
@@ -181,9 +244,7 @@ static bool check_bytes(uint64_t size, struct script_result *r)
 /* Is this an address of the present process? Then the kernel reads and writes it, bringing pages in. */
 static uint32_t owner(const struct script *s, mmu_va va)
 {
-    uint64_t size;
-    bool user = s->os && script_name_find(s, "TASK_SIZE", &size) && va < size;
-    return user ? mmu_os_current(s->os, s->cpu) : 0;
+    return is_users(s, va) ? mmu_os_current(s->os, s->cpu) : 0;
 }
 
 COMMAND(peek)

@@ -11,7 +11,9 @@ static struct mmu_access asked(const struct script_argument *a)
 {
     static const enum mmu_kind KIND[] = {MMU_LOAD, MMU_STORE, MMU_FETCH};
     return (struct mmu_access){
-        .va = a[0].number, .size = 1, .kind = MMU_KIND_PRIV(KIND[a[1].number], (enum mmu_priv)a[2].number)};
+        .va = a[0].number,
+        .size = 1,
+        .kind = MMU_KIND_PRIV(KIND[a[1].number], script_priv((enum script_who)a[2].number))};
 }
 
 COMMAND(translate)
@@ -19,7 +21,10 @@ COMMAND(translate)
     struct mmu_access access = asked(a);
     struct mmu_result result;
     struct mmu_core *half = script_half(s, MMU_PRIV_OF(access.kind));
+    enum script_who who = (enum script_who)a[2].number;
+    script_stac(half, who);
     enum mmu_outcome outcome = mmu_core_probe(half, &access, &result);
+    script_clac(half, who);
     if (half != script_core(s) && outcome == MMU_DONE)
         result.where = (uint8_t)script_half_where(s, half, &access);
     if (outcome == MMU_DONE) {
@@ -29,8 +34,6 @@ COMMAND(translate)
         result_word(r, "outcome", "done");
         return;
     }
-    char why[SCRIPT_WORD];
-    snprintf(why, sizeof why, "the access would fault, error code 0x%" PRIx32, result.error_code);
     result_word(r, "outcome", script_fault(outcome));
     result_word(r, "where", script_where(result.where));
     result_hex(r, "error_code", result.error_code);
@@ -72,11 +75,12 @@ static void print_step(FILE *out, enum mmu_mode mode, const struct mmu_walk_step
     fprintf(out, "%s\n", !(step->entry & 1) ? " (not present)" : step->leaf ? " (maps the page)" : "");
 }
 
-static void print_walk(FILE *out, const struct mmu_core *core, const struct mmu_access *access,
-                       const struct mmu_walk *walk)
+/* root: what Linux calls the page directory that CR3 names. */
+static void print_walk(FILE *out, const struct mmu_core *core, const char *root,
+                       const struct mmu_access *access, const struct mmu_walk *walk)
 {
     fprintf(out, "%-6s %-27s %5s  %-14s %-20s %s\n", "manual", "Linux", "index", "at", "entry", "flags");
-    fprintf(out, "%-6s %-27s %5s  %-14s %#-20" PRIx64 "\n", "CR3", "mm->pgd", "", "register",
+    fprintf(out, "%-6s %-27s %5s  %-14s %#" PRIx64 "\n", "CR3", root, "", "register",
             mmu_core_get(core, MMU_REG_CR3));
     for (uint32_t i = 0; i < walk->steps; i++)
         print_step(out, (enum mmu_mode)walk->mode, &walk->step[i]);
@@ -124,14 +128,18 @@ COMMAND(walk)
     char *text = NULL;
     size_t size = 0;
     struct mmu_core *half = script_half(s, MMU_PRIV_OF(access.kind));
+    enum script_who who = (enum script_who)a[2].number;
+    script_stac(half, who);
     mmu_core_walk(half, &access, &walk);
+    script_clac(half, who);
     walk_fields(&walk, r);
     FILE *out = open_memstream(&text, &size);
     if (!out) {
         result_bad(r, "out of memory");
         return;
     }
-    print_walk(out, half, &access, &walk);
+    bool idle = s->os && !mmu_os_current(s->os, s->cpu);
+    print_walk(out, half, idle ? "swapper_pg_dir" : "mm->pgd", &access, &walk);
     fclose(out);
     r->text = text;
 }

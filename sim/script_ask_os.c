@@ -24,8 +24,8 @@ static void page_flags(uint32_t flags, char *buf, size_t size)
 
 COMMAND(page)
 {
-    static const char *const USES[MMU_PAGE_USES] = {"hole", "reserved", "free",    "pcp", "kernel",
-                                                    "slab", "table",    "vmalloc", "user"};
+    static const char *const USES[MMU_PAGE_USES] = {"hole", "reserved", "free",    "pcp",  "kernel",
+                                                    "slab", "table",    "vmalloc", "user", "cache"};
     static const char *const TYPES[MMU_OS_MIGRATE_TYPES] = {"Unmovable", "Movable", "Reclaimable",
                                                             "HighAtomic", "Isolate"};
     struct mmu_page_info p;

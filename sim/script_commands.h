@@ -103,5 +103,7 @@ bool script_task(struct script *s, const struct script_argument *pid, uint32_t *
 /* "L1" ... "walk": enum mmu_where. "PF", "GP" ...: enum mmu_outcome. Never NULL. */
 const char *script_where(unsigned where);
 const char *script_fault(unsigned outcome);
+/* "SEGV_MAPERR": enum mmu_os_signal_kind. Never NULL. */
+const char *script_signal(unsigned kind);
 
 #endif

@@ -68,6 +68,21 @@ void help_command(FILE *out, const struct script_command *c)
     }
 }
 
+bool help_field(const struct script_command *c, size_t n, char name[SCRIPT_NAME], bool *open)
+{
+    const char *at = c->gives ? c->gives : "";
+    *open = strstr(at, "NUMBER`"); /* lines `Name: NUMBER` */
+    for (; (at = strchr(at, '`')); n--) {
+        const char *end = strchr(at + 1, '`');
+        if (!n && end)
+            snprintf(name, SCRIPT_NAME, "%.*s", (int)(end - at - 1), at + 1);
+        if (!n || !end)
+            return end;
+        at = end + 1;
+    }
+    return false;
+}
+
 /* The statements that are no commands of the table. */
 static const struct {
     const char *form, *text;
@@ -75,21 +90,39 @@ static const struct {
     {"COMMAND ARGUMENTS", "Executes a command and prints what it gives."},
     {"COMMAND ARGUMENTS FIELD", "One field of what it gives; without one, the first is its value."},
     {"$NAME = COMMAND ARGUMENTS [FIELD]", "Gives its value a name."},
-    {"$NAME = NUMBER", "The same for a number."},
-    {"expect COMMAND ARGUMENTS [FIELD] RELATION NUMBER",
-     "Fails the run, with the line and both values, unless the value is as said: ==, !=, <, <=, >, >=."},
-    {"expect COMMAND ARGUMENTS [FIELD] is WORD", "The same for a word, such as the outcome of an access."},
-    {"expect COMMAND ARGUMENTS fails OUTCOME", "The call must not be done: EXHAUSTED, REFUSED, BUG, "
-                                               "NO_SPACE, WOULD_SLEEP, an error as ENOMEM, a signal."},
-    {"expect COMMAND ARGUMENTS contains \"TEXT\"", "The text must have this; with lacks: must not."},
-    {"expect NUMBER RELATION NUMBER", "Compares two numbers."},
+    {"$NAME = NUMBER", "The same for a number, or for another name's value."},
+    {"NUMBER", "Prints a number or the value of a name: `$va + 4K`."},
+    {"expect VALUE RELATION VALUE",
+     "Fails the run, with the line and both values, unless it is so. A value is a command with its arguments "
+     "and perhaps a field, a number, or a name; a relation is one of ==, !=, <, <=, >, >=."},
+    {"expect VALUE is WORD",
+     "The same for a word, such as the outcome of an access, or a number; `is not` is the contrary."},
+    {"expect COMMAND ARGUMENTS fails OUTCOME",
+     "The call must not be done: EXHAUSTED, REFUSED, BUG, NO_SPACE, WOULD_SLEEP, an error as ENOMEM, a "
+     "signal as SEGV_MAPERR."},
+    {"expect COMMAND ARGUMENTS contains \"TEXT\"", "The text must have this; with `lacks`: must not."},
     {"on ARCHITECTURE,... STATEMENT",
      "Executes the statement if the kernel is one of i386, i386_pae, x86_64, x86_64_la57."},
+    {"source FILE", "Executes the statements of another file, which may name others (16 deep, none twice)."},
     {"I  ADDRESS,SIZE",
      "A line of a text trace: a fetch; L a load, S a store, M both. Hexadecimal, as Lackey "
      "writes them, with k (kernel), i (implicit), + and gN behind."},
     {"help [COMMAND]", "Explains the language, or a command."},
 };
+
+bool help_form(FILE *out, const char *word)
+{
+    size_t n = strlen(word);
+    bool found = false;
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
+        if (strncmp(FORMS[i].form, word, n) != 0 || FORMS[i].form[n] != ' ' || word[0] < 'a')
+            continue;
+        found = true;
+        fprintf(out, "%s\n", FORMS[i].form);
+        print_wrapped(out, FORMS[i].text, 4);
+    }
+    return found;
+}
 
 void help_all(FILE *out)
 {
@@ -104,9 +137,11 @@ void help_all(FILE *out)
                 fprintf(out, "  %s\n", help_usage(&script_commands[i], usage, sizeof usage));
         }
     }
-    fprintf(out,
-            "\n'help COMMAND' explains a command. Numbers: decimal, 0x hexadecimal, suffixes K, M, G, T, "
-            "$NAME,\nsums and differences ($va + 4K). The kernel's constants are names: $PAGE_OFFSET.\n");
+    fprintf(
+        out,
+        "\n'help COMMAND' explains a command. Numbers: decimal, 0x hexadecimal, suffixes K, M, G, T (or KiB "
+        "...),\n$NAME, sums and differences ($va + 4K). The kernel's constants are names: "
+        "$PAGE_OFFSET.\n");
 }
 
 void help_markdown(FILE *out)
@@ -117,9 +152,11 @@ void help_markdown(FILE *out)
         fprintf(out, "| `%s` | %s |\n", FORMS[i].form, FORMS[i].text);
     fprintf(out,
             "\nNumbers are decimal or hexadecimal (`0x`), with suffixes `K`, `M`, `G`, `T` (powers of "
-            "1024); a name stands wherever\na number may; `+` and `-` add and subtract. The kernel's "
-            "constants are names, too: `$PAGE_OFFSET`, `$VMALLOC_START`,\n`$high_memory`; `mmusim layout` "
-            "lists them.\nFiles are looked for in the scenario's own folder.\n");
+            "1024; also `KiB` ...); a name stands\nwherever a number may; `+` and `-` add and subtract. The "
+            "kernel's constants are names, too: `$PAGE_OFFSET`,\n`$VMALLOC_START`, `$high_memory`; `mmusim "
+            "layout` lists them. A name may also stand for a word.\n\nA statement is read and checked whole "
+            "before any of it is done. Figures of /proc texts are in their own units (kB).\nFiles are looked "
+            "for in the folder of the file that names them. A line has at most 1023 bytes.\n");
     for (unsigned group = 0; group < GROUP_GROUPS; group++) {
         fprintf(out, "\n## %s\n\n", script_group_title[group]);
         for (size_t i = 0; i < script_command_count; i++) {

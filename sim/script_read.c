@@ -1,7 +1,4 @@
-/*
- * sim/script_read.c: a line of a scenario: words, numbers, arguments by a command's parameters, and the
- * references of a text trace.
- */
+/* sim/script_read.c: a line of a scenario: words, numbers, and the references of a text trace. */
 #include "script.h"
 #include <inttypes.h>
 #include <string.h>
@@ -55,6 +52,24 @@ bool peek_word(struct script *s, char *word, size_t size)
     return found;
 }
 
+int read_text(struct script *s, const char *what, char text[SCRIPT_TEXT])
+{
+    const char *start = (read_blanks(s), s->at);
+    if (!read_word(s, text, SCRIPT_TEXT))
+        return script_complain(s, start, "expected %s, but the line ends", what);
+    if (s->at - start >= SCRIPT_TEXT + 2)
+        return script_complain(s, start, "%s of %d bytes, expected at most %d", what, (int)(s->at - start),
+                               SCRIPT_TEXT - 1);
+    return CLI_GO;
+}
+
+int expect_end(struct script *s)
+{
+    return read_end(s)
+               ? CLI_GO
+               : script_complain(s, s->at, "'%.20s' is too much, expected the end of the line", s->at);
+}
+
 /* ----- numbers ----- */
 
 bool looks_like_number(struct script *s)
@@ -63,37 +78,27 @@ bool looks_like_number(struct script *s)
     return is_digit(*s->at) || *s->at == '$';
 }
 
-static int read_name(struct script *s, uint64_t *value)
+/* "64KiB" is written as "64K", too. */
+static void drop_unit(char *word, size_t n)
 {
-    const char *start = s->at++;
-    char name[SCRIPT_NAME];
-    size_t n = 0;
-    for (; is_name(*s->at); s->at++)
-        if (n + 1 < sizeof name)
-            name[n++] = *s->at;
-    name[n] = 0;
-    if (!n)
-        return script_complain(s, start, "expected a name behind '$'");
-    if (script_name_find(s, name, value))
-        return CLI_GO;
-    const char *known[256];
-    size_t count = 0;
-    for (; count < s->n_names && count < 256; count++)
-        known[count] = s->names[count].name;
-    const char *near = cli_nearest(name, known, count);
-    return near ? script_complain(s, start, "unknown name '$%s'; did you mean '$%s'?", name, near)
-                : script_complain(s, start, "unknown name '$%s', expected one that has been given a value",
-                                  name);
+    if (n > 3 && !strcmp(word + n - 2, "iB") && strchr("KMGT", word[n - 3]))
+        word[n - 2] = 0;
 }
 
 static int read_term(struct script *s, uint64_t *value)
 {
     char word[64];
     size_t n = 0;
-    read_blanks(s);
-    if (*s->at == '$')
-        return read_name(s, value);
-    const char *start = s->at;
+    const char *start = (read_blanks(s), s->at);
+    if (*s->at == '$') {
+        struct script_field named;
+        int status = read_name(s, &named);
+        if (status == CLI_GO && named.form == FORM_WORD)
+            return script_complain(s, start, "%.*s is the word '%.100s', expected a number",
+                                   (int)(s->at - start), start, named.word);
+        *value = named.number;
+        return status;
+    }
     for (; is_name(*s->at); s->at++)
         if (n + 1 < sizeof word)
             word[n++] = *s->at;
@@ -101,7 +106,12 @@ static int read_term(struct script *s, uint64_t *value)
     if (!n && (!*start || *start == '#'))
         return script_complain(s, start, "expected a number or $NAME, but the line ends");
     if (!n)
-        return script_complain(s, start, "expected a number or $NAME, found '%.20s'", start);
+        return script_complain(s, start, "expected a number or $NAME, found '%.20s'%s", start,
+                               *start == '-' ? "; there are no negative numbers" : "");
+    if (s->at - start >= (int)sizeof word)
+        return script_complain(s, start, "a number of %d digits, expected less than %zu",
+                               (int)(s->at - start), sizeof word);
+    drop_unit(word, n);
     const char *wrong = cli_number(word, true, value);
     return wrong ? script_complain(s, start, "'%s' %s, expected a number or $NAME", word, wrong) : CLI_GO;
 }
@@ -128,237 +138,6 @@ int read_number(struct script *s, uint64_t *value)
     return status;
 }
 
-/* ----- arguments ----- */
-
-struct bit {
-    const char *name;
-    uint32_t bit;
-};
-static const struct bit PROTS[] = {{"PROT_NONE", MMU_PROT_NONE},
-                                   {"PROT_READ", MMU_PROT_READ},
-                                   {"PROT_WRITE", MMU_PROT_WRITE},
-                                   {"PROT_EXEC", MMU_PROT_EXEC}};
-static const struct bit MAPS[] = {
-    {"MAP_SHARED", MMU_MAP_SHARED},       {"MAP_PRIVATE", MMU_MAP_PRIVATE},
-    {"MAP_FIXED", MMU_MAP_FIXED},         {"MAP_ANONYMOUS", MMU_MAP_ANONYMOUS},
-    {"MAP_GROWSDOWN", MMU_MAP_GROWSDOWN}, {"MAP_LOCKED", MMU_MAP_LOCKED},
-    {"MAP_POPULATE", MMU_MAP_POPULATE},   {"MAP_FIXED_NOREPLACE", MMU_MAP_FIXED_NOREPLACE}};
-
-static const struct bit MREMAPS[] = {{"MREMAP_MAYMOVE", MMU_MREMAP_MAYMOVE},
-                                     {"MREMAP_FIXED", MMU_MREMAP_FIXED}};
-
-/* NAME|NAME|... of a table of bits. */
-static int read_bits(struct script *s, const struct bit *bit, size_t n, const char *what, uint64_t *value)
-{
-    char word[SCRIPT_LINE];
-    const char *names[16], *start = (read_blanks(s), s->at);
-    if (!read_word(s, word, sizeof word))
-        return script_complain(s, s->at, "expected %s, but the line ends", what);
-    for (size_t i = 0; i < n; i++)
-        names[i] = bit[i].name;
-    *value = 0;
-    char *part = word;
-    for (bool more = true; more;) {
-        size_t length = strcspn(part, "|"), i = 0;
-        more = part[length] == '|';
-        part[length] = 0;
-        while (i < n && strcmp(part, bit[i].name))
-            i++;
-        if (i == n)
-            return script_unknown(s, start + (part - word), what, part, names, n);
-        *value |= bit[i].bit;
-        part += length + 1;
-    }
-    return CLI_GO;
-}
-
-static int read_gfp(struct script *s, uint64_t *value)
-{
-    char word[SCRIPT_LINE];
-    struct mmu_error err = {0};
-    uint32_t gfp = 0;
-    if (*s->at == '$')
-        return read_number(s, value);
-    const char *start = s->at;
-    if (!read_word(s, word, sizeof word))
-        return script_complain(s, start, "expected a GFP mask, but the line ends");
-    if (mmu_os_gfp_parse(word, &gfp, &err))
-        return script_complain(s, start, "%s", err.message);
-    *value = gfp;
-    return CLI_GO;
-}
-
-static int read_choice(struct script *s, const char *what, const char *const *words, size_t n,
-                       uint64_t *value)
-{
-    char word[64];
-    const char *start = (read_blanks(s), s->at);
-    if (!read_word(s, word, sizeof word))
-        return script_complain(s, start, "expected %s, but the line ends", what);
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(word, words[i])) {
-            *value = i;
-            return CLI_GO;
-        }
-    return script_unknown(s, start, what, word, words, n);
-}
-
-static int read_zone(struct script *s, uint64_t *value)
-{
-    const char *names[MMU_ZONES];
-    for (unsigned i = 0; i < MMU_ZONES; i++)
-        names[i] = mmu_os_zone_name((enum mmu_os_zone)i);
-    return read_choice(s, "zone", names, MMU_ZONES, value);
-}
-
-/* A number within what its parameter may be. */
-static int read_checked(struct script *s, const struct script_parameter *p, uint64_t *value)
-{
-    const char *start = (read_blanks(s), s->at);
-    int status = read_number(s, value);
-    if (status != CLI_GO)
-        return status;
-    if (p->type == TYPE_SIZE && !*value)
-        return script_complain(s, start, "%s is 0, expected at least 1", p->name);
-    if (p->type == TYPE_ADDRESS && script_address_bits(s) == 32 && *value >> 32)
-        return script_complain(s, start, "0x%" PRIx64 " does not fit this machine's 32-bit addresses",
-                               *value);
-    if (p->type == TYPE_PFN && s->os) {
-        struct mmu_os_totals t;
-        mmu_os_totals(s->os, &t);
-        if (*value >= t.max_pfn)
-            return script_complain(s, start,
-                                   "0x%" PRIx64 " is no page frame of this machine, expected a number "
-                                   "below 0x%" PRIx64,
-                                   *value, t.max_pfn);
-    }
-    return CLI_GO;
-}
-
-static int read_one(struct script *s, const struct script_parameter *p, struct script_argument *a)
-{
-    size_t words = 0;
-    read_blanks(s);
-    a->given = true;
-    a->column = (unsigned)(s->at - s->text) + 1;
-    switch (p->type) {
-    case TYPE_GFP:
-        return read_gfp(s, &a->number);
-    case TYPE_PROT:
-        return read_bits(s, PROTS, sizeof PROTS / sizeof *PROTS, "protection", &a->number);
-    case TYPE_MAP:
-        return read_bits(s, MAPS, sizeof MAPS / sizeof *MAPS, "flag of mmap", &a->number);
-    case TYPE_MREMAP:
-        return read_bits(s, MREMAPS, sizeof MREMAPS / sizeof *MREMAPS, "flag of mremap", &a->number);
-    case TYPE_CHOICE:
-        while (p->words[words])
-            words++;
-        return read_choice(s, p->name, p->words, words, &a->number);
-    case TYPE_ZONE:
-        return read_zone(s, &a->number);
-    case TYPE_TEXT:
-        return read_word(s, a->text, sizeof a->text)
-                   ? CLI_GO
-                   : script_complain(s, s->at, "expected %s, but the line ends", p->name);
-    default:
-        return read_checked(s, p, &a->number);
-    }
-}
-
-/* Does an expectation's operator stand here? */
-static bool at_operator(const char *word)
-{
-    static const char *const OPERATORS[] = {"is", "fails", "contains", "lacks"};
-    for (size_t i = 0; i < sizeof OPERATORS / sizeof *OPERATORS; i++)
-        if (!strcmp(word, OPERATORS[i]))
-            return true;
-    return *word && strchr("=!<>", *word);
-}
-
-/* Can the word that stands there be the value of this optional parameter? */
-static bool may_begin(struct script *s, const struct script_parameter *p)
-{
-    char word[64];
-    if (!peek_word(s, word, sizeof word) || at_operator(word))
-        return false;
-    if (p->type == TYPE_CHOICE) {
-        for (size_t i = 0; p->words[i]; i++)
-            if (!strcmp(word, p->words[i]))
-                return true;
-        return false;
-    }
-    if (p->type == TYPE_ZONE) {
-        for (unsigned i = 0; i < MMU_ZONES; i++)
-            if (!strcmp(word, mmu_os_zone_name((enum mmu_os_zone)i)))
-                return true;
-        return false;
-    }
-    return p->type == TYPE_TEXT || p->type == TYPE_GFP || p->type == TYPE_MREMAP || looks_like_number(s);
-}
-
-static const struct script_parameter *keyword(const struct script_command *c, const char *word, size_t *index)
-{
-    for (*index = 0; *index < SCRIPT_ARGS && c->parameter[*index].type; ++*index)
-        if (c->parameter[*index].keyword && !strcmp(c->parameter[*index].name, word))
-            return &c->parameter[*index];
-    return NULL;
-}
-
-static bool at_keyword(struct script *s, const struct script_command *c)
-{
-    char word[64];
-    size_t i;
-    return peek_word(s, word, sizeof word) && keyword(c, word, &i);
-}
-
-static int read_keywords(struct script *s, const struct script_command *c, struct script_argument *a,
-                         char *field)
-{
-    char word[SCRIPT_NAME];
-    while (peek_word(s, word, sizeof word) && !at_operator(word)) {
-        size_t i;
-        const char *start = (read_blanks(s), s->at);
-        const struct script_parameter *p = keyword(c, word, &i);
-        read_word(s, word, sizeof word);
-        if (p && a[i].given)
-            return script_complain(s, start, "'%s' stands twice", word);
-        if (p) {
-            int status = read_one(s, p, &a[i]);
-            if (status != CLI_GO)
-                return status;
-        } else if (c->gives && !*field && !is_digit(*word) && *word != '$') {
-            snprintf(field, SCRIPT_NAME, "%s", word);
-            s->field_at = start;
-        } else {
-            char usage[256];
-            return script_complain(s, start, "'%s' is too much, expected %s", word,
-                                   help_usage(c, usage, sizeof usage));
-        }
-    }
-    return CLI_GO;
-}
-
-int read_arguments(struct script *s, const struct script_command *c, struct script_argument *a, char *field)
-{
-    memset(a, 0, SCRIPT_ARGS * sizeof *a);
-    *field = 0;
-    for (size_t i = 0; i < SCRIPT_ARGS && c->parameter[i].type; i++) {
-        const struct script_parameter *p = &c->parameter[i];
-        a[i].number = p->otherwise;
-        if (p->keyword || (p->optional && (at_keyword(s, c) || !may_begin(s, p))))
-            continue;
-        if (read_end(s)) {
-            char usage[256];
-            return script_complain(s, s->at, "expected %s, but the line ends: %s", p->name,
-                                   help_usage(c, usage, sizeof usage));
-        }
-        int status = read_one(s, p, &a[i]);
-        if (status != CLI_GO)
-            return status;
-    }
-    return read_keywords(s, c, a, field);
-}
-
 /* ----- references, as a text trace has them ----- */
 
 static int hex_digit(char c)
@@ -370,7 +149,7 @@ static int hex_digit(char c)
 /* k, i, +, gN behind the size. */
 static int read_reference_words(struct script *s, struct mmu_access *access)
 {
-    char word[16];
+    char word[64];
     for (; !read_end(s);) {
         const char *start = s->at;
         uint64_t gap;

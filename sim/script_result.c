@@ -101,21 +101,29 @@ void field_print(const struct script_field *f, char *buf, size_t size)
         snprintf(buf, size, "0x%" PRIx64, f->number);
 }
 
-void result_print(const struct script_result *r, FILE *out, const char *indent)
+static void print_text(const char *text, FILE *out, const char *indent)
+{
+    for (const char *line = text; *line;) {
+        int length = (int)strcspn(line, "\n");
+        fprintf(out, "%s%.*s\n", length ? indent : "", length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+void result_print(const struct script_result *r, const struct script_field *only, FILE *out,
+                  const char *indent)
 {
     int width = 0;
-    if (r->text) {
-        for (const char *line = r->text; *line;) {
-            int length = (int)strcspn(line, "\n");
-            fprintf(out, "%s%.*s\n", indent, length, line);
-            line += length + (line[length] == '\n');
-        }
+    if (r->text && !only) {
+        print_text(r->text, out, indent);
         return;
     }
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->n && !only; i++)
         width = (int)strlen(r->field[i].name) > width ? (int)strlen(r->field[i].name) : width;
     for (size_t i = 0; i < r->n; i++) {
         char value[SCRIPT_WORD];
+        if (only && only != &r->field[i])
+            continue;
         field_print(&r->field[i], value, sizeof value);
         fprintf(out, "%s%-*s  %s\n", indent, width, r->field[i].name, value);
     }

@@ -14,7 +14,7 @@ const char *const script_group_title[GROUP_GROUPS] = {
 static const char *const CACHES[] = {"WB", "WC", "UC-", "UC", "WT", NULL};
 static const char *const ADVICES[] = {"MADV_WILLNEED", "MADV_DONTNEED", "MADV_FREE", NULL};
 static const char *const KINDS[] = {"read", "write", "fetch", NULL};
-static const char *const WHO[] = {"user", "kernel", "implicit", NULL};
+static const char *const WHO[] = {"user", "kernel", "implicit", "uaccess", NULL}; /* enum script_who */
 
 #define REQUIRED(n, t)                                                                                       \
     {                                                                                                        \
@@ -34,7 +34,7 @@ static const char *const WHO[] = {"user", "kernel", "implicit", NULL};
     }
 #define AS                                                                                                   \
     {                                                                                                        \
-        .name = "as", .type = TYPE_CHOICE, .keyword = true, .otherwise = MMU_USER, .words = WHO              \
+        .name = "as", .type = TYPE_CHOICE, .keyword = true, .otherwise = WHO_USER, .words = WHO              \
     }
 
 /* Whose memory: the present task's unless told. */
@@ -44,7 +44,8 @@ static const char *const WHO[] = {"user", "kernel", "implicit", NULL};
 /* What an access gives. */
 #define ACCESS_GIVES                                                                                         \
     "`outcome` (done, or why not), `pa`, `where` (L1, L2: that TLB level; walk; merge; nopaging), `page` "   \
-    "(bytes), `faults` (resolved on the way), `cycles`, `count`"
+    "(bytes), `faults` (resolved on the way), `cycles`, `count`; of one that failed `address` and "          \
+    "`error_code`"
 #define ACCESS_ARGUMENTS                                                                                     \
     {                                                                                                        \
         REQUIRED("address", ADDRESS), KEYWORD("size", SIZE, 1), KEYWORD("count", SIZE, 1),                   \
@@ -197,7 +198,7 @@ const struct script_command script_commands[] = {
     ACCESS("cpu", .run = do_cpu, .parameter = {REQUIRED("number", NUMBER)},
            .help = "The statements that follow run on this CPU."),
     ACCESS("read", .run = do_access, .which = MMU_LOAD, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
-           .help = "Reads through the MMU: `count` times, each `stride` (if not given: `size`) bytes further; a user's access unless `as kernel`. It stops at the first that cannot be done."),
+           .help = "Reads through the MMU: `count` times, each `stride` (if not given: `size`) bytes further. A user's accesses, unless `as kernel`: an instruction of the kernel, for which a bad address is an oops; `as uaccess`: copy_from_user() and its kin, between STAC and CLAC, for which it is -EFAULT; `as implicit`: the processor's own, to a descriptor table. It stops at the first that cannot be done."),
     ACCESS("write", .run = do_access, .which = MMU_STORE, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
            .help = "The same, writing. No content changes: that is poke's."),
     ACCESS("fetch", .run = do_access, .which = MMU_FETCH, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
@@ -225,7 +226,7 @@ const struct script_command script_commands[] = {
     ASK("registers", .run = do_registers, .gives = "`CR0`, `CR2`, `CR3`, `CR4`, `EFER`, `PKRU`, `PKRS`, `AC`, `CPL`, `mode`, `cycle`",
         .help = "The registers of this CPU that translation depends on."),
     ASK_OS("page", .run = do_page,
-           .gives = "`use` (hole, reserved, free, pcp, kernel, slab, table, vmalloc, user), `zone`, `refcount`, `mapcount`, `flags`, `order`, `head`, `pfn`, `pa`, `address`, `descriptor`, `migratetype`, `mapping`, `index`, `private`, `kpageflags`, `kpagecount`",
+           .gives = "`use` (hole, reserved, free, pcp, kernel, slab, table, vmalloc, user, cache), `zone`, `refcount`, `mapcount`, `flags`, `order`, `head`, `pfn`, `pa`, `address`, `descriptor`, `migratetype`, `mapping`, `index`, `private`, `kpageflags`, `kpagecount`",
            .parameter = {REQUIRED("pfn", PFN)}, .help = "The descriptor (struct page) of a frame."),
     ASK_OS("zone", .run = do_zone,
            .gives = "`managed`, `free`, `pcp_free`, `allocated`, `exists`, `populated`, `start_pfn`, `end_pfn`, `spanned`, `present`, `min`, `low`, `high`, `pcp_batch`, `pcp_high`, `kswapd_wakes`, `direct_reclaims`, `failures`, `steals`",

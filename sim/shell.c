@@ -5,7 +5,7 @@
  * prompted for, and the session ends with the worst of its statements' statuses.
  */
 #define _DEFAULT_SOURCE
-#include "script.h"
+#include "shell.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,48 +39,41 @@ static char *prompt(EditLine *edit)
     return text;
 }
 
-/* The candidates for a word that begins the statement. */
-static const char *candidate(size_t i)
+/* How many bytes all words begin with. */
+static size_t common(const struct shell_words *words)
 {
-    static const char *const OTHERS[] = {"expect", "help", "on", "quit"};
-    if (i < script_command_count)
-        return script_commands[i].name;
-    i -= script_command_count;
-    return i < sizeof OTHERS / sizeof *OTHERS ? OTHERS[i] : NULL;
+    size_t n = strlen(words->word[0]);
+    for (size_t i = 1; i < words->n; i++)
+        while (strncmp(words->word[i], words->word[0], n) != 0)
+            n--;
+    return n;
 }
 
-/* How much longer the word becomes: what all candidates have in common. Lists them when that is nothing. */
+/* Writes what all candidates have in common behind what is typed; lists them when that is nothing. */
 static unsigned char complete(EditLine *edit, int key)
 {
+    struct script *s = NULL;
+    struct shell_words words;
     const LineInfo *line = el_line(edit);
-    const char *word = line->cursor;
-    while (word > line->buffer && word[-1] != ' ')
-        word--;
-    size_t n = (size_t)(line->cursor - word), common = 0, found = 0;
-    const char *first = NULL, *name;
+    unsigned char end = CC_ERROR;
     (void)key;
-    for (size_t i = 0; (name = candidate(i)); i++) {
-        if (strncmp(name, word, n))
-            continue;
-        if (!found++) {
-            first = name;
-            common = strlen(name);
-        }
-        while (strncmp(name, first, common))
-            common--;
+    el_get(edit, EL_CLIENTDATA, &s);
+    if (shell_complete(s, line->buffer, (size_t)(line->cursor - line->buffer), &words) && words.n) {
+        char more[SCRIPT_PATH + 1];
+        const char *first = words.word[0];
+        size_t n = common(&words);
+        bool whole = words.n == 1 && first[n - 1] != '/';
+        snprintf(more, sizeof more, "%.*s%s", (int)(n - words.typed), first + words.typed, whole ? " " : "");
+        end = CC_REDISPLAY;
+        if (*more)
+            end = el_insertstr(edit, more) ? CC_ERROR : CC_REFRESH;
+        else
+            putchar('\n');
+        for (size_t i = 0; !*more && i < words.n; i++)
+            printf("%s%s", words.word[i], i + 1 < words.n ? "  " : "\n");
     }
-    if (!found)
-        return CC_ERROR;
-    char more[SCRIPT_NAME + 1];
-    snprintf(more, sizeof more, "%.*s%s", (int)(common - n), first + n, found == 1 ? " " : "");
-    if (*more)
-        return el_insertstr(edit, more) ? CC_ERROR : CC_REFRESH;
-    putchar('\n');
-    for (size_t i = 0; (name = candidate(i)); i++)
-        if (!strncmp(name, word, n))
-            printf("%s  ", name);
-    putchar('\n');
-    return CC_REDISPLAY;
+    shell_words_free(&words);
+    return end;
 }
 
 struct editor {
@@ -88,7 +81,7 @@ struct editor {
     History *history;
 };
 
-static bool editor_open(struct editor *e)
+static bool editor_open(struct editor *e, struct script *s)
 {
     HistEvent event;
     e->history = history_init();
@@ -99,7 +92,8 @@ static bool editor_open(struct editor *e)
     el_set(e->edit, EL_PROMPT, prompt);
     el_set(e->edit, EL_EDITOR, "emacs");
     el_set(e->edit, EL_HIST, history, e->history);
-    el_set(e->edit, EL_ADDFN, "complete", "completes a command", complete);
+    el_set(e->edit, EL_CLIENTDATA, s);
+    el_set(e->edit, EL_ADDFN, "complete", "completes a word", complete);
     el_set(e->edit, EL_BIND, "^I", "complete", NULL);
     return true;
 }
@@ -112,78 +106,55 @@ static void editor_close(struct editor *e)
         history_end(e->history);
 }
 
-/* A line typed, without its end; NULL: no more. Belongs to the caller. */
-static char *editor_line(struct editor *e)
+/* A line typed, without its end. */
+static enum script_line editor_line(struct editor *e, char line[SCRIPT_LINE])
 {
     int n = 0;
     HistEvent event;
-    const char *line = el_gets(e->edit, &n);
-    if (!line || n <= 0)
-        return NULL;
-    char *copy = strndup(line, strcspn(line, "\n"));
-    if (copy && *copy)
-        history(e->history, &event, H_ENTER, copy);
-    return copy;
+    const char *typed = el_gets(e->edit, &n);
+    if (!typed || n <= 0)
+        return LINE_END;
+    if (snprintf(line, SCRIPT_LINE, "%.*s", (int)strcspn(typed, "\n"), typed) >= SCRIPT_LINE)
+        return LINE_LONG;
+    if (line[strspn(line, " \t")])
+        history(e->history, &event, H_ENTER, line);
+    return LINE_GOOD;
 }
 #endif
-
-/* A line of standard input likewise. */
-static char *plain_line(void)
-{
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n = getline(&line, &room, stdin);
-    if (n < 0) {
-        free(line);
-        return NULL;
-    }
-    line[strcspn(line, "\n")] = 0;
-    return line;
-}
 
 /* ----- the session ----- */
 
 static bool is_quit(const char *line)
 {
-    char word[8] = "";
-    return sscanf(line, "%7s", word) == 1 && !strcmp(word, "quit");
-}
-
-static int run_line(struct script *s, const char *line)
-{
-    if (strlen(line) >= SCRIPT_LINE) {
-        s->text = "";
-        return script_complain(s, NULL, "a line of %zu bytes, expected at most %d", strlen(line),
-                               SCRIPT_LINE - 1);
-    }
-    int status = script_line(s, line);
-    fflush(s->out);
-    return status;
+    line += strspn(line, " \t");
+    const char *behind = line + 4, *rest = strncmp(line, "quit", 4) ? NULL : behind + strspn(behind, " \t");
+    return rest && (!*rest || (*rest == '#' && rest > behind));
 }
 
 static int session(struct script *s)
 {
     bool terminal = isatty(STDIN_FILENO);
     int worst = CLI_OK;
-    char *line;
+    char line[SCRIPT_LINE];
 #ifdef MMUSIM_LIBEDIT
     struct editor editor = {0};
-    terminal = terminal && editor_open(&editor);
+    terminal = terminal && editor_open(&editor, s);
 #else
     terminal = false;
 #endif
     s->tell = terminal;
-    for (s->line = 1;; s->line++) {
+    for (;; s->source->line++) {
 #ifdef MMUSIM_LIBEDIT
-        line = terminal ? editor_line(&editor) : plain_line();
+        enum script_line what = terminal ? editor_line(&editor, line) : script_read_line(stdin, line);
 #else
-        line = plain_line();
+        enum script_line what = script_read_line(stdin, line);
 #endif
-        bool end = !line || is_quit(line);
-        int status = end ? CLI_OK : run_line(s, line);
-        free(line);
+        if (what == LINE_END || (what == LINE_GOOD && is_quit(line)))
+            break;
+        int status = script_run_line(s, what, line);
+        fflush(s->out);
         worst = status > worst ? status : worst;
-        if (end)
+        if (what == LINE_ERROR)
             break;
     }
 #ifdef MMUSIM_LIBEDIT
@@ -198,7 +169,8 @@ static int run_shell(const char *name, const struct cli_list *sets)
 {
     struct mmu_config config;
     struct mmu_error err = {0};
-    struct script script = {.config = &config, .out = stdout, .file = "shell"};
+    struct script_source prompt = {.file = "shell", .line = 1};
+    struct script script = {.config = &config, .out = stdout, .source = &prompt};
     if (!name)
         return cli_error("shell: expected --config MACHINE; 'mmusim config list' lists the machines");
     if (mmu_config_load(&config, name, sets->item, sets->n, &err) ||

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The scenarios of traces/scenarios, each on three kernels; and their language's documentation.
+# The scenarios of traces/scenarios, each on the four kernels that are shipped; and their language's documentation.
 # MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
 . "${BASH_SOURCE%/*}/cli.sh"
 runs=0
@@ -8,7 +8,7 @@ cd "$SRC" || exit 2
 for scenario in traces/scenarios/*.mms; do
     [[ $(grep -c '^\(on [a-z0-9_,]* \)\?expect ' "$scenario") -ge 5 ]] || fail "$scenario expects hardly anything"
     grep -q "$(basename "$scenario")" traces/scenarios/README.md || fail "README.md does not name $scenario"
-    for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
+    for config in pentium3-i386 pentium4-pae skylake-sp-linux ice-lake-la57; do
         "$MMUSIM" run --config "$config" "$scenario" >"$scratch/out" 2>"$scratch/err" ||
             fail "$config $scenario: exit status $?: $(cat "$scratch/err")"
         [[ ! -s $scratch/err ]] || fail "$config $scenario: said $(cat "$scratch/err")"
@@ -30,7 +30,6 @@ while read -r arguments; do
     # shellcheck disable=SC2086 # words
     "$MMUSIM" run $arguments traces/scenarios/*.mms >"$scratch/out" 2>&1 || fail "$arguments: $(grep -m1 ^mmusim "$scratch/out")"
 done <<'LIST'
---config ice-lake-la57 --set os.arch=x86_64_la57 --set os.ram=4G
 --config skylake-sp-linux --set os.kpti=false
 --config pentium4-pae --set os.kpti=false
 --config zen4 --set os.arch=x86_64 --set os.ram=256G

@@ -28,6 +28,26 @@ shell none </dev/null && fail "a machine that is none"
 "$MMUSIM" shell </dev/null 2>err && fail "no machine"
 "$MMUSIM" shell --config pentium3-i386 more </dev/null 2>err && fail "too many words"
 
+# What cannot be told, or compared, is refused before anything is done.
+printf '%s\n' 'spawn a pidd' 'expect spawn b cpu == 1' 'expect spawn c ==' 'expect spawn d == 1 1' '$x = spawn e pid 5' 'spawn f | more' \
+    'expect tasks == 0' | shell pentium3-i386
+[[ $? == 2 && $(wc -l <err) == 6 ]] || fail "before anything is done: $(cat err)"
+grep -q 'shell:7' err && fail "something was done: $(cat err)"
+printf '%s\n' '$p = spawn x' 'switch $p' 'write 0xbffff000 misses' 'task rss' | shell pentium3-i386
+[[ $(cat out) == 'rss  0' && $(cat err) == *"shell:3:18: unknown field 'misses'"* ]] || fail "a field of several: $(cat out err)"
+
+# Bytes that are no text, lines without end, and what was typed before them.
+printf 'expect 1 == 1\nab\0cd\n%2000d\nexpect 1 == 2' 7 | shell pentium3-i386
+[[ $? == 2 && $(cat err) == *'shell:2:1: a byte 0 in a line, expected text'*'shell:3:1: a line of more than 1023 bytes'*'shell:4:1: expectation failed'* ]] || fail "bytes: $(cat err)"
+printf 'expect 1 == 1\r\n\r\nquit\r\nnonsense\n' | shell pentium3-i386 || fail "CR LF: $(cat err)"
+printf '\033[2J x\n' | shell pentium3-i386
+grep -q $'\033' err && fail "an escape sequence went to the terminal"
+
+# Nothing ends with blanks but what Linux ends so (maps).
+printf '%s\n' '$p = spawn init' 'switch $p' 'read 0xbffff000' 'walk 0xbffff000' 'walk 0x1000' 'walk $PAGE_OFFSET as kernel' 'tlb' 'tasks' 'status' 'page 4096' 'layout' \
+    'stats' 'zoneinfo' 'vmallocinfo' 'task' 'region 0' 'why 0' 'registers' 'help' 'help read' | shell pentium3-i386 || fail "questions: $(cat err)"
+grep -n ' $' out && fail "blanks at the end of a line"
+
 # Without a kernel: accesses under the demand pager, and the hardware's answers.
 printf '%s\n' 'expect read 0x5000 faults == 1' 'expect translate 0x5000 where is L1' 'expect tlb 0x5000 > 0' ' M 6000,8' 'expect stats run.faults_pf == 2' 'registers' |
     shell skylake-sp || fail "without a kernel: exit status $?: $(cat err)"
@@ -44,6 +64,31 @@ done <commands
 sed 's/^/help /' commands | shell pentium3-i386 || fail "help COMMAND: exit status $?"
 [[ $(grep -c '^[a-z_]' out) == $(wc -l <commands) && $(grep -c '^    ' out) -ge $(wc -l <commands) ]] || fail "help COMMAND: $(cat out)"
 echo 'help nothing' | shell pentium3-i386 && fail "help nothing"
+for word in expect on source; do
+    echo "help $word" | shell pentium3-i386 && grep -q "^$word " out && grep -q '^    [A-Z]' out || fail "help $word"
+done
+
+# What a question prints are the fields that the table names, all of them.
+fields() { "$MMUSIM" shell --language | sed -n "s/^- \`$1[ \`].* Gives \(.*\)/\1/p" | grep -o '`[A-Za-z0-9_]*`' | tr -d '`' | sort; }
+while read -r command arguments; do
+    printf '%s\n' '$p = spawn init' 'switch $p' 'write $TASK_SIZE - 4K' "$command $arguments" | shell "${machine:=skylake-sp-linux}" || fail "$command: $(cat err)"
+    diff <(tail -n +8 out | awk '{ print $1 }' | sort) <(fields "$command") >diffs || fail "$command gives other fields than its help says: $(cat diffs)"
+done <<'LIST'
+task
+registers
+totals
+zone Normal
+page 4096
+vma 0
+pgd 0x1000
+pagemap 0x1000
+why 0x1000
+region 0x1000
+swapper $PAGE_OFFSET
+gfp_zone GFP_KERNEL
+file x 4K
+current
+LIST
 
 # Every command with arguments that mean nothing, before and after a process runs.
 for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
