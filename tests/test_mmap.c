@@ -216,8 +216,31 @@ static void test_split(void **state)
     assert_string_equal(maps(), "100000-108000 rw-p\n");
     done(mmu_os_mlock(rig.os, pid, 0x103000, PAGE, true));
     assert_string_equal(maps(), "100000-103000 rw-p\n103000-104000 rw-p\n104000-108000 rw-p\n");
-    done(mmu_os_mlock(rig.os, pid, 0x103000, PAGE, false));
-    assert_string_equal(maps(), "100000-108000 rw-p\n");
+    done(mmu_os_mlock(rig.os, pid, 0x103000, PAGE, false)); /* has a page, its neighbours have none */
+    assert_string_equal(maps(), "100000-103000 rw-p\n103000-104000 rw-p\n104000-108000 rw-p\n");
+}
+
+/* Which of two neighbours has pages decides whether a change joins them (is_mergeable_anon_vma() of 6.1). */
+static void test_joins(void **state)
+{
+    (void)state;
+    map(0x100000, 8, RW, FIXED); /* accounted for, all of it */
+    done(mmu_os_mprotect(rig.os, pid, 0x102000, 6 * PAGE, MMU_PROT_READ));
+    assert_int_equal(touch(0x100000, MMU_STORE), MMU_SIG_NONE);
+    done(mmu_os_mprotect(rig.os, pid, 0x102000, 2 * PAGE, RW)); /* none joins some */
+    assert_string_equal(maps(), "100000-104000 rw-p\n104000-108000 r--p\n");
+    done(mmu_os_mprotect(rig.os, pid, 0x100000, 4 * PAGE, MMU_PROT_READ)); /* some do not join none */
+    assert_string_equal(maps(), "100000-104000 r--p\n104000-108000 r--p\n");
+    done(mmu_os_mprotect(rig.os, pid, 0x104000, 2 * PAGE, RW));
+    done(
+        mmu_os_mprotect(rig.os, pid, 0x104000, 2 * PAGE, MMU_PROT_READ)); /* what joins both makes them one */
+    assert_string_equal(maps(), "100000-108000 r--p\n");
+    /* a new one that became one with what lies above, and has its pages, does not join none below */
+    map(0x200000, 2, RW, FIXED);
+    map(0x204000, 2, RW, FIXED);
+    assert_int_equal(touch(0x204000, MMU_STORE), MMU_SIG_NONE);
+    map(0x202000, 2, RW, FIXED);
+    assert_string_equal(maps(), "100000-108000 r--p\n200000-202000 rw-p\n202000-206000 rw-p\n");
 }
 
 /* What was writable once is accounted for ever (VM_ACCOUNT), and no part of what never was. */
@@ -277,6 +300,39 @@ static void test_break(void **state)
     assert_int_equal(brk, 0x555555554001);
 }
 
+/* With MREMAP_FIXED what is too much goes first, of however many mappings; and so does what is in the way,
+ * even if the call then fails. */
+static void test_mremap_to(void **state)
+{
+    (void)state;
+    const int to = MMU_MREMAP_MAYMOVE | MMU_MREMAP_FIXED;
+    mmu_va va;
+    map(0x100000, 3, RW, FIXED);
+    map(0x103000, 3, MMU_PROT_READ, FIXED);
+    done(mmu_os_mremap(rig.os, pid, 0x101000, 4 * PAGE, PAGE, to, 0x200000, &va));
+    assert_string_equal(maps(), "100000-101000 rw-p\n105000-106000 r--p\n200000-201000 rw-p\n");
+    map(0x300000, 2, RW, FIXED);
+    fails(mmu_os_mremap(rig.os, pid, 0x100000, 2 * PAGE, 2 * PAGE, to, 0x300000, &va), EFAULT);
+    assert_string_equal(maps(), "100000-101000 rw-p\n105000-106000 r--p\n200000-201000 rw-p\n");
+    fails(mmu_os_mremap(rig.os, pid, 0x600000, PAGE, PAGE, to, 0x600000, &va),
+          EFAULT); /* before the places */
+}
+
+/* What a child has of its parent grows in place and stays one mapping. */
+static void test_mremap_child(void **state)
+{
+    (void)state;
+    mmu_va va;
+    map(0x100000, 2, RW, FIXED);
+    assert_int_equal(touch(0x100000, MMU_STORE), MMU_SIG_NONE);
+    done(mmu_os_fork(rig.os, pid, &pid));
+    done(mmu_os_mremap(rig.os, pid, 0x100000, 2 * PAGE, 4 * PAGE, 0, 0, &va));
+    assert_string_equal(maps(), "100000-104000 rw-p\n");
+    done(mmu_os_mremap(rig.os, pid, 0x100000, 4 * PAGE, 4 * PAGE, MMU_MREMAP_MAYMOVE | MMU_MREMAP_FIXED,
+                       0x200000, &va));
+    assert_string_equal(maps(), "200000-204000 rw-p\n");
+}
+
 static void test_mremap(void **state)
 {
     (void)state;
@@ -327,6 +383,24 @@ static void test_stack(void **state)
     assert_int_equal(stat.fault_stack, 3);
 }
 
+/* The room that a stack needs is kept free below it, however it was cut. */
+static void test_gap_below_parts(void **state)
+{
+    (void)state;
+    const mmu_va top = 0x7ffff7fff000, gap = 256 * PAGE;
+    assert_int_equal(map(0, 8, RW, ANON | MMU_MAP_GROWSDOWN), top - 8 * PAGE);
+    done(mmu_os_mprotect(rig.os, pid, top - 6 * PAGE, 2 * PAGE, MMU_PROT_READ));
+    assert_int_equal(map(0, 1, RW, ANON), top - 8 * PAGE - gap - PAGE);
+    done(mmu_os_munmap(rig.os, pid, top - 8 * PAGE - gap - PAGE, PAGE));
+    /* a hole below a stack: all of its room is passed over */
+    map(top - 10 * PAGE, 2, RW, FIXED | MMU_MAP_GROWSDOWN);
+    map(top - 12 * PAGE, 1, RW, FIXED);
+    assert_int_equal(map(0, 1, RW, ANON), top - 10 * PAGE - gap - PAGE);
+    done(mmu_os_munmap(rig.os, pid, top - 10 * PAGE - gap - PAGE, PAGE));
+    map(top - 12 * PAGE, 6, RW, FIXED); /* one that does not grow lies below the parts now */
+    assert_int_equal(map(0, 1, MMU_PROT_READ, ANON), top - 13 * PAGE);
+}
+
 /* A mapping of one's own that grows. */
 static void test_grows_down(void **state)
 {
@@ -335,6 +409,20 @@ static void test_grows_down(void **state)
     assert_int_equal(touch(0x40000000 - 3 * PAGE, MMU_STORE), MMU_SIG_NONE);
     assert_string_equal(maps(), "3fffd000-40001000 rw-p\n");
     assert_true(map(0x3fffd000 - PAGE, 1, RW, ANON) != 0x3fffd000 - PAGE);
+}
+
+/* Locked pages that may be written to from now on are copied at once (mprotect_fixup()). */
+static void test_lock_writable(void **state)
+{
+    (void)state;
+    map(0x100000, 2, MMU_PROT_READ, FIXED | MMU_MAP_LOCKED);
+    uint64_t entry[2];
+    done(mmu_os_pagemap(rig.os, pid, 0x100000, 2, entry));
+    assert_int_equal(entry[0] >> 56, 0x80); /* the zero page */
+    done(mmu_os_mprotect(rig.os, pid, 0x101000, PAGE, RW));
+    done(mmu_os_pagemap(rig.os, pid, 0x100000, 2, entry));
+    assert_int_equal(entry[0] >> 56, 0x80);
+    assert_int_equal(entry[1] >> 56, 0x81);
 }
 
 /* mlock() says that it could not bring every page in, and has locked the mapping all the same (do_mlock()).
@@ -463,6 +551,11 @@ static void test_mmap_errors(void **state)
         {0, PAGE, RW, MMU_MAP_PRIVATE, 99, 0, EBADF},
         {0, PAGE, RW, MMU_MAP_PRIVATE, 0, 0, EBADF},
         {top - PAGE, PAGE, RW, ANON | MMU_MAP_FIXED_NOREPLACE, 0, 0, EEXIST},
+        /* of two mistakes the one that do_mmap() finds first */
+        {top - PAGE, PAGE, RW, MMU_MAP_ANONYMOUS | MMU_MAP_FIXED_NOREPLACE, 0, 0, EEXIST},
+        {0, UINT64_MAX, RW, MMU_MAP_ANONYMOUS, 0, 0, ENOMEM},
+        {0, 0, RW, MMU_MAP_PRIVATE, 99, 0, EBADF},
+        {0, PAGE, RW, MMU_MAP_PRIVATE, 99, 100, EINVAL},
     };
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         mmu_va va = 42;
@@ -516,6 +609,9 @@ static void test_other_errors(void **state)
     fails(mmu_os_msync(rig.os, pid, 0x100001, PAGE), EINVAL);
     fails(mmu_os_msync(rig.os, pid, 0x300000, PAGE), ENOMEM);
     fails(mmu_os_mlock(rig.os, pid, far, 2 * PAGE, true), EINVAL);
+    done(mmu_os_mlock(rig.os, pid, 0x100000, UINT64_MAX, true)); /* whole pages of it: 0 */
+    done(mmu_os_mlock(rig.os, pid, 0x300000, 0, true));
+    fails(mmu_os_mlock(rig.os, pid, 0x300001, 0, false), ENOMEM); /* the page of that address */
     fails(mmu_os_mlock(rig.os, pid, 0x300000, PAGE, true), ENOMEM);
     fails(mmu_os_mremap(rig.os, pid, 0x100001, PAGE, PAGE, 0, 0, &va), EINVAL);
     fails(mmu_os_mremap(rig.os, pid, 0x100000, PAGE, 0, 0, 0, &va), EINVAL);
@@ -560,12 +656,13 @@ static void test_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_top_down),     TEST(test_text),     TEST(test_bases),      TEST(test_hints),
-        TEST(test_bottom_up),    TEST(test_merge),    TEST(test_anon_vmas),  TEST(test_file_merge),
-        TEST(test_split),        TEST(test_account),  TEST(test_hole),       TEST(test_break),
-        TEST(test_mremap),       TEST(test_stack),    TEST(test_grows_down), TEST(test_lock_missing),
-        TEST(test_smaps),        TEST(test_status),   TEST(test_nameless),   TEST(test_mmap_errors),
-        TEST(test_other_errors), TEST(test_too_many),
+        TEST(test_top_down),        TEST(test_text),          TEST(test_bases),        TEST(test_hints),
+        TEST(test_bottom_up),       TEST(test_merge),         TEST(test_anon_vmas),    TEST(test_file_merge),
+        TEST(test_split),           TEST(test_account),       TEST(test_hole),         TEST(test_break),
+        TEST(test_mremap),          TEST(test_mremap_to),     TEST(test_mremap_child), TEST(test_joins),
+        TEST(test_gap_below_parts), TEST(test_lock_writable), TEST(test_stack),        TEST(test_grows_down),
+        TEST(test_lock_missing),    TEST(test_smaps),         TEST(test_status),       TEST(test_nameless),
+        TEST(test_mmap_errors),     TEST(test_other_errors),  TEST(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

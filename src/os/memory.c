@@ -152,7 +152,7 @@ static void map_file_page(struct fault *x, mmu_pa at, mmu_pfn pfn, uint64_t more
 }
 
 /* do_fault_around(): maps the cached pages of a window of 64 KiB, which ends with the VMA and the table.
- * True: the page itself is among them. */
+ * True: the page itself is among them; the others stay mapped even if it is not. */
 static bool fault_around(struct fault *x)
 {
     const struct vma *vma = x->vma;
@@ -186,12 +186,12 @@ static int fault_file(struct fault *x)
     const uint64_t index = vma_index(x->vma, x->va);
     const bool shared = x->vma->flags & VMA_SHARED, write = x->f->write;
     mmu_pfn pfn;
-    if (index >= file_pages(file)) {
-        x->f->signal = MMU_SIG_BUS_ADRERR;
+    if (!write && file->kind != FILE_SPECIAL && fault_around(x)) {
+        stat->fault_file++;
         return MMU_OS_DONE;
     }
-    if (!write && pagecache_find(&file->pages, index) && fault_around(x)) {
-        stat->fault_file++;
+    if (index >= file_pages(file)) {
+        x->f->signal = MMU_SIG_BUS_ADRERR;
         return MMU_OS_DONE;
     }
     int status = pagecache_get(x->os, file, index, &pfn, &x->f->major);
@@ -283,12 +283,16 @@ int memory_vma_fork(struct mmu_os *os, struct vma *parent, struct vma *child)
     return parent->mm == child->mm ? rmap_clone(os, parent, child) : rmap_fork(os, parent, child);
 }
 
-bool memory_vma_alike(const struct vma *below, const struct vma *above)
+bool memory_vma_joins(const struct vma *vma, const struct vma *near)
 {
-    const struct vma *only = below->links ? below : above;
-    if (!below->links || !above->links)
-        return !only->links || !only->links->also;
-    return rmap_own(below) == rmap_own(above);
+    if (!vma->links)
+        return !near->links || !near->links->also;
+    return near->links && rmap_own(vma) == rmap_own(near);
+}
+
+bool memory_vma_meets(const struct vma *below, const struct vma *above)
+{
+    return !below->links || !above->links || rmap_own(below) == rmap_own(above);
 }
 
 void memory_vma_merge(struct mmu_os *os, struct vma *kept, struct vma *gone)

@@ -62,8 +62,11 @@ void memory_check(const struct mmu_os *os);
 int memory_vma_new(struct mmu_os *os, struct vma *vma);
 int memory_vma_split(struct mmu_os *os, struct vma *vma, struct vma *upper);
 int memory_vma_fork(struct mmu_os *os, struct vma *parent, struct vma *child);
-/* May they be one, as far as their anonymous pages go (is_mergeable_anon_vma())? */
-bool memory_vma_alike(const struct vma *below, const struct vma *above);
+/* May a VMA that is new, or was changed, become one with a neighbour, as far as anonymous pages go
+ * (is_mergeable_anon_vma())? Not so one that has some with one that has none; the other way round it may. */
+bool memory_vma_joins(const struct vma *vma, const struct vma *near);
+/* May both its neighbours become one with it? */
+bool memory_vma_meets(const struct vma *below, const struct vma *above);
 void memory_vma_merge(struct mmu_os *os, struct vma *kept, struct vma *gone);
 void memory_vma_gone(struct mmu_os *os, struct vma *vma);
 

@@ -141,6 +141,8 @@ int vma_isolate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end);
 /* Changes what a whole VMA is like, and joins it with neighbours that are alike now. Returns the VMA that
  * holds it. */
 struct vma *vma_change(struct mmu_os *os, struct vma *vma, uint32_t prot, uint32_t flags);
+/* Makes a VMA longer, up to the next one at most, and joins it with that if they are alike. */
+void vma_expand_up(struct mmu_os *os, struct vma *vma, mmu_va end);
 /* Takes [start, end) away: pages, tables, VMAs (do_munmap()). 0 or MMU_ERR_NOMEM with nothing changed. */
 int vma_remove(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end);
 /* The highest room for size bytes below the mmap base, else the lowest above a third of the space

@@ -36,43 +36,60 @@ struct request {
     uint64_t offset;
 };
 
-/* What is wrong with the arguments: an errno, 0: nothing. *why tells it. */
-static int refuse_arguments(const struct mm *mm, const struct request *r, const char **why)
+struct rule {
+    bool wrong;
+    int error;
+    const char *why;
+};
+
+/* The first rule that is broken: its errno and, in *why, what it is; 0: none. */
+static int first_wrong(const struct rule *rules, unsigned n, const char **why)
 {
-    const int types = MMU_MAP_SHARED | MMU_MAP_PRIVATE, known = types | MMU_MAP_FIXED | MMU_MAP_ANONYMOUS |
-                                                                MMU_MAP_GROWSDOWN | MMU_MAP_LOCKED |
-                                                                MMU_MAP_POPULATE | MMU_MAP_FIXED_NOREPLACE;
-    int type = r->flags & types;
-    bool fixed = r->flags & (MMU_MAP_FIXED | MMU_MAP_FIXED_NOREPLACE);
-    const struct {
-        bool wrong;
-        int error;
-        const char *why;
-    } rules[] = {
-        {r->length == 0, LINUX_EINVAL, "length 0"},
-        {type != MMU_MAP_SHARED && type != MMU_MAP_PRIVATE, LINUX_EINVAL,
-         "neither MAP_SHARED nor MAP_PRIVATE"},
-        {r->flags & ~known, LINUX_EINVAL, "unknown flags"},
-        {r->prot & ~(MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC), LINUX_EINVAL,
-         "unknown protection bits"},
-        {r->offset & PAGE_MASK, LINUX_EINVAL, "an offset that is no multiple of the page size"},
-        {fixed && (r->addr & PAGE_MASK), LINUX_EINVAL,
-         "MAP_FIXED at an address that is no multiple of the page size"},
-        {(r->flags & MMU_MAP_GROWSDOWN) && (!(r->flags & MMU_MAP_ANONYMOUS) || type == MMU_MAP_SHARED),
-         LINUX_EINVAL, "MAP_GROWSDOWN of a mapping that is not private and anonymous"},
-        {page_up(r->length) == 0 || page_up(r->length) > mm->task_size, LINUX_ENOMEM,
-         "longer than user space"},
-        {fixed && !in_user_space(mm, r->addr, page_up(r->length)), LINUX_ENOMEM, "beyond user space"},
-        {fixed && r->addr < MMAP_MIN_ADDR, LINUX_EPERM, "below vm.mmap_min_addr"},
-        {r->offset + page_up(r->length) < r->offset, LINUX_EOVERFLOW, "an offset that wraps around"},
-        {mm->vmas.count > MAX_MAP_COUNT, LINUX_ENOMEM, "vm.max_map_count mappings"},
-    };
-    for (unsigned i = 0; i < COUNT_OF(rules); i++)
+    for (unsigned i = 0; i < n; i++)
         if (rules[i].wrong) {
             *why = rules[i].why;
             return rules[i].error;
         }
     return 0;
+}
+
+/* What is wrong with the request, before a place is looked for: an errno, 0: nothing. *why tells it. */
+static int refuse_request(const struct mm *mm, const struct request *r, const char **why)
+{
+    const int known = MMU_MAP_SHARED | MMU_MAP_PRIVATE | MMU_MAP_FIXED | MMU_MAP_ANONYMOUS |
+                      MMU_MAP_GROWSDOWN | MMU_MAP_LOCKED | MMU_MAP_POPULATE | MMU_MAP_FIXED_NOREPLACE;
+    bool fixed = r->flags & (MMU_MAP_FIXED | MMU_MAP_FIXED_NOREPLACE);
+    const struct rule rules[] = {
+        {r->length == 0, LINUX_EINVAL, "length 0"},
+        {r->flags & ~known, LINUX_EINVAL, "unknown flags"},
+        {r->prot & ~(MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC), LINUX_EINVAL,
+         "unknown protection bits"},
+        {page_up(r->length) == 0 || page_up(r->length) > mm->task_size, LINUX_ENOMEM,
+         "longer than user space"},
+        {mm->vmas.count > MAX_MAP_COUNT, LINUX_ENOMEM, "vm.max_map_count mappings"},
+        {fixed && !in_user_space(mm, r->addr, page_up(r->length)), LINUX_ENOMEM, "beyond user space"},
+        {fixed && (r->addr & PAGE_MASK), LINUX_EINVAL,
+         "MAP_FIXED at an address that is no multiple of the page size"},
+        {fixed && r->addr < MMAP_MIN_ADDR, LINUX_EPERM, "below vm.mmap_min_addr"},
+    };
+    return first_wrong(rules, COUNT_OF(rules), why);
+}
+
+/* What is wrong with the kind of mapping, wherever it goes. As refuse_request(). */
+static int refuse_kind(const struct request *r, const char **why)
+{
+    const int type = r->flags & (MMU_MAP_SHARED | MMU_MAP_PRIVATE);
+    const bool named = !(r->flags & MMU_MAP_ANONYMOUS), shared = r->flags & MMU_MAP_SHARED;
+    const uint64_t length = page_up(r->length);
+    const struct rule rules[] = {
+        {named && (length > FILE_SIZE_MAX || r->offset > FILE_SIZE_MAX - length), LINUX_EOVERFLOW,
+         "an offset that no file has"},
+        {type != MMU_MAP_SHARED && type != MMU_MAP_PRIVATE, LINUX_EINVAL,
+         "neither MAP_SHARED nor MAP_PRIVATE"},
+        {(r->flags & MMU_MAP_GROWSDOWN) && (named || shared), LINUX_EINVAL,
+         "MAP_GROWSDOWN of a mapping that is not private and anonymous"},
+    };
+    return first_wrong(rules, COUNT_OF(rules), why);
 }
 
 /* Does no VMA lie in [start, start + length)? */
@@ -166,24 +183,33 @@ static int map_region(struct mmu_os *os, struct mm *mm, mmu_va start, const stru
     return status < 0 ? status : MMU_OS_DONE; /* what cannot be brought in now will fault */
 }
 
+static int refuse(struct mmu_os *os, const struct request *r, int error, const char *why)
+{
+    return mm_error(os, "mmap", error, "0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", r->length, r->addr, why);
+}
+
 static int do_mmap(struct mmu_os *os, struct mm *mm, const struct request *r, mmu_va *va)
 {
     const char *why = NULL;
-    int error = refuse_arguments(mm, r, &why);
-    if (error)
-        return mm_error(os, "mmap", error, "0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s", r->length, r->addr,
-                        why);
     bool anonymous = r->flags & MMU_MAP_ANONYMOUS;
     struct file *file = anonymous ? NULL : file_find(os, r->file);
+    if (r->offset & PAGE_MASK)
+        return refuse(os, r, LINUX_EINVAL, "an offset that is no multiple of the page size");
     if (!anonymous && (!file || file->kind != FILE_ORDINARY)) /* nobody can name shared memory */
         return mm_error(os, "mmap", LINUX_EBADF, "no file has number %" PRIu32, r->file);
-    if (overcommits(os, r))
-        return mm_error(os, "mmap", LINUX_ENOMEM, "0x%" PRIx64 " bytes are more than all memory", r->length);
+    int error = refuse_request(mm, r, &why);
+    if (error)
+        return refuse(os, r, error, why);
     mmu_va start = choose(mm, r);
     if (!start)
         return mm_error(os, "mmap", LINUX_ENOMEM, "no gap of 0x%" PRIx64 " bytes in user space", r->length);
     if ((r->flags & MMU_MAP_FIXED_NOREPLACE) && !is_free(mm, start, page_up(r->length)))
         return mm_error(os, "mmap", LINUX_EEXIST, "0x%" PRIx64 " is mapped already", start);
+    error = refuse_kind(r, &why);
+    if (error)
+        return refuse(os, r, error, why);
+    if (overcommits(os, r))
+        return mm_error(os, "mmap", LINUX_ENOMEM, "0x%" PRIx64 " bytes are more than all memory", r->length);
     if (anonymous && (r->flags & MMU_MAP_SHARED)) { /* shmem_zero_setup(): a file that nobody can name */
         file = file_new_shmem(os, page_up(r->length));
         if (!file)
@@ -287,11 +313,18 @@ static int protect(struct mmu_os *os, struct part *part, void *ctx)
     if (account && !(vma->flags & VMA_ACCOUNT) && mm_overcommits(os, part->end - part->start))
         return mm_error(os, "mprotect", LINUX_ENOMEM, "0x%" PRIx64 " bytes are more than all memory",
                         part->end - part->start);
+    bool fills =
+        (prot & ~vma->prot & MMU_PROT_WRITE) && (vma->flags & (VMA_SHARED | VMA_LOCKED)) == VMA_LOCKED;
     int status = cut_out(os, "mprotect", part);
-    if (status == MMU_OS_DONE)
-        memory_protect(os, vma_change(os, part->vma, prot, part->vma->flags | account), part->start,
-                       part->end);
-    return status;
+    if (status != MMU_OS_DONE)
+        return status;
+    part->vma = vma_change(os, part->vma, prot, part->vma->flags | account);
+    memory_protect(os, part->vma, part->start, part->end);
+    if (fills) { /* locked pages are copied now: no write to them shall fault later */
+        enum mmu_os_signal_kind signal;
+        status = memory_populate(os, part->vma, part->start, part->end, &signal);
+    }
+    return status < 0 ? status : MMU_OS_DONE;
 }
 
 int mmu_os_mprotect(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, int prot)
@@ -329,12 +362,12 @@ int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, 
 {
     const char *call = on ? "mlock" : "munlock";
     struct task *t = task_with_mm(os, call, pid);
-    mmu_va start = addr & ~(mmu_va)PAGE_MASK, end = page_up(addr + length);
+    mmu_va start = addr & ~(mmu_va)PAGE_MASK, end = start + page_up(length + (addr & PAGE_MASK));
     if (!t)
         return MMU_OS_ERROR;
-    if (length == 0)
+    if (end == start) /* nothing, be it that the length wraps around */
         return MMU_OS_DONE;
-    if (end <= start)
+    if (end < start)
         return mm_error(os, call, LINUX_EINVAL, "0x%" PRIx64 " bytes at 0x%" PRIx64 " wrap around", length,
                         addr);
     const struct visit visit = {.call = call, .part = lock};

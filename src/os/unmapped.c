@@ -17,18 +17,22 @@ mmu_va vma_start_gap(const struct vma *vma)
     return start > STACK_GUARD_GAP ? start - STACK_GUARD_GAP : 0;
 }
 
+/* unmapped_area_topdown(): the highest hole that is large enough. Where that lies below a stack, nothing
+ * above the stack's room is looked at any more. */
 static mmu_va highest(const struct mm *mm, uint64_t size, mmu_va low, mmu_va high)
 {
-    const struct vma *above = vma_from(mm, high);
-    mmu_va top = above && vma_start_gap(above) < high ? vma_start_gap(above) : high;
-    for (;;) {
+    for (const struct vma *above = vma_from(mm, high);;) {
+        mmu_va top = above && above->range.start < high ? above->range.start : high;
         const struct vma *below = (const struct vma *)ranges_before(&mm->vmas, top);
         mmu_va bottom = below && below->range.end > low ? below->range.end : low;
-        if (top >= bottom && top - bottom >= size)
+        bool fits = top >= bottom && top - bottom >= size;
+        if (fits && (!above || vma_start_gap(above) >= top))
             return top - size;
-        if (!below || below->range.start <= low)
+        if (fits)
+            high = vma_start_gap(above);
+        else if (!below || below->range.start <= low)
             return 0;
-        top = vma_start_gap(below);
+        above = fits ? vma_from(mm, high) : below;
     }
 }
 

@@ -49,39 +49,39 @@ static void move_bounds(struct vma *vma, mmu_va start, mmu_va end)
 
 /* ----- joining ----- */
 
-/* Does `above`, which begins where `below` ends, go on where it left off? */
-static bool continues(const struct vma *below, const struct vma *above)
+/* Could a VMA that is new, or was changed, become one with a neighbour? */
+static bool joins(const struct vma *vma, const struct vma *near)
 {
+    const struct vma *below = vma->range.start < near->range.start ? vma : near;
+    const struct vma *above = below == vma ? near : vma;
     bool alike = below->prot == above->prot && below->flags == above->flags && below->name == above->name &&
                  below->file == above->file && below->name == VMA_ORDINARY;
     return alike && below->range.end == above->range.start &&
-           below->offset + vma_pages(below) == above->offset && memory_vma_alike(below, above);
+           below->offset + vma_pages(below) == above->offset && memory_vma_joins(vma, near);
+}
+
+/* The neighbour that a VMA could become one with; NULL: none. */
+static struct vma *partner_below(const struct vma *vma)
+{
+    struct vma *below = (struct vma *)ranges_before(&vma->mm->vmas, vma->range.start);
+    return below && joins(vma, below) ? below : NULL;
+}
+
+static struct vma *partner_above(const struct vma *vma)
+{
+    struct vma *above = vma_next(vma);
+    return above && joins(vma, above) ? above : NULL;
 }
 
 /* The lower one swallows the upper one. */
-static void swallow(struct mmu_os *os, struct vma *below, struct vma *above)
+static struct vma *swallow(struct mmu_os *os, struct vma *below, struct vma *above)
 {
     mmu_va end = above->range.end;
     memory_vma_merge(os, below, above);
     take_out(above);
     free(above);
     move_bounds(below, below->range.start, end);
-}
-
-static struct vma *join_below(struct mmu_os *os, struct vma *vma)
-{
-    struct vma *below = (struct vma *)ranges_before(&vma->mm->vmas, vma->range.start);
-    if (!below || !continues(below, vma))
-        return vma;
-    swallow(os, below, vma);
     return below;
-}
-
-static void join_above(struct mmu_os *os, struct vma *vma)
-{
-    struct vma *above = vma_next(vma);
-    if (above && continues(vma, above))
-        swallow(os, vma, above);
 }
 
 int vma_add_alone(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const struct vma_like *like,
@@ -117,11 +117,23 @@ int vma_add(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end, const st
     int status = vma_add_alone(os, mm, start, end, like, &vma);
     if (status != MMU_OK)
         return status;
-    join_above(os, vma); /* first, as mmap_region() does; vma_merge() begins below */
-    vma = join_below(os, vma);
+    struct vma *near = partner_above(vma); /* first, as mmap_region() does */
+    if (near)
+        swallow(os, vma, near);
+    near = partner_below(vma);
+    if (near)
+        vma = swallow(os, near, vma);
     if (out)
         *out = vma;
     return MMU_OK;
+}
+
+void vma_expand_up(struct mmu_os *os, struct vma *vma, mmu_va end)
+{
+    move_bounds(vma, vma->range.start, end);
+    struct vma *above = partner_above(vma);
+    if (above)
+        swallow(os, vma, above);
 }
 
 struct vma *vma_change(struct mmu_os *os, struct vma *vma, uint32_t prot, uint32_t flags)
@@ -130,9 +142,11 @@ struct vma *vma_change(struct mmu_os *os, struct vma *vma, uint32_t prot, uint32
     vma->prot = prot;
     vma->flags = flags;
     account(vma, (int64_t)vma_pages(vma));
-    vma = join_below(os, vma);
-    join_above(os, vma);
-    return vma;
+    /* vma_merge(): what lies below comes first; what lies above joins if it may be one with that, too. */
+    struct vma *below = partner_below(vma), *above = partner_above(vma);
+    if (above && !(below && !memory_vma_meets(below, above)))
+        swallow(os, vma, above);
+    return below ? swallow(os, below, vma) : vma;
 }
 
 /* ----- cutting ----- */

@@ -148,13 +148,45 @@ void ref_space_put(struct ref_space *s)
     free(s);
 }
 
+/* ----- one page ----- */
+
+static bool behind_end(const struct ref_page *p)
+{
+    return p->object && p->index >= p->object->pages;
+}
+
+static uint64_t value_of(const struct ref_page *p)
+{
+    if (p->copy)
+        return p->copy->value;
+    return p->object ? p->object->value[p->index] : 0;
+}
+
+/* A write to a page that permits it. True: it had a copy that others share. */
+static bool make_own(struct ref_page *p)
+{
+    bool shared = p->copy && p->copy->users > 1;
+    if (p->shared || (p->copy && !shared))
+        return false;
+    struct ref_copy *own = or_die(calloc(1, sizeof *own));
+    *own = (struct ref_copy){1, value_of(p)};
+    leave_copy(p);
+    p->copy = own;
+    return shared;
+}
+
+/* ----- ranges ----- */
+
 bool ref_protect(struct ref_space *s, mmu_va va, uint64_t n, int prot)
 {
     for (uint64_t i = 0; i < n; i++) {
         struct ref_page *p = ref_find(s, va + i * PAGE);
         if (!p)
             return false;
+        bool fills = p->locked && !p->shared && (prot & ~p->prot & MMU_PROT_WRITE);
         p->prot = prot;
+        if (fills && !behind_end(p)) /* so that no write faults later */
+            make_own(p);
     }
     return true;
 }
@@ -187,31 +219,6 @@ int ref_advise(struct ref_space *s, mmu_va va, uint64_t n, int advice)
 }
 
 /* ----- accesses ----- */
-
-static bool behind_end(const struct ref_page *p)
-{
-    return p->object && p->index >= p->object->pages;
-}
-
-static uint64_t value_of(const struct ref_page *p)
-{
-    if (p->copy)
-        return p->copy->value;
-    return p->object ? p->object->value[p->index] : 0;
-}
-
-/* A write to a page that permits it. True: it had a copy that others share. */
-static bool make_own(struct ref_page *p)
-{
-    bool shared = p->copy && p->copy->users > 1;
-    if (p->shared || (p->copy && !shared))
-        return false;
-    struct ref_copy *own = or_die(calloc(1, sizeof *own));
-    *own = (struct ref_copy){1, value_of(p)};
-    leave_copy(p);
-    p->copy = own;
-    return shared;
-}
 
 bool ref_populate(struct ref_space *s, mmu_va va, uint64_t n, bool to_the_end)
 {
