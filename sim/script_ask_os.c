@@ -160,24 +160,39 @@ COMMAND(layout)
         result_text(r, text);
 }
 
-COMMAND(region)
+/* The region that has an address, and the part of it that has a name of its own (NULL: none). Their texts
+ * belong to the kernel. False: told in r. */
+static bool find_region(const struct script *s, mmu_va va, struct mmu_os_region *found,
+                        struct mmu_os_region *part, struct script_result *r)
 {
     size_t n = 0;
     struct mmu_os_region *region = regions(s, &n);
-    const struct mmu_os_region *found = NULL, *inside = NULL;
+    found->name = part->name = NULL;
     for (size_t i = 0; region && i < n; i++)
-        if (a[0].number >= region[i].start && a[0].number <= region[i].last)
-            *(region[i].inside ? &inside : &found) = &region[i];
-    if (!found) {
+        if (va >= region[i].start && va <= region[i].last)
+            *(region[i].inside ? part : found) = region[i];
+    if (!found->name)
         result_bad(r, region ? "no region has this address" : "out of memory");
-    } else {
-        result_word(r, "name", found->name);
-        result_hex(r, "start", found->start);
-        result_hex(r, "last", found->last);
-        result_word(r, "text", found->text);
-        result_word(r, "part", inside ? inside->name : "-");
-    }
     free(region);
+    return found->name;
+}
+
+const char *script_region(const struct script *s, mmu_va va, struct script_result *r)
+{
+    struct mmu_os_region found, part;
+    return find_region(s, va, &found, &part, r) ? part.name ? part.name : found.name : "?";
+}
+
+COMMAND(region)
+{
+    struct mmu_os_region found, part;
+    if (!find_region(s, a[0].number, &found, &part, r))
+        return;
+    result_word(r, "name", found.name);
+    result_hex(r, "start", found.start);
+    result_hex(r, "last", found.last);
+    result_word(r, "text", found.text);
+    result_word(r, "part", part.name ? part.name : "-");
 }
 
 /* ----- page tables, as the kernel reads them ----- */

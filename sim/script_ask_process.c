@@ -146,6 +146,15 @@ COMMAND(vma)
     result_word(r, "name", *v.name ? v.name : "-");
 }
 
+/* What of the address space holds it: "[stack]", a file's name; or a region of the kernel's part. */
+static const char *area_name(struct script *s, uint32_t pid, mmu_va va, struct mmu_os_vma *v,
+                             struct script_result *r)
+{
+    if (mmu_os_vma(s->os, pid, va, v) == MMU_OS_DONE && va >= v->start)
+        return *v->name ? v->name : "anonymous";
+    return script_region(s, va, r);
+}
+
 COMMAND(why)
 {
     static const char *const WORDS[MMU_WHYS] = {"UNALLOCATED",    "UNTOUCHED",    "UNTOUCHED_FILE_CACHED",
@@ -153,12 +162,18 @@ COMMAND(why)
                                                 "MAPPED_COW",     "PROT_NONE",    "STACK_GAP",
                                                 "KERNEL",         "NON_CANONICAL"};
     struct mmu_os_why why;
-    uint32_t pid;
-    if (!script_task(s, &a[1], &pid, r) || !script_called(s, mmu_os_why(s->os, pid, a[0].number, &why), r))
+    struct mmu_os_vma v;
+    uint32_t pid = 0; /* idle knows the kernel's part, too */
+    if ((a[1].given || mmu_os_current(s->os, s->cpu)) && !script_task(s, &a[1], &pid, r))
+        return;
+    if (!script_called(s, mmu_os_why(s->os, pid, a[0].number, &why), r))
         return;
     result_word(r, "why", WORDS[why.why]);
+    result_word(r, "area", area_name(s, pid, a[0].number, &v, r));
+    result_number(r, "mapped", why.mapped);
     result_number(r, "in_tlb", why.in_tlb);
-    result_hex(r, "pa", why.pa);
+    if (why.mapped)
+        result_hex(r, "pa", why.pa);
     result_word(r, "text", why.text);
 }
 

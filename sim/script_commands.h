@@ -100,6 +100,8 @@ COMMAND(pgd);
 bool script_called(struct script *s, int outcome, struct script_result *r);
 /* The task that an argument names, else the one that this CPU runs. False: there is none, told in r. */
 bool script_task(struct script *s, const struct script_argument *pid, uint32_t *to, struct script_result *r);
+/* The region of the address space, or its named part. Never NULL. */
+const char *script_region(const struct script *s, mmu_va va, struct script_result *r);
 /* "L1" ... "walk": enum mmu_where. "PF", "GP" ...: enum mmu_outcome. Never NULL. */
 const char *script_where(unsigned where);
 const char *script_fault(unsigned outcome);

@@ -78,7 +78,6 @@ int complain_undone(struct script *s, const char *where, const struct script_res
 int compute_value(struct script *s, const struct script_value *v, struct script_result *r,
                   const struct script_field **field)
 {
-    const char *names[SCRIPT_FIELDS];
     *field = &v->is;
     if (!v->command)
         return CLI_GO;
@@ -89,7 +88,8 @@ int compute_value(struct script *s, const struct script_value *v, struct script_
     *field = *v->field ? result_find(r, v->field) : r->n ? &r->field[0] : NULL;
     if (!*v->field || *field || r->outcome[0])
         return CLI_GO;
-    for (size_t i = 0; i < r->n; i++)
-        names[i] = r->field[i].name;
-    return script_unknown(s, v->field_at, "field", v->field, names, r->n);
+    char there[SCRIPT_WORD] = "";
+    for (size_t i = 0, used = 0; i < r->n && used < sizeof there; i++)
+        used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", i ? ", " : "", r->field[i].name);
+    return script_complain(s, v->field_at, "this answer has no '%s', only: %s", v->field, there);
 }

@@ -48,6 +48,42 @@ printf '%s\n' '$p = spawn init' 'switch $p' 'read 0xbffff000' 'walk 0xbffff000' 
     'stats' 'zoneinfo' 'vmallocinfo' 'task' 'region 0' 'why 0' 'registers' 'help' 'help read' | shell pentium3-i386 || fail "questions: $(cat err)"
 grep -n ' $' out && fail "blanks at the end of a line"
 
+# Why the kernel's addresses are as they are: by region, by who wrote the entry, or why there is none. Idle knows, too.
+for config in pentium3-i386 pentium4-pae skylake-sp-linux ice-lake-la57; do
+    shell $config <<'LIST' || fail "why, $config: $(cat err)"
+expect why $PAGE_OFFSET + 16M mapped == 1
+expect why $PAGE_OFFSET + 16M area is not user
+expect why $PAGE_OFFSET + 16M text contains "(direct map"
+expect why $high_memory text contains "not mapped"
+expect why $high_memory mapped == 0
+expect why 0x1000 text contains "No process runs"
+$v = vmalloc 8K
+$io = ioremap 0xfe000000 4K
+$k = kmalloc 100
+expect why $v text contains "vmalloc() took the frame"
+expect why $v + 8K text contains "guard page"
+expect why $v + 64K text contains "nobody has taken"
+expect why $io text contains "device"
+expect why $io pa == 0xfe000000
+expect why $k text contains "slabs"
+expect why $k pa == __pa $k
+vfree $v
+expect why $v text contains "freed"
+expect why $FIXADDR_START text contains "fixed index"
+on i386,i386_pae $p = alloc_pages GFP_HIGHUSER
+on i386,i386_pae $m = kmap $p
+on i386,i386_pae expect why $m area is PKMAP
+on i386,i386_pae expect why $m text contains "kmap()"
+on i386,i386_pae expect why $m + 4K text contains "no page is kmapped"
+on x86_64,x86_64_la57 expect why $TASK_SIZE text contains "user space ends one page before"
+on x86_64,x86_64_la57 expect why 0x100000000000000 is NON_CANONICAL
+on x86_64 expect why 0x800000000000 is NON_CANONICAL
+expect why 0x1000 is UNALLOCATED
+LIST
+done
+echo 'expect why 0x1000 pa == 0' | shell pentium3-i386
+[[ $? == 2 && $(cat err) == "mmusim: shell:1:19: this answer has no 'pa', only: why, area, mapped, in_tlb, text" ]] || fail "a field that this answer lacks: $(cat err)"
+
 # Without a kernel: accesses under the demand pager, and the hardware's answers.
 printf '%s\n' 'expect read 0x5000 faults == 1' 'expect translate 0x5000 where is L1' 'expect tlb 0x5000 > 0' ' M 6000,8' 'expect stats run.faults_pf == 2' 'registers' |
     shell skylake-sp || fail "without a kernel: exit status $?: $(cat err)"
@@ -82,7 +118,7 @@ page 4096
 vma 0
 pgd 0x1000
 pagemap 0x1000
-why 0x1000
+why $PAGE_OFFSET
 region 0x1000
 swapper $PAGE_OFFSET
 gfp_zone GFP_KERNEL

@@ -248,9 +248,11 @@ enum mmu_why {
 struct mmu_os_why {
     uint32_t why;   /* enum mmu_why */
     bool in_tlb;    /* the CPU's TLBs hold the translation */
-    mmu_pa pa;      /* when mapped */
+    bool mapped;    /* the tables have a present entry */
+    mmu_pa pa;      /* of what is mapped, or kept by PROT_NONE; else 0 */
     char text[384]; /* one or two sentences */
 };
+/* pid 0: the idle task, which has no user part. REFUSED: no such task. */
 MMU_API int mmu_os_why(struct mmu_os *os, uint32_t pid, mmu_va va, struct mmu_os_why *why);
 
 #ifdef __cplusplus
