@@ -217,7 +217,7 @@ static void the_header_says_what_is_in_it(void **state)
     assert_int_equal(mmu_trace_open(in_scratch("a"), MMU_TRACE_BINARY, &reader, NULL), MMU_OK);
     mmu_trace_info(reader, &info);
     assert_int_equal(info.format, MMU_TRACE_BINARY);
-    assert_int_equal(info.version, 2);
+    assert_int_equal(info.version, 3);
     assert_true(info.has_count);
     assert_int_equal(info.count, 9999);
     assert_true(info.has_fetches);

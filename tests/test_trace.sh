@@ -36,12 +36,16 @@ cmp <("$MMUSIM" trace convert --text --source x part.mmt -) <("$MMUSIM" trace co
 "$MMUSIM" trace info part.mmt | grep -q '^references  *50$' || fail "--limit 50 gives not 50 references"
 "$MMUSIM" trace info part.mmt | grep -q '^source  *a static program$' || fail "the source is not handed on"
 
-# ---- the binary form through a pipe, and its first version ----
+# ---- the binary form through a pipe, and its versions ----
 "$MMUSIM" trace convert text - | "$MMUSIM" trace convert --text --source x - piped.txt || fail "the binary form through a pipe"
 cmp <("$MMUSIM" trace convert --text --source x a.mmt -) piped.txt || fail "a pipe changed the trace"
-cmp <("$MMUSIM" trace convert --text --source x --limit 3000 a.mmt -) <("$MMUSIM" trace convert --text --source x "$DATA/trace/version1.mmt" -) ||
-    fail "version 1 is not read"
-"$MMUSIM" trace info "$DATA/trace/version1.mmt" | grep -q '^form *binary, version 1$' || fail "version 1 is not told"
+for version in 1 2; do
+    old=$DATA/trace/version$version.mmt
+    cmp <("$MMUSIM" trace convert --text --source x --limit 3000 a.mmt -) <("$MMUSIM" trace convert --text --source x "$old" -) ||
+        fail "version $version is not read"
+    "$MMUSIM" trace info "$old" | grep -q "^form *binary, version $version$" || fail "version $version is not told"
+    "$MMUSIM" trace verify "$old" >/dev/null || fail "version $version is not found whole"
+done
 
 # ---- info: counts as grep counts them, the same whatever the form ----
 "$MMUSIM" trace info "$real" | grep -v '^trace\|^form\|^source\|^other lines' >by-text

@@ -35,8 +35,8 @@ struct block_header {
     uint64_t packed_total, checksum;
 };
 
-/* The most bytes that a stream holds, of so many tokens (of references or heads) and so many heads. */
-uint32_t stream_most(int stream, uint32_t tokens, uint32_t head_tokens, uint32_t heads);
+/* The most bytes that a stream holds, of a block with so many references, tokens, heads and their tokens. */
+uint32_t stream_most(int stream, const struct block_header *h);
 
 /* One growing piece of memory. */
 struct buffer {
@@ -58,8 +58,9 @@ struct block {
     struct block_header header;
     struct buffer packed, streams[MMT_ALL_STREAMS];
     uint32_t at, stretch, decoded, headed;
-    bool has_references, has_heads; /* unpacked */
-    struct block_decoder references;
+    bool has_references, has_heads;  /* unpacked */
+    struct block_decoder references; /* or, in a block of executions, the pieces */
+    struct pieces_decoder pieces;
     struct heads_decoder heads;
     struct marks_decoder marks;
     bool has_mark; /* the next one, its `at` in the block */

@@ -25,6 +25,7 @@ void block_free(struct block *k)
     for (int s = 0; s < MMT_ALL_STREAMS; s++)
         free(k->streams[s].bytes);
     free(k->packed.bytes);
+    pieces_decoder_free(&k->pieces);
     free(k->runs);
     free(k->expanded);
 }
@@ -54,8 +55,7 @@ static int unpack(struct mmu_trace_reader *r, int s, struct mmu_error *err)
 
     for (int before = 0; before < s; before++)
         packed += h->packed[before];
-    if (!buffer_reserve(&k->streams[s],
-                        (size_t)stream_most(s, h->tokens, h->head_tokens, h->heads) + BLOCK_SLACK))
+    if (!buffer_reserve(&k->streams[s], (size_t)stream_most(s, h) + BLOCK_SLACK))
         return binary_no_memory(r, err);
     if (h->lengths[s])
         n = ZSTD_decompressDCtx(b->zstd, k->streams[s].bytes, h->lengths[s], packed, h->packed[s]);
@@ -83,6 +83,29 @@ static int unpack_references(struct mmu_trace_reader *r, int first, struct block
     return code;
 }
 
+/* Its tokens have been unpacked: they are pieces of code. */
+static int unpack_pieces(struct mmu_trace_reader *r, struct mmu_error *err)
+{
+    struct block *k = &((struct binary *)r->state)->block;
+    const struct block_header *h = &k->header;
+    struct block_stream streams[MMT_ALL_STREAMS];
+    int code = MMU_OK;
+
+    for (int s = MMT_PIECE; s < MMT_ALL_STREAMS && !code; s++) {
+        code = unpack(r, s, err);
+        streams[s] = (struct block_stream){k->streams[s].bytes, k->streams[s].bytes + h->lengths[s]};
+    }
+    if (code)
+        return code;
+    k->pieces.executions = streams[MMT_EXECUTION];
+    k->pieces.place = streams[MMT_DATA_PLACE];
+    k->pieces.payload = streams[MMT_DATA_PAYLOAD];
+    code = pieces_decode_begin(&k->pieces, &k->references, streams[MMT_PIECE].at, h->lengths[MMT_PIECE]);
+    if (code == MMU_ERR_NOMEM)
+        return binary_no_memory(r, err);
+    return code ? binary_bad_block(r, MMU_ERR_FORMAT, h->offset, "its contents are impossible", err) : MMU_OK;
+}
+
 /* The block's number in messages is that of the present block, which b->number is already behind. */
 static bool need_references(struct mmu_trace_reader *r)
 {
@@ -94,7 +117,8 @@ static bool need_references(struct mmu_trace_reader *r)
         return true;
     b->number--;
     k->has_references =
-        !unpack_references(r, MMT_CODE, &k->references, h->tokens, h->attribute, &r->failure);
+        !unpack_references(r, MMT_CODE, &k->references, h->tokens, h->attribute, &r->failure) &&
+        (!h->lengths[MMT_EXECUTION] || !unpack_pieces(r, &r->failure));
     b->number++;
     return k->has_references;
 }
@@ -171,15 +195,20 @@ static bool deliver_marks(struct mmu_trace_reader *r, struct block *k, uint64_t 
 /* Decodes n references from k->decoded on into to[]. False: they cannot be. */
 static bool decode(struct block *k, struct mmu_access *to, size_t n)
 {
+    bool pieces = k->header.lengths[MMT_EXECUTION] > 0, done;
+
     for (size_t got = 0; got < n;) {
-        int64_t now = block_decode(&k->references, to + got, n - got);
+        int64_t now = pieces ? pieces_decode(&k->pieces, to + got, n - got)
+                             : block_decode(&k->references, to + got, n - got);
         if (now <= 0)
             return false;
         got += (size_t)now;
         k->decoded += (uint32_t)now;
     }
-    return k->decoded < k->header.references ? k->references.tokens || k->references.has_pending
-                                             : block_decode_clean(&k->references);
+    done = pieces ? pieces_decode_done(&k->pieces) : block_decode_done(&k->references);
+    if (k->decoded < k->header.references)
+        return !done;
+    return pieces ? pieces_decode_clean(&k->pieces) : block_decode_clean(&k->references);
 }
 
 /* Passes over references that were handed out as page runs, up to number `until`. */

@@ -117,8 +117,7 @@ int binary_read_header(struct mmu_trace_reader *r, struct mmu_error *err)
     version = get32(header + 8);
     if (!version || version > MMT_VERSION)
         return err_offset(err, MMU_ERR_UNSUPPORTED, r->name, 8,
-                          "version %" PRIu32 " of the binary form, expected version 1 or %d", version,
-                          MMT_VERSION);
+                          "version %" PRIu32 " of the binary form, expected 1 to %d", version, MMT_VERSION);
     r->info.version = version;
     length = get32(header + 12);
     least = (version == 1 ? MMT_HEADER_FIXED_1 : MMT_HEADER_FIXED) + 8;
@@ -135,20 +134,40 @@ int binary_read_header(struct mmu_trace_reader *r, struct mmu_error *err)
     return take_header(r, header, length, err);
 }
 
-uint32_t stream_most(int stream, uint32_t tokens, uint32_t head_tokens, uint32_t heads)
+uint32_t stream_most(int stream, const struct block_header *h)
 {
     static const uint32_t bytes[MMT_STREAMS] = {1, 1, MMT_DELTA_MAX + MMT_SIZE_BYTES, 1, 4};
 
-    if (stream == MMT_MARKS)
+    switch (stream) {
+    case MMT_MARKS:
         return MMT_MARKS_MAX;
-    if (stream == MMT_HEAD_MEMBERS)
-        return heads * HEAD_BYTES;
-    return stream < MMT_STREAMS ? tokens * bytes[stream] : head_tokens * bytes[stream - MMT_HEAD_CODE];
+    case MMT_HEAD_MEMBERS:
+        return h->heads * HEAD_BYTES;
+    case MMT_PIECE:
+        return h->tokens < MMT_PIECES ? h->tokens : MMT_PIECES;
+    case MMT_EXECUTION:
+        return 2 * h->references;
+    case MMT_DATA_PLACE:
+        return h->references;
+    case MMT_DATA_PAYLOAD:
+        return MMT_DELTA_MAX * h->references;
+    default:
+        return stream < MMT_STREAMS ? h->tokens * bytes[stream]
+                                    : h->head_tokens * bytes[stream - MMT_HEAD_CODE];
+    }
 }
+
+/* The layout of a block's header by version: its length, and its streams. */
+static const struct layout {
+    uint32_t length;
+    int lengths_at, streams;
+} layouts[] = {[1] = {MMT_BLOCK_HEADER_1, 24, MMT_STREAMS},
+               [2] = {MMT_BLOCK_HEADER_2, MMT_LENGTHS_AT, MMT_STREAMS_2},
+               [MMT_VERSION] = {MMT_BLOCK_HEADER, MMT_LENGTHS_AT, MMT_ALL_STREAMS}};
 
 uint32_t binary_block_header(const struct mmu_trace_reader *r)
 {
-    return r->info.version == 1 ? MMT_BLOCK_HEADER_1 : MMT_BLOCK_HEADER;
+    return layouts[r->info.version].length;
 }
 
 /* The fields that only version 2 has. */
@@ -171,32 +190,45 @@ static bool tokens_ok(uint32_t tokens, uint32_t references, uint32_t attribute, 
            lengths[MMT_ATTRIBUTE] == (attribute == MMT_ATTRIBUTE_VARIES ? tokens : 0);
 }
 
+/* The same of a block of executions: its tokens are those of its pieces. */
+static bool pieces_ok(const struct block_header *h)
+{
+    uint32_t executions = h->lengths[MMT_EXECUTION] / 2;
+
+    return h->tokens && tokens_ok(h->tokens, h->tokens, h->attribute, h->lengths) &&
+           h->references <= 2 * MMT_BLOCK_TOKENS && !(h->lengths[MMT_EXECUTION] & 1) &&
+           executions <= h->references && h->references <= executions * (2 * MMT_PIECE_TOKENS) &&
+           h->lengths[MMT_PIECE];
+}
+
 static bool header_ok(const struct block_header *h, const uint8_t *bytes)
 {
     uint32_t members = h->lengths[MMT_HEAD_MEMBERS];
-    bool ok = tokens_ok(h->tokens, h->references, h->attribute, h->lengths) &&
-              tokens_ok(h->head_tokens, h->heads, h->head_attribute, h->lengths + MMT_HEAD_CODE) &&
-              h->heads <= h->references &&
-              (members == h->heads * HEAD_BYTES / 2 || members == h->heads * HEAD_BYTES) &&
-              h->first + h->references >= h->first && (h->references || h->marks) &&
-              !(h->state.told >> MMU_MARK_EVENT) && h->marks <= h->lengths[MMT_MARKS] &&
-              (h->marks == 0) == (h->lengths[MMT_MARKS] == 0);
+    bool none = !h->lengths[MMT_PIECE] && !h->lengths[MMT_DATA_PLACE] && !h->lengths[MMT_DATA_PAYLOAD];
+    bool ok =
+        (h->lengths[MMT_EXECUTION] ? pieces_ok(h)
+                                   : none && tokens_ok(h->tokens, h->references, h->attribute, h->lengths)) &&
+        tokens_ok(h->head_tokens, h->heads, h->head_attribute, h->lengths + MMT_HEAD_CODE) &&
+        h->heads <= h->references &&
+        (members == h->heads * HEAD_BYTES / 2 || members == h->heads * HEAD_BYTES) &&
+        h->first + h->references >= h->first && (h->references || h->marks) &&
+        !(h->state.told >> MMU_MARK_EVENT) && h->marks <= h->lengths[MMT_MARKS] &&
+        (h->marks == 0) == (h->lengths[MMT_MARKS] == 0);
 
     for (int k = 0; k < MMU_MARK_EVENT; k++)
         ok = ok && (h->state.told >> k & 1 || !h->state.value[k]);
     for (int s = 0; s < MMT_ALL_STREAMS; s++)
-        ok = ok && h->lengths[s] <= stream_most(s, h->tokens, h->head_tokens, h->heads) &&
-             h->packed[s] <= ZSTD_compressBound(h->lengths[s]) && (h->packed[s] == 0) == (h->lengths[s] == 0);
+        ok = ok && h->lengths[s] <= stream_most(s, h) && h->packed[s] <= ZSTD_compressBound(h->lengths[s]) &&
+             (h->packed[s] == 0) == (h->lengths[s] == 0);
     return ok && (h->heads || !h->head_attribute) && (h->length == MMT_BLOCK_HEADER_1 || !get32(bytes + 76));
 }
 
 int binary_parse_block(const struct mmu_trace_reader *r, const uint8_t *bytes, struct block_header *h,
                        struct mmu_error *err)
 {
-    bool old = r->info.version == 1;
-    int streams = old ? MMT_STREAMS : MMT_ALL_STREAMS, lengths = old ? 24 : 80,
-        packed = lengths + 4 * streams;
-    uint32_t sum = binary_block_header(r) - 8;
+    const struct layout *layout = &layouts[r->info.version];
+    const uint8_t *lengths = bytes + layout->lengths_at, *packed = lengths + 4 * layout->streams;
+    uint32_t sum = layout->length - 8;
 
     if (memcmp(bytes, MMT_BLOCK_MAGIC, 4))
         return binary_bad_block(r, MMU_ERR_FORMAT, h->offset, "no block begins here: the file is damaged",
@@ -210,11 +242,11 @@ int binary_parse_block(const struct mmu_trace_reader *r, const uint8_t *bytes, s
     h->tokens = get32(bytes + 16);
     h->attribute = get32(bytes + 20);
     h->checksum = get64(bytes + sum - 8);
-    if (!old)
+    if (r->info.version > 1)
         parse_more(bytes, h);
-    for (int s = 0; s < streams; s++) {
-        h->lengths[s] = get32(bytes + lengths + 4 * s);
-        h->packed[s] = get32(bytes + packed + 4 * s);
+    for (int s = 0; s < layout->streams; s++) {
+        h->lengths[s] = get32(lengths + 4 * s);
+        h->packed[s] = get32(packed + 4 * s);
         h->packed_total += h->packed[s];
     }
     if (!header_ok(h, bytes))

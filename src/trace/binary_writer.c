@@ -24,7 +24,7 @@ struct runs_writer {
 };
 
 struct binary_writer {
-    struct block_encoder encoder;
+    struct pieces_encoder encoder;
     struct marks_encoder marks;
     struct runs_writer runs;
     struct mark_state begun, now; /* at the block's begin, and behind its last mark */
@@ -81,20 +81,23 @@ static int binary_create(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct binary_writer *b = w->state = calloc(1, sizeof *b);
     uint8_t header[MMT_HEADER_MAX];
+    const struct block_header most = {.tokens = MMT_BLOCK_TOKENS,
+                                      .references = MOST,
+                                      .heads = w->collapse ? MOST : 0,
+                                      .head_tokens = w->collapse ? MMT_BLOCK_TOKENS : 0};
 
     if (!b)
         return no_memory(w, err);
     b->packed_size = MMT_BLOCK_HEADER;
     for (int s = 0; s < MMT_ALL_STREAMS; s++)
-        b->packed_size += ZSTD_compressBound(
-            s > MMT_MARKS && !w->collapse ? 0 : stream_most(s, MMT_BLOCK_TOKENS, MMT_BLOCK_TOKENS, MOST));
+        b->packed_size += ZSTD_compressBound(stream_most(s, &most));
     b->packed = malloc(b->packed_size);
     b->zstd = ZSTD_createCCtx();
-    if (!b->packed || !b->zstd || !block_encoder_init(&b->encoder) || !marks_encoder_init(&b->marks) ||
+    if (!b->packed || !b->zstd || !pieces_encoder_init(&b->encoder) || !marks_encoder_init(&b->marks) ||
         !runs_init(&b->runs, w))
         return no_memory(w, err);
     w->info.version = MMT_VERSION;
-    block_encode_begin(&b->encoder);
+    pieces_encode_begin(&b->encoder);
     marks_encode_begin(&b->marks);
     return output_write(w->output, header,
                         make_header(w, output_seekable(w->output) ? MMT_UNFINISHED : MMT_PIPED, 0, header),
@@ -168,8 +171,8 @@ static int pack(struct mmu_trace_writer *w, int stream, const uint8_t *bytes, ui
     if (ZSTD_isError(packed))
         return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s",
                       ZSTD_getErrorName(packed));
-    put32(b->packed + 80 + 4 * stream, n);
-    put32(b->packed + 128 + 4 * stream, (uint32_t)packed);
+    put32(b->packed + MMT_LENGTHS_AT + 4 * stream, n);
+    put32(b->packed + MMT_PACKED_AT + 4 * stream, (uint32_t)packed);
     *length += packed;
     return MMU_OK;
 }
@@ -183,7 +186,7 @@ static void put_header(struct binary_writer *b, uint32_t attribute, uint32_t hea
     memcpy(header, MMT_BLOCK_MAGIC, 4);
     put32(header + 4, b->encoder.references);
     put64(header + 8, b->first);
-    put32(header + 16, b->encoder.tokens);
+    put32(header + 16, b->encoder.plain.tokens);
     put32(header + 20, attribute);
     put32(header + 24, b->marks.count);
     put32(header + 28, b->begun.told);
@@ -201,16 +204,16 @@ static int pack_streams(struct mmu_trace_writer *w, size_t *length, struct mmu_e
     int code = MMU_OK;
 
     for (int s = 0; s < MMT_STREAMS && !code; s++)
-        code = pack(w, s, b->encoder.streams[s], b->encoder.lengths[s], length, err);
+        code = pack(w, s, b->encoder.plain.streams[s], b->encoder.plain.lengths[s], length, err);
     if (!code)
         code = pack(w, MMT_MARKS, b->marks.bytes, b->marks.length, length, err);
-    if (!r->count)
-        return code;
-    for (int s = 0; s < MMT_STREAMS && !code; s++)
+    for (int s = 0; s < MMT_STREAMS && !code && r->count; s++)
         code = pack(w, MMT_HEAD_CODE + s, r->encoder.streams[s], r->encoder.lengths[s], length, err);
-    if (!code)
+    if (!code && r->count)
         code = pack(w, MMT_HEAD_MEMBERS, r->members, heads_encode_members(r->heads, r->count, r->members),
                     length, err);
+    for (int s = 0; s < PIECE_STREAMS && !code; s++)
+        code = pack(w, MMT_PIECE + s, b->encoder.streams[s], b->encoder.lengths[s], length, err);
     return code;
 }
 
@@ -218,7 +221,7 @@ static int pack_streams(struct mmu_trace_writer *w, size_t *length, struct mmu_e
 static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct binary_writer *b = w->state;
-    struct block_encoder *e = &b->encoder;
+    struct pieces_encoder *e = &b->encoder;
     uint8_t *header = b->packed;
     size_t length = MMT_BLOCK_HEADER;
     uint32_t attribute, head_attribute = 0;
@@ -230,7 +233,7 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
         return err_at(err, MMU_ERR_INVALID, output_name(w->output), 0, 0,
                       "code before reference %" PRIu64 " cannot be written: an access ends beyond 2^64",
                       w->info.count);
-    attribute = block_encode_end(e);
+    attribute = pieces_encode_end(e);
     if (b->runs.collapse) {
         collect_runs(b);
         head_attribute = block_encode_end(&b->runs.encoder);
@@ -239,13 +242,14 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
     put_header(b, attribute, head_attribute);
     if ((code = pack_streams(w, &length, err)))
         return code;
-    put64(header + 176, hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0));
-    put64(header + 184, hash_bytes(header, 184, 0));
+    put64(header + MMT_BLOCK_HEADER - 16,
+          hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0));
+    put64(header + MMT_BLOCK_HEADER - 8, hash_bytes(header, MMT_BLOCK_HEADER - 8, 0));
     if ((code = remember_block(w, err)) || (code = output_write(w->output, b->packed, length, err)))
         return code;
     b->first += e->references;
     b->begun = b->now;
-    block_encode_begin(e);
+    pieces_encode_begin(e);
     marks_encode_begin(&b->marks);
     return MMU_OK;
 }
@@ -256,11 +260,11 @@ static int binary_write(struct mmu_trace_writer *w, const struct mmu_access *fro
     struct binary_writer *b = w->state;
 
     for (size_t i = 0; i < n; i++) {
-        if (UNLIKELY(!block_encode(&b->encoder, from + i))) {
+        if (UNLIKELY(!pieces_encode(&b->encoder, from + i))) {
             int code = flush_block(w, err);
             if (code)
                 return code;
-            block_encode(&b->encoder, from + i);
+            pieces_encode(&b->encoder, from + i);
         }
         if (b->runs.references) {
             struct mmu_access *kept = &b->runs.references[b->encoder.references - 1];
@@ -285,7 +289,7 @@ static int binary_code(struct mmu_trace_writer *w, const uint64_t *words, size_t
     struct binary_writer *b = w->state;
     uint32_t before = b->encoder.references;
 
-    *taken = block_encode_code(&b->encoder, w->code, w->codes, words, n);
+    *taken = pieces_encode_code(&b->encoder, w->code, w->codes, words, n);
     w->info.count += b->encoder.references - before;
     return *taken < n && b->encoder.tokens > MMT_BLOCK_TOKENS - MMU_CODE_MOST ? flush_block(w, err) : MMU_OK;
 }
@@ -296,11 +300,11 @@ static int binary_mark(struct mmu_trace_writer *w, const struct mmu_trace_mark *
     struct binary_writer *b = w->state;
     int code = MMU_OK;
 
-    if (!block_encode_room(&b->encoder) || !marks_encode_room(&b->marks))
+    if (!pieces_encode_room(&b->encoder) || !marks_encode_room(&b->marks))
         code = flush_block(w, err);
     if (code)
         return code;
-    block_encode_settle(&b->encoder);
+    pieces_encode_settle(&b->encoder);
     marks_encode(&b->marks, mark, b->encoder.references);
     info_remember_mark(&b->now, mark);
     return MMU_OK;
@@ -387,7 +391,7 @@ static void binary_free(struct mmu_trace_writer *w)
 
     if (!b)
         return;
-    block_encoder_free(&b->encoder);
+    pieces_encoder_free(&b->encoder);
     block_encoder_free(&b->runs.encoder);
     marks_encoder_free(&b->marks);
     free(b->runs.references);

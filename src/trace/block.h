@@ -1,7 +1,8 @@
 /*
  * block.h: what is in one block, to and from its streams (see format.h): references (block_encode.c,
- * block_decode.c), marks (block_marks.c), heads of page runs (block_heads.c). In memory only; the files
- * around it are binary_reader.c and binary_writer.c.
+ * block_decode.c), executions of pieces of code (pieces_encode.c, pieces_decode.c), marks (block_marks.c),
+ * heads of page runs (block_heads.c). In memory only; the files around it are binary_reader.c and
+ * binary_writer.c.
  */
 #ifndef TRACE_BLOCK_H
 #define TRACE_BLOCK_H
@@ -42,26 +43,72 @@ bool block_decode_begin(struct block_decoder *d, uint32_t tokens, uint32_t attri
  */
 int64_t block_decode(struct block_decoder *d, struct mmu_access *to, size_t max);
 
+/* Are there no more references? */
+static inline bool block_decode_done(const struct block_decoder *d)
+{
+    return !d->tokens && !d->has_pending;
+}
+
 /* At the end of the block: is every stream used up? */
 bool block_decode_clean(const struct block_decoder *d);
 
-/* Items that block_encode_code() lists before it encodes them. */
-enum { BLOCK_ITEMS = 512 };
+/*
+ * A block's executions being decoded. templates[] are the references of all pieces; positions[] where in its
+ * piece the data of each execution go: the reference's number, and POSITION_TWICE for an M token.
+ */
+enum { POSITION_TWICE = 128, PIECE_MOST = 2 * MMT_PIECE_TOKENS, PIECE_SLACK = 4 };
 
-/* A block being encoded. */
+struct piece {
+    uint32_t first, first_data; /* in templates[] and positions[] */
+    uint8_t n, n_data;          /* references, and data that come with an execution */
+};
+
+struct pieces_decoder {
+    struct block_stream executions, place, payload; /* BLOCK_SLACK behind the last two */
+    struct piece *pieces;                           /* MMT_PIECES, or NULL */
+    uint32_t n_pieces;
+    struct mmu_access *templates; /* room for 2 * `room` and PIECE_SLACK more */
+    uint8_t *positions;           /* `room` */
+    uint32_t room;
+    uint64_t slot[MMT_SLOTS];
+    uint32_t rest_at, rest_n; /* references of the latest execution for which there was no room */
+    struct mmu_access rest[PIECE_MOST + PIECE_SLACK];
+};
+
+/* Begins a block: `tokens` has been begun, with so many tokens, as have the streams of d; lengths: the PIECE
+ * stream, n_pieces bytes. MMU_OK, MMU_ERR_FORMAT: these are no pieces, or MMU_ERR_NOMEM. */
+int pieces_decode_begin(struct pieces_decoder *d, struct block_decoder *tokens, const uint8_t *lengths,
+                        uint32_t n_pieces);
+/* As block_decode(). */
+int64_t pieces_decode(struct pieces_decoder *d, struct mmu_access *to, size_t max);
+static inline bool pieces_decode_done(const struct pieces_decoder *d)
+{
+    return d->executions.at == d->executions.end && d->rest_at == d->rest_n;
+}
+bool pieces_decode_clean(const struct pieces_decoder *d);
+void pieces_decoder_free(struct pieces_decoder *d);
+
+/* Sixteen places in memory that a program works at, while addresses are encoded. used: when last, for
+ * choosing the one to give up. */
+struct block_slots {
+    uint64_t at[MMT_SLOTS], used[MMT_SLOTS], clock;
+};
+
+/* An address this far from every slot takes over the slot that was not used for longest. */
+#define SLOT_NEAR (UINT64_C(1) << 20)
+
+unsigned slots_choose(const struct block_slots *s, uint64_t va);
+
+/* Tokens being encoded. */
 struct block_encoder {
     uint8_t *streams[MMT_STREAMS]; /* room for MMT_BLOCK_TOKENS tokens each */
     uint32_t lengths[MMT_STREAMS];
     uint32_t tokens, references;
     uint8_t attribute; /* of all tokens; their stream is written only when they differ */
     bool varies;
-    uint64_t next;                /* fetch */
-    uint64_t slot[MMT_SLOTS + 1]; /* data; and one that is always 0 */
-    uint64_t used[MMT_SLOTS + 1]; /* when the slot was used last, for choosing the one to give up */
-    uint64_t clock;
-    uint64_t highest;            /* address that block_encode_code() was given */
-    uint8_t fetch_slot, nowhere; /* its own */
-    bool has_load;               /* a load that may become an M token */
+    uint64_t next; /* fetch */
+    struct block_slots slots;
+    bool has_load; /* a load that may become an M token */
     struct mmu_access load;
 };
 
@@ -74,17 +121,60 @@ bool block_encode(struct block_encoder *e, const struct mmu_access *a);
 void block_encode_settle(struct block_encoder *e);
 /* The code byte of a reference's token, without a delta's length; 0: its size needs more. */
 uint8_t block_token(const struct mmu_access *a);
-/* Appends executions of code, as mmu_trace_write_code() is given them, while there is room and they are
- * right. Returns how many words it took. */
-size_t block_encode_code(struct block_encoder *e, struct code *const *codes, uint32_t n_codes,
-                         const uint64_t *words, size_t n);
-/* Is there room for one more reference for certain? */
-static inline bool block_encode_room(const struct block_encoder *e)
-{
-    return e->tokens + (e->has_load ? 1 : 0) < MMT_BLOCK_TOKENS;
-}
 /* Ends the block: the lengths, tokens and references are final. Returns the block's attribute. */
 uint32_t block_encode_end(struct block_encoder *e);
+/* A piece that the block has; its references in templates[], tokens in the PIECE stream. */
+struct known_piece {
+    uint64_t hash;
+    uint32_t first;
+    uint8_t n, n_data;
+};
+
+/*
+ * A block's references being encoded: as executions of pieces, which are found as the references come, or,
+ * where pieces hardly come again, token by token.
+ *
+ * In templates[] and piece[] the va of a fetch is its own, of other references 0, and PIECE_SECOND of the
+ * store of an M token.
+ */
+enum { PIECE_SECOND = 1, PIECE_STREAMS = MMT_ALL_STREAMS - MMT_PIECE };
+
+struct pieces_encoder {
+    uint32_t tokens, references; /* of the block */
+    struct block_encoder plain;  /* tokens of the pieces; or, if is_plain, of the references */
+    bool is_plain;
+    uint8_t *streams[PIECE_STREAMS]; /* from MMT_PIECE on */
+    uint32_t lengths[PIECE_STREAMS];
+    struct block_slots slots;
+    uint64_t highest; /* address that pieces_encode_code() was given */
+    uint32_t block;   /* its number: what codes know of their pieces holds for one block */
+    struct known_piece *known;
+    uint32_t n_known, n_templates, *table; /* by hash, numbers + 1 */
+    struct mmu_access *templates;
+    /* the piece that grows */
+    struct mmu_access piece[PIECE_MOST];
+    uint64_t data[MMT_PIECE_TOKENS], next; /* fetch */
+    uint32_t piece_n, piece_data, piece_tokens;
+    bool has_load; /* a load that may become an M token */
+    struct mmu_access load;
+};
+
+bool pieces_encoder_init(struct pieces_encoder *e); /* false: out of memory */
+void pieces_encoder_free(struct pieces_encoder *e);
+void pieces_encode_begin(struct pieces_encoder *e);
+/* As block_encode() and what follows there. */
+bool pieces_encode(struct pieces_encoder *e, const struct mmu_access *a);
+void pieces_encode_settle(struct pieces_encoder *e);
+uint32_t pieces_encode_end(struct pieces_encoder *e);
+/* Appends executions of code, as mmu_trace_write_code() is given them, while there is room and they are
+ * right. Returns how many words it took. */
+size_t pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uint32_t n_codes,
+                          const uint64_t *words, size_t n);
+/* Is there room for one more reference for certain? */
+static inline bool pieces_encode_room(const struct pieces_encoder *e)
+{
+    return e->tokens < MMT_BLOCK_TOKENS;
+}
 
 /* Marks being encoded. Room for a mark is there while marks_encode_room(). */
 struct marks_encoder {

@@ -227,5 +227,5 @@ bool block_decode_clean(const struct block_decoder *d)
     for (int s = 0; s < MMT_STREAMS; s++)
         if (d->streams[s].at != d->streams[s].end)
             return false;
-    return !d->tokens && !d->has_pending;
+    return block_decode_done(d);
 }

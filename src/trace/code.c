@@ -39,34 +39,46 @@ static bool is_plain(const struct mmu_access *a, size_t n, mmu_va *end)
 
 void code_free(struct code *c)
 {
-    if (c)
+    if (c) {
         free(c->references);
+        free(c->pieces);
+    }
     free(c);
+}
+
+/* Reference i of a[] is the next one of the code. */
+static void add_reference(struct code *c, const struct mmu_access *a, size_t i)
+{
+    bool second = is_second(a, i), fetch = a[i].kind == MMU_FETCH;
+    struct code_piece *p;
+
+    if (!second && c->n_tokens++ % MMT_PIECE_TOKENS == 0)
+        c->n_pieces++;
+    p = &c->pieces[c->n_pieces - 1];
+    p->n++;
+    p->tokens = (uint8_t)(p->tokens + !second);
+    p->data = (uint8_t)(p->data + (!fetch && !second));
+    c->n_data = (uint16_t)(c->n_data + (!fetch && !second));
+    c->kinds[a[i].kind]++;
+    c->references[i] = a[i];
+    c->references[i].gap = 0;
+    if (!fetch)
+        c->references[i].va = second ? PIECE_SECOND : 0;
 }
 
 static struct code *make_code(const struct mmu_access *a, size_t n, mmu_va end)
 {
-    struct code *c = calloc(1, sizeof *c + 2 * n + CODE_SLACK);
-    uint8_t tokens[MMU_CODE_MOST];
+    struct code *c = calloc(1, sizeof *c + n);
 
-    if (!c || !(c->references = malloc(n * sizeof *a))) {
+    if (!c || !(c->references = malloc(n * sizeof *a)) ||
+        !(c->pieces = calloc(n / MMT_PIECE_TOKENS + 1, sizeof *c->pieces))) {
         code_free(c);
         return NULL;
     }
-    c->start = a[0].va;
     c->end = end;
     c->n_references = (uint16_t)n;
-    memcpy(c->references, a, n * sizeof *a);
-    for (size_t i = 0; i < n; i++) {
-        c->kinds[a[i].kind]++;
-        if (is_second(a, i)) {
-            tokens[c->n_tokens - 1] = (uint8_t)((tokens[c->n_tokens - 1] & ~3) | MMT_MODIFY);
-            continue;
-        }
-        tokens[c->n_tokens++] = block_token(&a[i]);
-        c->n_data = (uint16_t)(c->n_data + (a[i].kind != MMU_FETCH));
-    }
-    memcpy(c->text + c->n_data, tokens, c->n_tokens);
+    for (size_t i = 0; i < n; i++)
+        add_reference(c, a, i);
     return c;
 }
 

@@ -6,21 +6,25 @@
 
 #include <mmusim/types.h>
 
-/* Bytes behind tokens[] that may be copied with them. */
-enum { CODE_SLACK = 32 };
+/* A piece of it (see format.h): its references, tokens, and data that an execution brings. */
+struct code_piece {
+    uint8_t n, tokens, data;
+    uint16_t number; /* in the block that the code was found in last */
+};
 
 /*
- * references[] as it was told. What each execution needs stands close together: text[] has n_data bytes,
- * where each address was encoded last, a first guess for the next time; behind them n_tokens bytes, the CODE
- * stream (see format.h) with no delta in the first fetch.
+ * references[] as it was told, with va as in struct pieces_encoder. hints[]: where each address was encoded
+ * last, a first guess for the next time.
  */
 struct code {
-    mmu_va start, end; /* of the fetches */
-    uint64_t runs;     /* executions that were not counted by reference */
-    struct mmu_access *references;
-    uint16_t n_references, n_tokens, n_data;
+    mmu_va end;     /* of the fetches */
+    uint64_t runs;  /* executions that were not counted by reference */
+    uint32_t block; /* in which the pieces' numbers hold; 0: none yet */
+    uint16_t n_references, n_tokens, n_data, n_pieces;
     uint16_t kinds[MMU_KINDS];
-    uint8_t text[];
+    struct mmu_access *references;
+    struct code_piece *pieces;
+    uint8_t hints[];
 };
 
 struct mmu_trace_writer;

@@ -1,14 +1,14 @@
 // clang-format off
 /*
- * format.h: mmusim's binary form of a trace, byte by byte. Extension .mmt. All integers are little-endian. Version 2
- * is what is written; version 1, described at the end, is read as well.
+ * format.h: mmusim's binary form of a trace, byte by byte. Extension .mmt. All integers are little-endian. Version 3
+ * is what is written; versions 2 and 1, described at the end, are read as well.
  *
  *   file     := header (block | maps)* end
  *
  * HEADER, at offset 0. Written first with state 0 and without totals; written again when the trace is complete, if
  * the file can be sought; a pipe gets it once, with state 2.
  *     0   8  magic  89 'M' 'M' 'T' 0d 0a 1a 0a  (a transfer as text breaks it)
- *     8   4  version: 2
+ *     8   4  version: 3
  *    12   4  length of the header with the source text: a multiple of 8, 176 to 4096
  *    16   4  state: 0 unfinished, 1 finished, 2 written to a pipe: the totals are in the end only
  *    20   4  length of the source text in bytes, at most 255
@@ -34,7 +34,7 @@
  *     0   4  magic "MMTB"
  *     4   4  references in it, 0 to 524288; 0: marks alone
  *     8   8  number of its first reference in the trace
- *    16   4  tokens in it, 0 to 262144
+ *    16   4  tokens in its first five streams, 0 to 262144
  *    20   4  attribute: the one that all tokens have, or 256: they are in the attribute stream
  *    24   4  marks in it
  *    28   4  bits 0-3: a process, a thread, a cpu, a time has been told by the blocks before
@@ -43,11 +43,11 @@
  *    68   4  tokens of the heads
  *    72   4  attribute of the heads
  *    76   4  0
- *    80  48  lengths of the twelve streams, unpacked, 4 bytes each
- *   128  48  lengths of the twelve streams, packed; 0 for a stream of length 0
- *   176   8  XXH64 (seed 0) of the packed streams, one behind the other
- *   184   8  XXH64 (seed 0) of the 184 bytes before it
- *   192   n  the packed streams in the order below, each one zstd frame
+ *    80  64  lengths of the sixteen streams, unpacked, 4 bytes each
+ *   144  64  lengths of the sixteen streams, packed; 0 for a stream of length 0
+ *   208   8  XXH64 (seed 0) of the packed streams, one behind the other
+ *   216   8  XXH64 (seed 0) of the 216 bytes before it
+ *   224   n  the packed streams in the order below, each one zstd frame
  *
  * A token is one reference, or two: an M token is a load, and a store of the same bytes with MMU_AF_FOLLOWS
  * alone.
@@ -84,6 +84,15 @@
  *   HEAD_MEMBERS: planes of a byte for each head: low bytes of the members that are fetches, their high bytes, the same
  *       for loads and for stores, flags, next; then, unless all are 0, the four bytes of gaps, the four of next_gap.
  *
+ *   Code runs again and again. A block without executions has its references in the first five streams, token by
+ *   token. In one with executions these streams are pieces of code, 1 to 64 tokens each, one behind the other, and the
+ *   block's references are the executions of pieces, in order. The addresses of a piece's loads and stores are of no
+ *   account (the writer makes them 0): each execution brings its own.
+ *   PIECE stream, a byte a piece: its tokens. There are at most 65536 pieces, and they use up the tokens.
+ *   EXECUTION stream, 2 bytes each: the number of the piece, from 0; at most as many as the block has references.
+ *   DATA_PLACE, DATA_PAYLOAD: place and delta of each load, store and M of each execution, as in PLACE and PAYLOAD,
+ *       with sixteen slots of their own.
+ *
  * MAPS: the text of /proc/PID/maps of one process; a later section for the same process replaces it.
  *     0   4  magic "MMTM"
  *     4   4  length of the text, unpacked, at most 16 MiB
@@ -105,6 +114,10 @@
  *    ...   8  magic "MMTEnd" 0d 0a
  *
  * A file whose writer died has state 0 and no end; its complete blocks can be read.
+ *
+ * VERSION 2
+ *   A block's header has 192 bytes: 0 to 79 as above; lengths of the first twelve streams, unpacked, from 80 on, and
+ *   packed, from 128 on; the two checksums at 176 and 184. It has no executions.
  *
  * VERSION 1
  *   The header's fixed part: magic, version 1 and length (104 to 4096) as above; then
@@ -132,21 +145,26 @@
 
 enum {
     MMT_MAGIC_LENGTH = 8,
-    MMT_VERSION = 2,
+    MMT_VERSION = 3,
     MMT_HEADER_FIXED = 160,
     MMT_HEADER_FIXED_1 = 96,
     MMT_HEADER_MAX = 4096,
     MMT_SOURCE_MAX = 255,
     MMT_TOTALS_AT = 24,
     MMT_TOTALS = 136,
-    MMT_BLOCK_HEADER = 192,
+    MMT_BLOCK_HEADER = 224,
+    MMT_BLOCK_HEADER_2 = 192,
     MMT_BLOCK_HEADER_1 = 80,
+    MMT_LENGTHS_AT = 80,
+    MMT_PACKED_AT = MMT_LENGTHS_AT + 64,
     MMT_BLOCK_TOKENS = 262144,
     MMT_ATTRIBUTE_VARIES = 256,
     MMT_DELTA_MAX = 8, /* bytes of a delta, at most */
     MMT_SIZE_BYTES = 2,
     MMT_SLOTS = 16,
     MMT_MARKS_MAX = 1 << 20,
+    MMT_PIECE_TOKENS = 64,
+    MMT_PIECES = 65536,
     MMT_STRETCH = 65536,
     MMT_MAPS_HEADER = 40,
     MMT_MAPS_MAX = 16 << 20,
@@ -155,7 +173,8 @@ enum {
 
 enum mmt_state { MMT_UNFINISHED, MMT_FINISHED, MMT_PIPED };
 
-/* The first MMT_STREAMS hold references; heads have the same from MMT_HEAD_CODE on. */
+/* The first MMT_STREAMS hold references; heads have the same from MMT_HEAD_CODE on. Version 2 has no PIECE and
+ * what follows. */
 enum mmt_stream {
     MMT_CODE,
     MMT_PLACE,
@@ -166,6 +185,11 @@ enum mmt_stream {
     MMT_MARKS = MMT_STREAMS,
     MMT_HEAD_CODE,
     MMT_HEAD_MEMBERS = MMT_HEAD_CODE + MMT_STREAMS,
+    MMT_STREAMS_2,
+    MMT_PIECE = MMT_STREAMS_2,
+    MMT_EXECUTION,
+    MMT_DATA_PLACE,
+    MMT_DATA_PAYLOAD,
     MMT_ALL_STREAMS
 };
 

@@ -1,0 +1,353 @@
+/*
+ * pieces_encode.c: references to executions of pieces of code (see format.h). A piece ends before a fetch
+ * that is not where the one before it ends, and behind MMT_PIECE_TOKENS tokens. A table finds a piece that
+ * came before.
+ *
+ * Where pieces hardly come again their tokens stand alone: what was encoded of the block is encoded once
+ * more.
+ */
+#include "block.h"
+
+#include "bits.h"
+#include "hash.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Places in the table; tokens of pieces from which on a block may be given up before its end. */
+enum { TABLE = 4 * MMT_PIECES, GIVE_UP = 1 << 16 };
+
+/* Streams, from MMT_PIECE on. */
+enum { PIECE, EXECUTION, PLACE, PAYLOAD };
+
+static const uint32_t rooms[PIECE_STREAMS] = {
+    [PIECE] = MMT_PIECES,
+    [EXECUTION] = 2 * MMT_BLOCK_TOKENS,
+    [PLACE] = MMT_BLOCK_TOKENS,
+    [PAYLOAD] = MMT_DELTA_MAX * MMT_BLOCK_TOKENS,
+};
+
+bool pieces_encoder_init(struct pieces_encoder *e)
+{
+    bool ok;
+
+    memset(e, 0, sizeof *e);
+    ok = block_encoder_init(&e->plain);
+    for (int s = 0; s < PIECE_STREAMS; s++)
+        ok = (e->streams[s] = malloc(rooms[s] + sizeof(uint64_t))) && ok;
+    e->known = malloc(MMT_PIECES * sizeof *e->known);
+    e->table = malloc(TABLE * sizeof *e->table);
+    e->templates = malloc(2 * (size_t)MMT_BLOCK_TOKENS * sizeof *e->templates);
+    if (!ok || !e->known || !e->table || !e->templates) {
+        pieces_encoder_free(e);
+        return false;
+    }
+    return true;
+}
+
+void pieces_encoder_free(struct pieces_encoder *e)
+{
+    block_encoder_free(&e->plain);
+    for (int s = 0; s < PIECE_STREAMS; s++)
+        free(e->streams[s]);
+    free(e->known);
+    free(e->table);
+    free(e->templates);
+    memset(e, 0, sizeof *e);
+}
+
+static void forget_piece(struct pieces_encoder *e)
+{
+    e->piece_n = e->piece_data = e->piece_tokens = 0;
+}
+
+void pieces_encode_begin(struct pieces_encoder *e)
+{
+    block_encode_begin(&e->plain);
+    memset(e->lengths, 0, sizeof e->lengths);
+    memset(&e->slots, 0, sizeof e->slots);
+    memset(e->table, 0, TABLE * sizeof *e->table);
+    e->tokens = e->references = e->n_known = e->n_templates = 0;
+    e->is_plain = e->has_load = false;
+    e->next = e->highest = 0;
+    e->block++;
+    forget_piece(e);
+}
+
+/* ---- token by token ---- */
+
+/* A piece's references to tokens; data: the addresses of its data, NULL: 0. */
+static void encode_tokens(struct pieces_encoder *e, const struct mmu_access *piece, uint32_t n,
+                          const uint64_t *data)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct mmu_access a = piece[i];
+        if (MMU_KIND_OF(a.kind) != MMU_FETCH) {
+            if (a.va != PIECE_SECOND) {
+                block_encode_settle(&e->plain);
+                a.va = data ? *data++ : 0;
+            } else {
+                a.va = data ? data[-1] : 0;
+            }
+        }
+        block_encode(&e->plain, &a);
+    }
+    block_encode_settle(&e->plain);
+}
+
+static uint64_t get_data(const uint8_t **place, const uint8_t **payload, uint64_t slot[MMT_SLOTS])
+{
+    uint8_t where = *(*place)++;
+    uint64_t delta = 0;
+
+    memcpy(&delta, *payload, mmt_data_lengths[where & 7]);
+    *payload += mmt_data_lengths[where & 7];
+    return slot[where >> 3] += delta >> 1 ^ (0 - (delta & 1));
+}
+
+/* All references so far, and those to come, token by token. */
+static void go_plain(struct pieces_encoder *e)
+{
+    const uint8_t *place = e->streams[PLACE], *payload = e->streams[PAYLOAD];
+    uint64_t slot[MMT_SLOTS] = {0}, data[MMT_PIECE_TOKENS];
+
+    block_encode_begin(&e->plain);
+    for (uint32_t at = 0; at < e->lengths[EXECUTION]; at += 2) {
+        const struct known_piece *p =
+            &e->known[e->streams[EXECUTION][at] | e->streams[EXECUTION][at + 1] << 8];
+        for (uint32_t i = 0; i < p->n_data; i++)
+            data[i] = get_data(&place, &payload, slot);
+        encode_tokens(e, e->templates + p->first, p->n, data);
+    }
+    encode_tokens(e, e->piece, e->piece_n, e->data);
+    forget_piece(e);
+    memset(e->lengths, 0, sizeof e->lengths);
+    e->is_plain = true;
+}
+
+/* Do the pieces come again too seldom? */
+static bool is_poor(const struct pieces_encoder *e)
+{
+    return e->plain.tokens > e->tokens / 2;
+}
+
+/* ---- pieces ---- */
+
+/* The number of a piece, which is new or not. False: there are too many. */
+static bool find_piece(struct pieces_encoder *e, const struct mmu_access *piece, uint32_t n, uint32_t tokens,
+                       uint32_t n_data, uint32_t *number)
+{
+    uint64_t hash = hash_bytes(piece, n * sizeof *piece, tokens);
+    size_t at = hash % TABLE;
+
+    for (; e->table[at]; at = (at + 1) % TABLE) {
+        const struct known_piece *p = &e->known[ *number = e->table[at] - 1];
+        if (p->hash == hash && p->n == n && e->streams[PIECE][*number] == tokens &&
+            !memcmp(piece, e->templates + p->first, n * sizeof *piece))
+            return true;
+    }
+    if (e->n_known == MMT_PIECES || (e->plain.tokens > GIVE_UP && is_poor(e)))
+        return false;
+    *number = e->n_known++;
+    e->table[at] = e->n_known;
+    e->known[*number] = (struct known_piece){hash, e->n_templates, (uint8_t)n, (uint8_t)n_data};
+    memcpy(e->templates + e->n_templates, piece, n * sizeof *piece);
+    e->n_templates += n;
+    e->streams[PIECE][e->lengths[PIECE]++] = (uint8_t)tokens;
+    encode_tokens(e, piece, n, NULL);
+    return true;
+}
+
+static void put_execution(struct pieces_encoder *e, uint32_t number)
+{
+    e->streams[EXECUTION][e->lengths[EXECUTION]++] = (uint8_t)number;
+    e->streams[EXECUTION][e->lengths[EXECUTION]++] = (uint8_t)(number >> 8);
+}
+
+static uint64_t zigzag(uint64_t delta)
+{
+    return delta << 1 ^ (0 - (delta >> 63));
+}
+
+/* Bytes that hold x, 0 to 8. */
+static inline unsigned bytes_of(uint64_t x)
+{
+    return UNLIKELY(x >> 56) ? 8 : (70u - (unsigned)__builtin_clzll(x << 1 | 1)) / 8;
+}
+
+/* By bytes that are needed: bytes that are written, and how the place says so. */
+static const uint8_t written[9] = {0, 1, 2, 3, 4, 5, 6, 8, 8}, spelled[9] = {0, 1, 2, 3, 4, 5, 6, 7, 7};
+
+/* An address, as a delta to this slot. */
+ALWAYS_INLINE void put_data(struct pieces_encoder *e, uint64_t va, unsigned slot, uint64_t delta)
+{
+    unsigned bytes = bytes_of(delta);
+
+    e->streams[PLACE][e->lengths[PLACE]++] = (uint8_t)(spelled[bytes] | slot << 3);
+    memcpy(e->streams[PAYLOAD] + e->lengths[PAYLOAD], &delta, sizeof delta);
+    e->lengths[PAYLOAD] += written[bytes];
+    e->slots.at[slot] = va;
+}
+
+/* The piece that grows is an execution now. */
+static void end_piece(struct pieces_encoder *e)
+{
+    uint32_t number;
+
+    if (!e->piece_n)
+        return;
+    if (!find_piece(e, e->piece, e->piece_n, e->piece_tokens, e->piece_data, &number)) {
+        go_plain(e);
+        return;
+    }
+    put_execution(e, number);
+    for (uint32_t i = 0; i < e->piece_data; i++) {
+        unsigned slot = slots_choose(&e->slots, e->data[i]);
+        put_data(e, e->data[i], slot, zigzag(e->data[i] - e->slots.at[slot]));
+        e->slots.used[slot] = ++e->slots.clock;
+    }
+    forget_piece(e);
+}
+
+static bool encode_plain(struct pieces_encoder *e, const struct mmu_access *a)
+{
+    bool taken = block_encode(&e->plain, a);
+
+    e->references = e->plain.references;
+    e->tokens = e->plain.tokens + e->plain.has_load;
+    return taken;
+}
+
+bool pieces_encode(struct pieces_encoder *e, const struct mmu_access *a)
+{
+    bool second = e->has_load && text_is_modify(&e->load, a), fetch = MMU_KIND_OF(a->kind) == MMU_FETCH;
+    struct mmu_access *to;
+
+    if (e->is_plain)
+        return encode_plain(e, a);
+    if (!second && e->tokens == MMT_BLOCK_TOKENS)
+        return false;
+    if (!second && (e->piece_tokens == MMT_PIECE_TOKENS || (fetch && a->va != e->next))) {
+        end_piece(e);
+        if (e->is_plain)
+            return encode_plain(e, a);
+    }
+    to = &e->piece[e->piece_n++];
+    *to = *a;
+    if (!(a->flags & MMU_AF_GAP))
+        to->gap = 0;
+    if (fetch)
+        e->next = a->va + a->size;
+    else
+        to->va = second ? PIECE_SECOND : 0;
+    if (!fetch && !second)
+        e->data[e->piece_data++] = a->va;
+    e->piece_tokens += !second;
+    e->tokens += !second;
+    e->references++;
+    e->has_load = MMU_KIND_OF(a->kind) == MMU_LOAD;
+    e->load = *a;
+    return true;
+}
+
+void pieces_encode_settle(struct pieces_encoder *e)
+{
+    e->has_load = false;
+    if (e->is_plain)
+        block_encode_settle(&e->plain);
+}
+
+uint32_t pieces_encode_end(struct pieces_encoder *e)
+{
+    if (!e->is_plain)
+        end_piece(e);
+    if (!e->is_plain && is_poor(e))
+        go_plain(e);
+    return block_encode_end(&e->plain);
+}
+
+/* ---- code ---- */
+
+/* A slot for an address that is far from the one that it had the last time. An address that goes anywhere is
+ * near none: then the search is not worth its time for the next few times, which the hint's upper bits count.
+ */
+enum { HINT = 32 };
+
+static unsigned search_slot(const struct pieces_encoder *e, uint64_t va, uint8_t *hint)
+{
+    unsigned s = *hint % HINT;
+
+    if (*hint >= HINT) {
+        *hint = (uint8_t)(*hint - HINT);
+        return s;
+    }
+    s = slots_choose(&e->slots, va);
+    *hint = (uint8_t)(zigzag(va - e->slots.at[s]) < 2 * SLOT_NEAR ? s : s | (256 - HINT));
+    return s;
+}
+
+/* Finds the pieces of a code in this block. False: there are too many. */
+static bool find_code(struct pieces_encoder *e, struct code *c)
+{
+    const struct mmu_access *at = c->references;
+
+    for (uint32_t i = 0; i < c->n_pieces; i++) {
+        const struct code_piece *p = &c->pieces[i];
+        uint32_t number;
+        if (!find_piece(e, at, p->n, p->tokens, p->data, &number))
+            return false;
+        c->pieces[i].number = (uint16_t)number;
+        at += p->n;
+    }
+    c->block = e->block;
+    return true;
+}
+
+static void execute(struct pieces_encoder *e, struct code *c, const uint64_t *data)
+{
+    uint64_t highest = e->highest;
+
+    for (uint32_t i = 0; i < c->n_pieces; i++)
+        put_execution(e, c->pieces[i].number);
+    e->slots.clock++;
+    for (uint32_t i = 0; i < c->n_data; i++) {
+        uint64_t va = data[i];
+        unsigned s = c->hints[i] % HINT;
+        uint64_t delta = zigzag(va - e->slots.at[s]);
+        if (UNLIKELY(delta >= 2 * SLOT_NEAR)) {
+            s = search_slot(e, va, &c->hints[i]);
+            delta = zigzag(va - e->slots.at[s]);
+        }
+        put_data(e, va, s, delta);
+        e->slots.used[s] = e->slots.clock;
+        highest = va > highest ? va : highest;
+    }
+    e->highest = highest;
+    e->next = c->end;
+    e->tokens += c->n_tokens;
+    e->references += c->n_references;
+    c->runs++;
+}
+
+size_t pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uint32_t n_codes,
+                          const uint64_t *words, size_t n)
+{
+    size_t at = 0;
+
+    pieces_encode_settle(e);
+    if (!e->is_plain)
+        end_piece(e);
+    while (at < n && words[at] < n_codes && !e->is_plain) {
+        struct code *c = codes[words[at]];
+        if (n - at <= c->n_data || UNLIKELY(e->tokens + c->n_tokens > MMT_BLOCK_TOKENS))
+            break;
+        if (UNLIKELY(c->block != e->block) && !find_code(e, c)) {
+            go_plain(e);
+            break;
+        }
+        execute(e, c, words + at + 1);
+        at += 1u + c->n_data;
+    }
+    return at;
+}
