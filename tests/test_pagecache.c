@@ -54,6 +54,42 @@ static struct mmu_os_file_info info(struct world *w, uint32_t file)
     return i;
 }
 
+static uint64_t rss_file(struct world *w)
+{
+    struct mmu_os_task task;
+    assert_int_equal(mmu_os_task(w->os, w->pid, &task), MMU_OS_DONE);
+    return task.rss_file;
+}
+
+/* do_read_fault(): the cached pages of the window are mapped first, whatever becomes of the page itself. */
+static void neighbours_are_mapped_before_the_page(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    uint32_t file = pattern(&w, "file", 100);
+    mmu_va va = 0x10000000;
+    assert_int_equal(
+        mmu_os_mmap(w.os, w.pid, va, 128 * PAGE, MMU_PROT_READ, MMU_MAP_SHARED | MMU_MAP_FIXED, file, 0, &va),
+        MMU_OS_DONE);
+    load(&w, va + 20 * PAGE); /* pages 4 to 35 are read */
+    assert_int_equal(rss_file(&w), 1);
+    load(&w, va + 40 * PAGE); /* of 32 to 47: those up to 35, then itself */
+    assert_int_equal(rss_file(&w), 1 + 4 + 1);
+    assert_int_equal(info(&w, file).cached, 56 - 4);
+    load(&w, va + 90 * PAGE); /* 74 to 99 are read */
+    assert_int_equal(rss_file(&w), 6 + 1);
+    struct mmu_access a = {.va = va + 105 * PAGE, .size = 1, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_USER)};
+    struct mmu_result r;
+    assert_int_equal(mmu_core_run(rig_core(&w.rig), &a, 1, &r), MMU_OK);
+    struct mmu_os_signal signal;
+    mmu_os_signal(w.os, 0, &signal);
+    assert_int_equal(signal.kind, MMU_SIG_BUS_ADRERR); /* behind the end; 96 to 99 are mapped */
+    assert_int_equal(rss_file(&w), 7 + 4);
+    mmu_os_check(w.os);
+    rig_free(&w.rig);
+}
+
 /* 32 pages with the one that is wanted in the middle, cut where the file begins and ends. */
 static void pages_are_read_around(void **state)
 {
@@ -227,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_read_around),
+        cmocka_unit_test(neighbours_are_mapped_before_the_page),
         cmocka_unit_test(faults_map_their_neighbours),
         cmocka_unit_test(what_is_mapped_or_dirty_stays),
         cmocka_unit_test(writes_to_clean_pages_are_noticed),
