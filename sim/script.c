@@ -4,11 +4,13 @@
  * A statement has happened or it is an error: a call that the kernel refuses, an access that ends with a
  * signal stop a scenario, unless an expectation says that they shall.
  */
+#define _POSIX_C_SOURCE 200809L
 #include "script.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *const script_keywords[] = {"expect", "help", "on", "source", NULL};
 
@@ -70,6 +72,9 @@ int script_unknown(const struct script *s, const char *where, const char *what, 
                    const char *const *candidates, size_t n)
 {
     const char *near = cli_nearest(word, candidates, n);
+    for (size_t i = 0; i < n; i++)
+        if (!strcasecmp(word, candidates[i]))
+            near = candidates[i];
     if (near)
         return script_complain(s, where, "unknown %s '%s'; did you mean '%s'?", what, word, near);
     char expected[768] = "";

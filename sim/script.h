@@ -165,6 +165,7 @@ struct script {
     /* the statement being executed */
     struct script_source *source;
     const char *text, *at; /* the line, and how far it is read */
+    const char *wanted;    /* the parameter whose number is being read; NULL: none */
     const struct script_command *command;
     struct mmu_machine *other; /* script_half.c: NULL until it is needed */
     struct mmu_memory_ops other_memory;

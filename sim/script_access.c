@@ -60,6 +60,19 @@ static bool access_ok(const struct script *s, mmu_va last, struct script_result 
     return false;
 }
 
+/* Does this CPU run a task that has a user mode? */
+static bool runs_user(const struct script *s, struct script_result *r)
+{
+    struct mmu_os_task task = {0};
+    uint32_t pid = s->os ? mmu_os_current(s->os, s->cpu) : 0;
+    if (s->os && !pid)
+        result_bad(
+            r, "no process runs on this CPU, expected 'switch PID' before a user's access, or 'as kernel'");
+    else if (pid && mmu_os_task(s->os, pid, &task) == MMU_OS_DONE && task.kind == MMU_TASK_KERNEL)
+        result_bad(r, "task %u is a kernel thread and has no user mode, expected 'as kernel'", (unsigned)pid);
+    return !r->bad;
+}
+
 /* ----- accesses ----- */
 
 /* What a run of accesses adds up to. */
@@ -165,6 +178,8 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
 {
     struct sum sum = {0};
     uint64_t far, last;
+    if (who == WHO_USER && !runs_user(s, r))
+        return;
     if (__builtin_mul_overflow(count - 1, stride, &far) || __builtin_add_overflow(far, access->va, &last) ||
         __builtin_add_overflow(last, access->size - 1u, &last) ||
         (script_address_bits(s) == 32 && last >> 32)) {
@@ -278,7 +293,8 @@ COMMAND(poke)
     if (!check_bytes(a[2].number, r))
         return;
     if (a[2].number < 8 && a[1].number >> 8 * a[2].number) {
-        result_bad(r, "0x%" PRIx64 " does not fit %" PRIu64 " bytes", a[1].number, a[2].number);
+        result_bad(r, "0x%" PRIx64 " does not fit %" PRIu64 " byte%s", a[1].number, a[2].number,
+                   a[2].number == 1 ? "" : "s");
         return;
     }
     uint32_t pid = owner(s, a[0].number);

@@ -126,7 +126,9 @@ size_t parameter_words(const struct script_parameter *p, const char **words, siz
 static int read_checked(struct script *s, const struct script_parameter *p, uint64_t *value)
 {
     const char *start = (read_blanks(s), s->at);
+    s->wanted = p->name;
     int status = read_number(s, value);
+    s->wanted = NULL;
     if (status != CLI_GO)
         return status;
     if (p->type == TYPE_SIZE && !*value)
@@ -207,11 +209,27 @@ static bool looks_like_name(const char *word)
     return (*word >= 'a' && *word <= 'z') || (*word >= 'A' && *word <= 'Z') || *word == '_';
 }
 
+/* The words that might have been meant by one that is no field: choices and keywords. */
+static size_t other_words(const struct script_command *c, const char **words, size_t n, size_t max)
+{
+    for (size_t i = 0; i < SCRIPT_ARGS && c->parameter[i].type && n < max; i++) {
+        const struct script_parameter *p = &c->parameter[i];
+        size_t known = 0;
+        while (known < n && strcmp(words[known], p->name) != 0)
+            known++;
+        if (p->keyword && known == n)
+            words[n++] = p->name;
+        else if (p->type == TYPE_CHOICE && p->optional)
+            n += parameter_words(p, words + n, max - n);
+    }
+    return n;
+}
+
 /* A field that a command does not have is told before anything is done. */
 static int check_field(struct script *s, const struct script_command *c, const char *wanted, const char *at)
 {
     char name[SCRIPT_FIELDS][SCRIPT_NAME];
-    const char *names[SCRIPT_FIELDS];
+    const char *names[2 * SCRIPT_FIELDS];
     bool open = false;
     size_t n = 0;
     for (; n < SCRIPT_FIELDS && help_field(c, n, name[n], &open); n++) {
@@ -221,8 +239,9 @@ static int check_field(struct script *s, const struct script_command *c, const c
     }
     if (open)
         return CLI_GO;
-    return n ? script_unknown(s, at, "field", wanted, names, n)
-             : script_complain(s, at, "'%s' is too much: %s gives one value", wanted, c->name);
+    size_t all = other_words(c, names, n, sizeof names / sizeof *names);
+    return all ? script_unknown(s, at, all > n ? "field or argument" : "field", wanted, names, all)
+               : script_complain(s, at, "'%s' is too much: %s gives one value", wanted, c->name);
 }
 
 /* What stands behind the arguments: keywords in any order, and one field. */

@@ -85,35 +85,54 @@ static void drop_unit(char *word, size_t n)
         word[n - 2] = 0;
 }
 
-static int read_term(struct script *s, uint64_t *value)
+/* What a number was expected for. */
+static int complain_number(struct script *s, const char *where, const char *wrong)
 {
-    char word[64];
+    return script_complain(s, where, "%s, expected a number or $NAME%s%s", wrong, s->wanted ? " for " : "",
+                           s->wanted ? s->wanted : "");
+}
+
+/* A word of digits and letters. */
+static int read_digits(struct script *s, uint64_t *value)
+{
+    char word[64], wrong[160];
+    const char *start = s->at;
     size_t n = 0;
-    const char *start = (read_blanks(s), s->at);
-    if (*s->at == '$') {
-        struct script_field named;
-        int status = read_name(s, &named);
-        if (status == CLI_GO && named.form == FORM_WORD)
-            return script_complain(s, start, "%.*s is the word '%.100s', expected a number",
-                                   (int)(s->at - start), start, named.word);
-        *value = named.number;
-        return status;
-    }
     for (; is_name(*s->at); s->at++)
         if (n + 1 < sizeof word)
             word[n++] = *s->at;
     word[n] = 0;
-    if (!n && (!*start || *start == '#'))
-        return script_complain(s, start, "expected a number or $NAME, but the line ends");
-    if (!n)
-        return script_complain(s, start, "expected a number or $NAME, found '%.20s'%s", start,
-                               *start == '-' ? "; there are no negative numbers" : "");
     if (s->at - start >= (int)sizeof word)
         return script_complain(s, start, "a number of %d digits, expected less than %zu",
                                (int)(s->at - start), sizeof word);
     drop_unit(word, n);
-    const char *wrong = cli_number(word, true, value);
-    return wrong ? script_complain(s, start, "'%s' %s, expected a number or $NAME", word, wrong) : CLI_GO;
+    const char *why = cli_number(word, true, value);
+    if (!why)
+        return CLI_GO;
+    snprintf(wrong, sizeof wrong, "'%s' %s", word, why);
+    return complain_number(s, start, wrong);
+}
+
+static int read_term(struct script *s, uint64_t *value)
+{
+    char wrong[160];
+    struct script_field named;
+    const char *start = (read_blanks(s), s->at);
+    if (is_name(*s->at))
+        return read_digits(s, value);
+    if (*s->at != '$') {
+        snprintf(wrong, sizeof wrong, "found '%.20s'", start);
+        return complain_number(s, start,
+                               !*start || *start == '#' ? "the line ends"
+                               : *start == '-'          ? "there are no negative numbers"
+                                                        : wrong);
+    }
+    int status = read_name(s, &named);
+    if (status == CLI_GO && named.form == FORM_WORD)
+        return script_complain(s, start, "%.*s is the word '%.100s', expected a number", (int)(s->at - start),
+                               start, named.word);
+    *value = named.number;
+    return status;
 }
 
 int read_number(struct script *s, uint64_t *value)

@@ -57,7 +57,7 @@ int read_value(struct script *s, bool word_allowed, struct script_value *v)
     if (!peek_word(s, word, sizeof word))
         return script_complain(s, v->start, "expected a command%s or a number, but the line ends",
                                word_allowed ? ", a word" : "");
-    const struct script_command *c = *s->at == '"' ? NULL : script_find(word);
+    const struct script_command *c = *s->at == '"' && word_allowed ? NULL : script_find(word);
     if (c)
         return read_command(s, c, v);
     if (!word_allowed)
@@ -71,6 +71,8 @@ int read_value(struct script *s, bool word_allowed, struct script_value *v)
 
 int complain_undone(struct script *s, const char *where, const struct script_result *r)
 {
+    if (!s->echo) /* somebody asked, and this is the answer */
+        return script_complain(s, where, "%s: %s", r->outcome, r->why);
     return script_complain(s, where, "%s: %s (if it is meant: expect ... fails %s)", r->outcome, r->why,
                            r->outcome);
 }

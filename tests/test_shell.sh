@@ -34,7 +34,7 @@ printf '%s\n' 'spawn a pidd' 'expect spawn b cpu == 1' 'expect spawn c ==' 'expe
 [[ $? == 2 && $(wc -l <err) == 6 ]] || fail "before anything is done: $(cat err)"
 grep -q 'shell:7' err && fail "something was done: $(cat err)"
 printf '%s\n' '$p = spawn x' 'switch $p' 'write 0xbffff000 misses' 'task rss' | shell pentium3-i386
-[[ $(cat out) == 'rss  0' && $(cat err) == *"shell:3:18: unknown field 'misses'"* ]] || fail "a field of several: $(cat out err)"
+[[ $(cat out) == 'rss  0' && $(cat err) == *"shell:3:18: unknown field or argument 'misses'"* ]] || fail "a field of several: $(cat out err)"
 
 # Bytes that are no text, lines without end, and what was typed before them.
 printf 'expect 1 == 1\nab\0cd\n%2000d\nexpect 1 == 2' 7 | shell pentium3-i386

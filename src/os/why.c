@@ -95,8 +95,8 @@ static void tell_mapped(const struct mmu_os *os, const struct vma *vma, uint64_t
                 pfn);
     } else if (page && !(entry & PTE_W) && (vma->prot & MMU_PROT_WRITE) && !(vma->flags & VMA_SHARED)) {
         why_say(why, MMU_WHY_MAPPED_COW,
-                "Mapped, write-protected: frame 0x%" PRIx64 " is %s, mapped %" PRIu32
-                " times. A write %s (copy-on-write).",
+                "Mapped, write-protected: frame 0x%" PRIx64 " is %s, map count %" PRIu32
+                ". A write %s (copy-on-write).",
                 pfn, page_is_anon(page) ? "anonymous memory" : "a page of the page cache",
                 page_mapcount(page),
                 page_is_anon(page) && page->refcount == 1 ? "makes it writable in place, as nobody shares it"
