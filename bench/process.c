@@ -17,9 +17,14 @@ static const char usage[] = "Usage: bench_process [--seconds N] [--only TEXT]\n"
 
 enum { PAGES = 1 << 16, PAGE_BYTES = 4096 };
 
+/* Shipped machines that have a kernel; and the four kernels, with the same first level. */
 static const struct machine {
-    const char *name, *os;
+    const char *name, *os; /* NULL: the shipped machine of that name */
 } machines[] = {
+    {"skylake-sp-linux", NULL},
+    {"ice-lake-la57", NULL},
+    {"pentium3-i386", NULL},
+    {"pentium4-pae", NULL},
     {"i386", "{arch: i386, ram: 3G}"},
     {"i386_pae", "{arch: i386_pae, ram: 4G}"},
     {"x86_64", "{arch: x86_64, ram: 4G}"},
@@ -40,7 +45,8 @@ static void fail(const char *what)
     exit(2);
 }
 
-static void boot(struct rig *r, const struct machine *m)
+/* A machine whose hardware is small, with this kernel. */
+static struct mmu_machine *small_machine(const struct machine *m)
 {
     static const char text[] =
         "name: bench\n"
@@ -51,11 +57,18 @@ static void boot(struct rig *r, const struct machine *m)
         "os: %s\n";
     char yaml[1024];
     struct mmu_error err;
+    struct mmu_machine *machine;
     static struct mmu_config config;
     int n = snprintf(yaml, sizeof yaml, text, m->os);
     if (mmu_config_parse(&config, yaml, (size_t)n, m->name, NULL, 0, &err) != MMU_OK ||
-        mmu_machine_create(&config, NULL, &r->machine, &err) != MMU_OK)
+        mmu_machine_create(&config, NULL, &machine, &err) != MMU_OK)
         bench_fail(&err);
+    return machine;
+}
+
+static void boot(struct rig *r, const struct machine *m, const struct bench_options *o)
+{
+    r->machine = m->os ? small_machine(m) : bench_machine(m->name, o, NULL, 0);
     r->os = mmu_machine_os(r->machine);
     r->core = mmu_machine_core(r->machine, 0);
     if (mmu_os_spawn(r->os, "bench", &r->pid) != MMU_OS_DONE || mmu_os_schedule(r->os, r->pid) != MMU_OS_DONE)
@@ -134,7 +147,7 @@ int main(int argc, char **argv)
         double faults, hits, fork, end;
         if (o.only && !strstr(machines[i].name, o.only))
             continue;
-        boot(&r, &machines[i]);
+        boot(&r, &machines[i], &o);
         bench_profile_begin(&o);
         measure_faults(&r, o.seconds, &faults, &hits);
         measure_fork(&r, UINT64_C(1) << 30, &fork, &end);
