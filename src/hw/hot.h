@@ -42,9 +42,11 @@ struct hot {
     uint32_t guess[MMU_KINDS][HOT_GUESSES];
     uint64_t hits[HOT_SLOTS][MMU_KINDS];
     uint64_t nobody; /* what FIFO and random touch */
+    uint16_t pcid;   /* that is current to the entries' allow */
 };
 
-/* The entry that serves this access, or NULL: then everything else is the miss path's. */
+/* The entry that serves this access, or NULL: then everything else is the miss path's. The caller knows that
+ * `pcid` is the core's: mmu_hot_settle(). */
 ALWAYS_INLINE struct hot_entry *hot_find(struct hot *h, mmu_va va, unsigned size, unsigned kind,
                                          unsigned class)
 {

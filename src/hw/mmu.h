@@ -219,12 +219,20 @@ static inline void mmu_count_unheld(struct mmu *m, const struct tlb *t, unsigned
 
 /* Hot entries (mmu_fill.c). */
 void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index);
-/* The classes of access that may use a first-level entry now: what its hot entry must say. */
+/* The classes of access that may use a first-level entry while hot.pcid is current: what its hot entry must
+ * say. */
 uint32_t mmu_hot_allow(const struct mmu *m, const struct tlb *t, uint32_t index);
 void mmu_hot_sync_tlb(struct mmu *m, const struct tlb *t);
 void mmu_hot_sync_all(struct mmu *m);
-void mmu_hot_switch(struct mmu *m, uint16_t before); /* the PCID was `before`; nothing else has changed */
-void mmu_hot_bind(struct mmu *m);                    /* once, before any fill */
+void mmu_hot_switch(struct mmu *m);
+void mmu_hot_bind(struct mmu *m); /* once, before any fill */
+/* Before a look at hot entries: opens those of the current PCID. A load of CR3 leaves it to whoever looks
+ * next, since a page fault's handler may load another PCID and come back. */
+static inline void mmu_hot_settle(struct mmu *m)
+{
+    if (UNLIKELY(m->hot.pcid != m->regime.pcid))
+        mmu_hot_switch(m);
+}
 static inline void mmu_hot_guess(struct mmu *m, const struct tlb *t, uint32_t index, mmu_va va, unsigned kind)
 {
     m->hot.guess[kind][va >> PAGE_SHIFT & (HOT_GUESSES - 1)] = t->hot + index;

@@ -7,7 +7,7 @@ ALWAYS_INLINE uint32_t allow(const struct mmu *m, const struct tlb *t, uint32_t 
 {
     uint64_t tag = t->tag[index];
     const struct tlb_entry *e = &t->entry[index];
-    bool current = (tag & TLB_GLOBAL) || (tag && tlb_tag_pcid(tag) == m->regime.pcid);
+    bool current = (tag & TLB_GLOBAL) || (tag && tlb_tag_pcid(tag) == m->hot.pcid);
     if (!current || e->contested)
         return 0;
     uint32_t now = regime_allowed(&m->regime, e->rights, e->key) & t->classes;
@@ -66,13 +66,14 @@ void mmu_hot_sync_all(struct mmu *m)
         mmu_hot_sync_tlb(m, &m->tlb[i]);
 }
 
-void mmu_hot_switch(struct mmu *m, uint16_t before)
+void mmu_hot_switch(struct mmu *m)
 {
+    const uint16_t before = m->hot.pcid, now = m->hot.pcid = m->regime.pcid;
     for (unsigned i = 0; i < m->tlbs; i++) {
         const struct tlb *t = &m->tlb[i];
         for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++) {
             uint64_t tag = t->tag[e];
-            bool changes = tlb_tag_pcid(tag) == before || tlb_tag_pcid(tag) == m->regime.pcid;
+            bool changes = tlb_tag_pcid(tag) == before || tlb_tag_pcid(tag) == now;
             if (tag && !(tag & TLB_GLOBAL) && changes)
                 m->hot.entry[t->hot + e].allow = allow(m, t, e);
         }

@@ -133,22 +133,13 @@ void regime_derive(struct regime *r)
     r->global_pages = cr4 & CR4_PGE;
     r->pse = cr4 & CR4_PSE;
     r->fetch_bit = (cr4 & CR4_SMEP) || ((cr4 & CR4_PAE) && (efer & EFER_NXE));
-    bool pcide = (cr4 & CR4_PCIDE) && r->mode >= MMU_MODE_4L;
-    r->pcid = pcide ? (uint16_t)(cr3 & CR3_PCID) : 0;
     derive_reserved(r);
-    switch (r->mode) {
-    case MMU_MODE_OFF:
-        r->root = 0;
-        break;
-    case MMU_MODE_I386:
-        r->root = cr3 & BITS(31, 12);
-        break;
-    case MMU_MODE_PAE:
-        r->root = cr3 & BITS(31, 5);
-        break;
-    default:
-        r->root = cr3 & r->address_mask;
-    }
+    r->pcid_mask = (cr4 & CR4_PCIDE) && r->mode >= MMU_MODE_4L ? CR3_PCID : 0;
+    r->root_mask = r->mode == MMU_MODE_OFF    ? 0
+                   : r->mode == MMU_MODE_I386 ? BITS(31, 12)
+                   : r->mode == MMU_MODE_PAE  ? BITS(31, 5)
+                                              : r->address_mask;
+    regime_set_cr3(r, cr3);
     derive_permissions(r);
 }
 

@@ -29,6 +29,7 @@ struct regime {
     /* derived by regime_derive() */
     enum mmu_mode mode;
     const struct geometry *geometry; /* NULL: paging is off */
+    uint64_t root_mask, pcid_mask;   /* bits of CR3 */
     mmu_pa root;                     /* of the top table (PAE: of the PDPT) */
     uint16_t pcid;                   /* tag of everything cached now */
     bool global_pages;               /* CR4.PGE */
@@ -52,6 +53,14 @@ void regime_reset(struct regime *r, const struct mmu_cpu *cpu);
 
 /* Rebuilds everything derived from reg[]. */
 void regime_derive(struct regime *r);
+
+/* The same after a change of CR3 alone, from which root and PCID follow, and nothing else. */
+static inline void regime_set_cr3(struct regime *r, uint64_t cr3)
+{
+    r->reg[MMU_REG_CR3] = cr3;
+    r->root = cr3 & r->root_mask;
+    r->pcid = (uint16_t)(cr3 & r->pcid_mask);
+}
 
 /* The paging mode that these registers select (SDM 4.1.1). */
 enum mmu_mode regime_mode(uint64_t cr0, uint64_t cr4, uint64_t efer);

@@ -9,17 +9,23 @@
 #include "mmu.h"
 #include <string.h>
 
-/* Reads the four PDPTEs at the root; false when one that is present has a reserved bit set (then nothing
+/* Reads the four PDPTEs at a root; false when one that is present has a reserved bit set (then nothing
  * changes), or no memory answers. */
-static bool read_pdptes(const struct mmu *m, const struct regime *r, uint64_t pdpte[4])
+static bool read_pdptes(const struct mmu *m, const struct regime *r, mmu_pa root, uint64_t pdpte[4])
 {
     for (unsigned i = 0; i < 4; i++) {
-        if (!phys_load(m->phys, r->root + 8 * i, 8, &pdpte[i]))
+        if (!phys_load(m->phys, root + 8 * i, 8, &pdpte[i]))
             return false;
         if ((pdpte[i] & PTE_P) && (pdpte[i] & regime_pdpte_reserved(r)))
             return false;
     }
     return true;
+}
+
+/* May CR3 have this value in this mode? */
+static bool is_root(const struct regime *r, enum mmu_mode mode, uint64_t cr3)
+{
+    return mode < MMU_MODE_4L || !(cr3 & BITS(63, r->cpu.maxphyaddr));
 }
 
 /* Is there any combination of registers that the processor refuses? Those of PG, PAE, LME, LA57 and PCIDE. */
@@ -35,7 +41,7 @@ static bool is_consistent(const struct regime *r, const uint64_t *reg)
         return false;
     if ((cr4 & CR4_PCIDE) && mode < MMU_MODE_4L)
         return false;
-    if (mode >= MMU_MODE_4L && (cr3 & BITS(63, r->cpu.maxphyaddr)))
+    if (!is_root(r, mode, cr3))
         return false;
     return reg[MMU_REG_AC] <= 1 && reg[MMU_REG_CPL] <= 3 && reg[MMU_REG_PKRU] >> 32 == 0 &&
            reg[MMU_REG_PKRS] >> 32 == 0;
@@ -47,18 +53,15 @@ static bool adopt(struct mmu *m, struct regime *next, bool pdptes)
     if (!next->cpu.wp)
         next->reg[MMU_REG_CR0] &= ~CR0_WP;
     regime_derive(next);
-    if (pdptes && next->mode == MMU_MODE_PAE && !read_pdptes(m, next, next->pdpte))
+    if (pdptes && next->mode == MMU_MODE_PAE && !read_pdptes(m, next, next->root, next->pdpte))
         return false;
     bool same_rights = next->mode == m->regime.mode && next->keys == m->regime.keys &&
                        memcmp(next->allowed, m->regime.allowed, sizeof next->allowed) == 0 &&
                        memcmp(next->key_denied, m->regime.key_denied, sizeof next->key_denied) == 0;
-    uint16_t pcid = m->regime.pcid;
     m->regime = *next;
     m->changes++;
     if (!same_rights)
         mmu_hot_sync_all(m);
-    else if (next->pcid != pcid)
-        mmu_hot_switch(m, pcid);
     return true;
 }
 
@@ -115,19 +118,25 @@ static enum mmu_outcome set_control(struct mmu *m, enum mmu_reg reg, uint64_t va
 
 static enum mmu_outcome set_cr3(struct mmu *m, uint64_t value, bool *pdptes_read)
 {
-    bool pcide = m->regime.reg[MMU_REG_CR4] & CR4_PCIDE;
+    struct regime *r = &m->regime;
+    bool pcide = r->reg[MMU_REG_CR4] & CR4_PCIDE;
     bool keep = value & CR3_NOFLUSH;
-    if (m->regime.mode < MMU_MODE_4L && (m->regime.reg[MMU_REG_CR0] & CR0_PG))
+    if (r->mode < MMU_MODE_4L && (r->reg[MMU_REG_CR0] & CR0_PG))
         value &= BITS(31, 0); /* a 32-bit register */
     else if (keep && !pcide)
         return MMU_FAULT_GP;
-    struct regime next = m->regime;
-    next.reg[MMU_REG_CR3] = value & ~CR3_NOFLUSH;
-    if (!is_consistent(&m->regime, next.reg) || !adopt(m, &next, true))
+    value &= ~CR3_NOFLUSH;
+    uint64_t pdpte[4]; /* the other registers are consistent, whatever CR3 was */
+    if (!is_root(r, r->mode, value) ||
+        (r->mode == MMU_MODE_PAE && !read_pdptes(m, r, value & r->root_mask, pdpte)))
         return MMU_FAULT_GP;
-    *pdptes_read = m->regime.mode == MMU_MODE_PAE;
+    if (r->mode == MMU_MODE_PAE)
+        memcpy(r->pdpte, pdpte, sizeof pdpte);
+    regime_set_cr3(r, value);
+    m->changes++;
+    *pdptes_read = r->mode == MMU_MODE_PAE;
     if (!keep || !pcide)
-        mmu_drop_pcid(m, m->regime.pcid, MMU_BY_MOV_CR3);
+        mmu_drop_pcid(m, r->pcid, MMU_BY_MOV_CR3);
     mmu_drop_unkept(m, MMU_BY_MOV_CR3);
     return MMU_DONE;
 }

@@ -174,6 +174,7 @@ static bool step_aside(struct mmu_core *c, const struct mmu_access *a, struct ah
     settle(c, tab);
     bool more = step(c, a, ahead, last, result, status);
     plain_calm(&c->mmu);
+    mmu_hot_settle(&c->mmu);
     c->recent.stale = true;
     open_tab(c, tab);
     return more;
@@ -326,6 +327,7 @@ ALWAYS_INLINE void pass_begin(struct pass *p, struct mmu_core *c, size_t n)
 {
     *p = (struct pass){.core = c, .busy = c->real.busy, .status = MMU_OK};
     plain_calm(&c->mmu);
+    mmu_hot_settle(&c->mmu);
     plain_begin(&c->mmu, &p->tab.plain);
     open_tab(c, &p->tab);
     p->last = (struct walked){n};
