@@ -284,6 +284,8 @@ bool at_relation(const char *word);
 /* On whose authority an access is made. */
 enum script_who { WHO_USER, WHO_KERNEL, WHO_IMPLICIT, WHO_UACCESS };
 enum mmu_priv script_priv(enum script_who who);
+/* Is there such an access? False: told in r. */
+bool script_may(enum mmu_kind kind, enum script_who who, struct script_result *r);
 /* EFLAGS.AC is set between STAC and CLAC, that is around a uaccess: sets it, and clears it. */
 void script_stac(struct mmu_core *core, enum script_who who);
 void script_clac(struct mmu_core *core, enum script_who who);

@@ -27,6 +27,13 @@ enum mmu_priv script_priv(enum script_who who)
     return who == WHO_USER ? MMU_USER : who == WHO_IMPLICIT ? MMU_IMPLICIT : MMU_SUPERVISOR;
 }
 
+bool script_may(enum mmu_kind kind, enum script_who who, struct script_result *r)
+{
+    if (kind == MMU_FETCH && (who == WHO_IMPLICIT || who == WHO_UACCESS))
+        result_bad(r, "a fetch is never %s", who == WHO_IMPLICIT ? "implicit" : "a uaccess");
+    return !r->bad;
+}
+
 void script_stac(struct mmu_core *core, enum script_who who)
 {
     if (who == WHO_UACCESS)
@@ -219,8 +226,8 @@ static void access_as(struct script *s, const struct script_argument *a, enum mm
     if (a[1].number > 4096)
         result_bad(r, "size %" PRIu64 ", expected 1 to 4096 bytes; 'count' and 'stride' make a range",
                    a[1].number);
-    else if (kind == MMU_FETCH && (who == WHO_IMPLICIT || who == WHO_UACCESS))
-        result_bad(r, "a fetch is never %s", who == WHO_IMPLICIT ? "implicit" : "a uaccess");
+    else if (!script_may(kind, who, r))
+        return;
     else if (a[2].number > UINT32_MAX)
         result_bad(r, "count %" PRIu64 ", expected less than 2^32", a[2].number);
     else

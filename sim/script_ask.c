@@ -6,22 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the arguments ADDRESS [read|write|fetch] as WHO ask for. */
-static struct mmu_access asked(const struct script_argument *a)
+/* What the arguments ADDRESS [read|write|fetch] as WHO ask for. False: there is no such access. */
+static bool asked(const struct script_argument *a, struct mmu_access *access, enum script_who *who,
+                  struct script_result *r)
 {
     static const enum mmu_kind KIND[] = {MMU_LOAD, MMU_STORE, MMU_FETCH};
-    return (struct mmu_access){
-        .va = a[0].number,
-        .size = 1,
-        .kind = MMU_KIND_PRIV(KIND[a[1].number], script_priv((enum script_who)a[2].number))};
+    enum mmu_kind kind = KIND[a[1].number];
+    *who = (enum script_who)a[2].number;
+    *access =
+        (struct mmu_access){.va = a[0].number, .size = 1, .kind = MMU_KIND_PRIV(kind, script_priv(*who))};
+    return script_may(kind, *who, r);
 }
 
 COMMAND(translate)
 {
-    struct mmu_access access = asked(a);
+    struct mmu_access access;
     struct mmu_result result;
+    enum script_who who;
+    if (!asked(a, &access, &who, r))
+        return;
     struct mmu_core *half = script_half(s, MMU_PRIV_OF(access.kind));
-    enum script_who who = (enum script_who)a[2].number;
     script_stac(half, who);
     enum mmu_outcome outcome = mmu_core_probe(half, &access, &result);
     script_clac(half, who);
@@ -123,12 +127,14 @@ static void walk_fields(const struct mmu_walk *walk, struct script_result *r)
 
 COMMAND(walk)
 {
-    struct mmu_access access = asked(a);
+    struct mmu_access access;
     struct mmu_walk walk;
+    enum script_who who;
     char *text = NULL;
     size_t size = 0;
+    if (!asked(a, &access, &who, r))
+        return;
     struct mmu_core *half = script_half(s, MMU_PRIV_OF(access.kind));
-    enum script_who who = (enum script_who)a[2].number;
     script_stac(half, who);
     mmu_core_walk(half, &access, &walk);
     script_clac(half, who);

@@ -95,7 +95,7 @@ static int complain_number(struct script *s, const char *where, const char *wron
 /* A word of digits and letters. */
 static int read_digits(struct script *s, uint64_t *value)
 {
-    char word[64], wrong[160];
+    char word[64], wrong[256];
     const char *start = s->at;
     size_t n = 0;
     for (; is_name(*s->at); s->at++)
@@ -109,7 +109,10 @@ static int read_digits(struct script *s, uint64_t *value)
     const char *why = cli_number(word, true, value);
     if (!why)
         return CLI_GO;
-    snprintf(wrong, sizeof wrong, "'%s' %s", word, why);
+    if (script_find(word)) /* a value in a value */
+        snprintf(wrong, sizeof wrong, "'%s' is a command: name its value before ($x = %s ...)", word, word);
+    else
+        snprintf(wrong, sizeof wrong, "'%s' %s", word, why);
     return complain_number(s, start, wrong);
 }
 

@@ -66,6 +66,11 @@ refused "s.mms:1:1: REFUSED: fix_to_virt: no such index of the fixmap*" 'fix_to_
 refused "s.mms:1:18: size is 0, expected at least 1" 'read 0x1000 size 0'
 refused "s.mms:1:1: read: size 5000, expected 1 to 4096 bytes; 'count' and 'stride' make a range" 'read 0x1000 size 5000'
 refused "s.mms:1:1: read: the last access reaches beyond the 32-bit address space" 'read 0xfffff000 as kernel count 3 stride 4096'
+for command in fetch 'translate 0x1000 fetch' 'walk 0x1000 fetch'; do
+    [[ $command == fetch ]] && command='fetch 0x1000'
+    refused "s.mms:1:1: ${command%% *}: a fetch is never implicit" "$command as implicit"
+    refused "s.mms:1:1: ${command%% *}: a fetch is never a uaccess" "$command as uaccess"
+done
 refused "s.mms:1:1: read: no process runs on this CPU, expected 'switch PID' before a user's access, or 'as kernel'" 'read 0x1000'
 refused "s.mms:3:1: read: task 1 is a kernel thread and has no user mode, expected 'as kernel'" '$k = kthread worker' 'switch $k' 'read 0x1000'
 refused "s.mms:1:2: no process runs on this CPU, expected 'switch PID' before a user's access, or 'as kernel'" ' L 1000,4'
