@@ -236,7 +236,7 @@ static void begin_cores(const struct job *job, struct replay *replay)
 static void choose_runs(const struct job *job, struct replay *replay)
 {
     const struct mmu_trace_info *info = feed_info(replay->feed);
-    replay->summed = info->format != MMU_TRACE_BINARY || !info->checksum;
+    replay->summed = !info->checksum && !info->packed_checksum;
     bool use = !replay->summed;
     for (size_t i = 0; i < job->configs.n; i++)
         use &= job->lane[i].config.window == 1 && mmu_core_uses_runs(core_of(&job->lane[i], 0));
@@ -356,7 +356,9 @@ static int collect_run(struct job *job, const struct replay *replay, size_t plac
                                .config_hash = lane->hash,
                                .trace = replay->path,
                                .info = *info,
-                               .checksum = replay->summed ? replay->checksum : info->checksum,
+                               .checksum = replay->summed   ? replay->checksum
+                                           : info->checksum ? info->checksum
+                                                            : info->packed_checksum,
                                .summed = replay->summed,
                                .cut = replay->cut,
                                .warmup = job->warmup,

@@ -17,8 +17,8 @@ struct report_run {
     uint64_t config_hash; /* FNV-1a, 64 bits, of the resolved config as mmu_config_write() prints it */
     const char *trace;    /* as given on the command line */
     struct mmu_trace_info info;    /* after the last reference was read */
-    uint64_t checksum;             /* of references: mmu_trace_checksum() */
-    bool summed;                   /* ... of those replayed; else of all that the trace says it has */
+    uint64_t checksum;             /* of references: mmu_trace_checksum(); or of the packed blocks */
+    bool summed;                   /* of the references replayed; else of all that the trace says it has */
     bool cut;                      /* the trace ended too early */
     const char *tables;            /* where page tables come from; "" or NULL: the pager's, if there is one */
     enum mmu_mode mode;            /* of paging */

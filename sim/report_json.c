@@ -148,7 +148,9 @@ static json_t *trace(struct json *json, const struct report_run *run)
     set(json, object, "count", run->info.has_count ? number(run->info.count) : json_null());
     set(json, object, "checksum", hash(run->checksum));
     set(json, object, "checksum_of",
-        json_string(run->summed ? "references replayed" : "all references, from the header"));
+        json_string(run->summed          ? "references replayed"
+                    : run->info.checksum ? "all references, from the header"
+                                         : "the packed blocks, from the header"));
     set(json, object, "complete", json_boolean(!run->cut));
     return object;
 }

@@ -54,8 +54,10 @@ static const struct cli_command COMMAND = {
         "cpus, times and events, its footprint in pages, its checksum and how it was recorded. '-' is\n"
         "standard input.",
     .details = "The checksum is that of the references, whatever the form; the same figure stands in the\n"
-               "reports of 'mmusim run'. Of an input that ends too early the part that could be read is\n"
-               "reported; the exit status is 2 then. Pages of different processes are different pages.\n"
+               "reports of 'mmusim run', if the file carries it: recordings do not, and their reports have\n"
+               "the checksum of the packed blocks. Of an input that ends too early the part that could be\n"
+               "read is reported; the exit status is 2 then. Pages of different processes are different\n"
+               "pages.\n"
                "\n"
                "Examples:\n"
                "  mmusim trace info traces/cc1.mmt\n"

@@ -90,7 +90,9 @@ struct mmu_trace_info {
     uint64_t skipped;  /* records passed over that are neither references nor marks: Valgrind's own ==PID==
                           lines, blank lines, # comments */
     uint64_t checksum; /* binary: of the content, mmu_trace_checksum() of all references; 0: not summed */
-    uint64_t marks_checksum; /* binary: mmu_trace_checksum_marks() of all marks; 0 without any */
+    uint64_t marks_checksum;  /* binary: mmu_trace_checksum_marks() of all marks; 0 without any */
+    uint64_t packed_checksum; /* binary, from version 3 on: of the blocks as they are packed. It names the
+                                 content of a file whose references were not summed; 0: not known */
     uint64_t heads;   /* binary: of the page runs that are stored, see mmu_trace_read_runs(); 0: none */
     uint32_t maps;    /* address spaces whose maps are known so far: see mmu_trace_maps() */
     char source[256]; /* how it was recorded, in one line */

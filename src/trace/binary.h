@@ -17,7 +17,7 @@ struct totals {
     uint32_t blocks, maps;
 };
 
-/* 136 bytes. heads and has_runs are in the info: heads > 0. */
+/* 136 bytes, of the info's version. */
 void totals_put(uint8_t *to, const struct totals *t, const struct mmu_trace_info *info);
 /* Fills *t, and the info's count, kinds, marks, times, checksums and heads. False: they contradict
  * themselves. */
@@ -78,6 +78,7 @@ struct binary {
     uint64_t number;      /* of the next block to read */
     uint64_t expected;    /* number of the next block's first reference */
     uint64_t chain;       /* sum of the blocks' offsets and firsts, as in the index, while `whole` */
+    uint64_t packed;      /* of their packed streams, as in the totals; likewise */
     uint32_t maps_met;    /* likewise */
     bool whole;           /* nothing was sought since the begin */
     struct block block;

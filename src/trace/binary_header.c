@@ -26,7 +26,7 @@ void totals_put(uint8_t *to, const struct totals *t, const struct mmu_trace_info
     put32(to + 112, t->blocks);
     put32(to + 116, t->maps);
     put64(to + 120, info->heads);
-    put32(to + 128, info->heads > 0);
+    put64(to + 128, info->version == 2 ? info->heads > 0 : info->packed_checksum);
 }
 
 bool totals_get(const uint8_t *from, struct totals *t, struct mmu_trace_info *info)
@@ -48,8 +48,9 @@ bool totals_get(const uint8_t *from, struct totals *t, struct mmu_trace_info *in
     t->blocks = get32(from + 112);
     t->maps = get32(from + 116);
     info->heads = get64(from + 120);
+    info->packed_checksum = info->version == 2 ? 0 : get64(from + 128);
     return sum == get64(from) && info->time_first <= info->time_last && info->heads <= sum &&
-           get32(from + 128) == (info->heads > 0) && !get32(from + 132);
+           (info->version > 2 || get64(from + 128) == (info->heads > 0));
 }
 
 /* The same of version 1, which has them in its header. */

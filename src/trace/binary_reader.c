@@ -103,10 +103,12 @@ static int check_totals(struct mmu_trace_reader *r, uint64_t offset, const uint8
         if (memcmp(told, totals, MMT_TOTALS))
             return bad_end(r, (uint64_t)(totals - end) + offset, "the totals are not those of the header",
                            err);
-        return MMU_OK;
-    }
-    if (!totals_get(totals, &b->totals, &r->info) || b->totals.end != offset)
+    } else if (!totals_get(totals, &b->totals, &r->info) || b->totals.end != offset) {
         return bad_end(r, (uint64_t)(totals - end) + offset, "the totals contradict themselves", err);
+    }
+    if (r->info.version > 2 && b->whole && b->packed != r->info.packed_checksum)
+        return bad_end(r, (uint64_t)(totals - end) + offset, "the blocks are not those that were written",
+                       err);
     return b->expected == r->info.count && b->number == b->totals.blocks ? MMU_OK
                                                                          : wrong_count(r, offset, err);
 }
@@ -255,6 +257,7 @@ static int load_block(struct mmu_trace_reader *r, struct block *k, struct mmu_er
 static void pass_block(struct binary *b, const struct block_header *h)
 {
     b->chain = hash_round(hash_round(b->chain, h->offset), h->first);
+    b->packed = hash_round(b->packed, h->checksum);
     b->expected = h->first + h->references;
     b->number++;
 }
@@ -313,7 +316,7 @@ static int binary_rewind(struct mmu_trace_reader *r, struct mmu_error *err)
     struct binary *b = r->state;
     int code = input_rewind(r->input, err);
 
-    b->number = b->expected = b->chain = 0;
+    b->number = b->expected = b->chain = b->packed = 0;
     b->maps_met = 0;
     b->block.header.references = b->block.at = 0;
     b->block.has_mark = b->at_end = false;

@@ -22,7 +22,7 @@ int binary_go_to(struct mmu_trace_reader *r, uint64_t offset, uint64_t number, u
     b->expected = r->position = first;
     b->block.header.references = b->block.at = 0;
     b->block.has_mark = b->at_end = false;
-    b->chain = 0;
+    b->chain = b->packed = 0;
     b->maps_met = 0;
     b->whole = offset == b->header_length;
     return MMU_OK;

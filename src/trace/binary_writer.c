@@ -225,6 +225,7 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
     uint8_t *header = b->packed;
     size_t length = MMT_BLOCK_HEADER;
     uint32_t attribute, head_attribute = 0;
+    uint64_t sum;
     int code;
 
     if (!e->references && !b->marks.count)
@@ -242,8 +243,9 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
     put_header(b, attribute, head_attribute);
     if ((code = pack_streams(w, &length, err)))
         return code;
-    put64(header + MMT_BLOCK_HEADER - 16,
-          hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0));
+    sum = hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0);
+    w->info.packed_checksum = hash_round(w->info.packed_checksum, sum);
+    put64(header + MMT_BLOCK_HEADER - 16, sum);
     put64(header + MMT_BLOCK_HEADER - 8, hash_bytes(header, MMT_BLOCK_HEADER - 8, 0));
     if ((code = remember_block(w, err)) || (code = output_write(w->output, b->packed, length, err)))
         return code;

@@ -27,8 +27,8 @@
  *   112   4  number of blocks
  *   116   4  number of maps sections
  *   120   8  number of heads of page runs, in all blocks
- *   128   4  1: the blocks have page runs; 0: none has
- *   132   4  0
+ *   128   8  checksum of the blocks: from 0, a step of an XXH64 lane (src/base/hash.h) with each block's XXH64 of its
+ *            packed streams, in order
  *
  * BLOCK: some 262144 tokens, decodable alone. All the state below is 0 at its begin.
  *     0   4  magic "MMTB"
@@ -116,6 +116,7 @@
  * A file whose writer died has state 0 and no end; its complete blocks can be read.
  *
  * VERSION 2
+ *   The totals have at 128 4 bytes, 1: the blocks have page runs, 0: none has; then 4 bytes of 0.
  *   A block's header has 192 bytes: 0 to 79 as above; lengths of the first twelve streams, unpacked, from 80 on, and
  *   packed, from 128 on; the two checksums at 176 and 184. It has no executions.
  *
