@@ -146,7 +146,7 @@ extern const char *const script_keywords[];
 struct script_source {
     const char *file;
     unsigned line;
-    bool is_file; /* no prompt, no standard input: names of files in it are relative to its folder */
+    bool is_file; /* no prompt: names of files in it are relative to its folder */
     uint64_t device, inode;
     const struct script_source *by;
 };
@@ -192,7 +192,7 @@ int script_unknown(const struct script *s, const char *where, const char *what, 
 
 /* ----- files (script_file.c) ----- */
 
-/* Executes a file's lines; "-" is standard input. Stops at the first that cannot be executed. */
+/* Executes a file's lines. Stops at the first that cannot be executed. */
 int script_file(struct script *s, const char *path);
 /* source FILE: the same for a file that a statement names. */
 int script_source(struct script *s, const char *where, const char *path);

@@ -1,5 +1,5 @@
 /*
- * sim/script_file.c: the lines of files, of files that those name with `source`, and of standard input.
+ * sim/script_file.c: the lines of files, and of files that those name with `source`.
  *
  * A line is text of at most SCRIPT_LINE - 1 bytes; its end may be that of other systems (CR LF), or that of
  * the file.
@@ -92,21 +92,19 @@ static FILE *open_source(const char *path, struct script_source *source)
 
 int script_file(struct script *s, const char *path)
 {
-    bool standard = !strcmp(path, "-");
-    struct script_source source = {.file = standard ? "standard input" : path, .is_file = !standard};
-    FILE *in = standard ? stdin : open_source(path, &source);
+    struct script_source source = {.file = path, .is_file = true};
+    FILE *in = open_source(path, &source);
     if (!in)
         return cli_error("%s: cannot open: %s", path, strerror(errno));
     s->source = &source;
     int status = run_lines(s, in);
     s->source = NULL;
-    if (!standard)
-        fclose(in);
+    fclose(in);
     if (status != CLI_BAD && !s->statements)
-        return cli_error("%s: no statement in it, expected a scenario", source.file);
+        return cli_error("%s: no statement in it, expected a scenario", path);
     if (status != CLI_BAD)
-        fprintf(s->out, "%s: %" PRIu64 " statements, %" PRIu64 " expectations, %" PRIu64 " failed\n",
-                source.file, s->statements, s->expectations, s->failed);
+        fprintf(s->out, "%s: %" PRIu64 " statements, %" PRIu64 " expectations, %" PRIu64 " failed\n", path,
+                s->statements, s->expectations, s->failed);
     return status;
 }
 

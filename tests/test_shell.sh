@@ -139,6 +139,14 @@ done
 if script -qec true /dev/null >/dev/null 2>&1 && strings "$MMUSIM" 2>/dev/null | grep -q el_gets; then
     printf 'buddy\t\nquit\n' | TERM=dumb timeout 20 script -qec "'$MMUSIM' shell --config pentium3-i386" /dev/null >out 2>err
     grep -q 'Node 0, zone  HighMem' out || fail "terminal: $(cat out)"
+    # Flags, names, fields, files: what is typed is completed, so the statements work.
+    echo 'expect 1 == 1' >only-this.mms
+    printf '$frame = alloc_pages GFP_KERN\t\npage $fra\t refc\t\nmmap 0 4K PROT_READ|PROT_EX\t MAP_PR\t\nsource only-t\t\n$high_m\t\nquit\n' |
+        TERM=dumb timeout 20 script -qec "'$MMUSIM' shell --config pentium3-i386" /dev/null >out 2>err
+    for words in '^\$frame = 0x' '^refcount  1' 'mmap: no task runs on this CPU' '0xf6bfe000 (4139769856)'; do
+        grep -q "$words" out || fail "completion: no '$words' in $(cat out)"
+    done
+    grep -q 'cannot read' out && fail "completion of files: $(cat out)"
 fi
 
 verdict "the shell answers; $(wc -l <commands) commands"
