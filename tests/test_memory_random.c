@@ -303,7 +303,7 @@ static void play(unsigned machine, uint64_t seed, unsigned steps)
     struct mmu_os_totals t;
     assert_non_null(w);
     rig_boot(&w->rig, machines[machine].cpu, CORES, machines[machine].os);
-    w->nx = mmu_core_get(rig_core(&w->rig), MMU_REG_EFER) & EFER_NXE;
+    w->nx = w->rig.os->kspace->traits.vma_nx != 0;
     rng_seed(&w->rng, seed, machine);
     assert_int_equal(mmu_os_file(w->rig.os, "data", NULL, FILE_PAGES * PAGE, &w->file), MMU_OS_DONE);
     mmu_os_totals(w->rig.os, &t);

@@ -13,11 +13,10 @@ enum { PAGE = 4096, RW = MMU_PROT_READ | MMU_PROT_WRITE, RX = MMU_PROT_READ | MM
 
 static const struct recording {
     const char *name, *cpu, *os;
-    bool implies; /* the program says nothing of its stack: READ_IMPLIES_EXEC */
 } recordings[] = {
-    {"i386-512m", CPU_P3, "{arch: i386, ram: 512M}", true},
-    {"pae-1536m", CPU_NX, "{arch: i386_pae, ram: 1536M}", true},
-    {"amd64-1g", CPU_K8, "{arch: x86_64, ram: 1G}", false},
+    {"i386-512m", CPU_P3, "{arch: i386, ram: 512M}"},
+    {"pae-1536m", CPU_NX, "{arch: i386_pae, ram: 1536M}"},
+    {"amd64-1g", CPU_K8, "{arch: x86_64, ram: 1G}"},
 };
 
 /* How each region of the recorded process came about. */
@@ -69,7 +68,6 @@ static bool parse(const char *text, struct line *l)
 struct world {
     struct kspace_rig rig;
     uint32_t pid, file;
-    bool implies;
     char mapped[32]; /* region that was made last */
 };
 
@@ -82,11 +80,6 @@ static struct mmu_result access_at(struct world *w, mmu_va va, char op)
     return r;
 }
 
-static int implied(const struct world *w, int prot)
-{
-    return prot | (w->implies && (prot & MMU_PROT_READ) ? MMU_PROT_EXEC : 0);
-}
-
 static void make_region(struct world *w, const struct line *l)
 {
     for (size_t i = 0; i < COUNT_OF(regions); i++) {
@@ -95,14 +88,13 @@ static void make_region(struct world *w, const struct line *l)
         if (strcmp(g->name, l->region) != 0 || strcmp(w->mapped, l->region) == 0)
             continue;
         int flags = MMU_MAP_PRIVATE | MMU_MAP_FIXED | (g->file ? 0 : MMU_MAP_ANONYMOUS);
-        assert_int_equal(mmu_os_mmap(w->rig.os, w->pid, page, g->pages * PAGE, implied(w, g->prot), flags,
+        assert_int_equal(mmu_os_mmap(w->rig.os, w->pid, page, g->pages * PAGE, g->prot, flags,
                                      g->file ? w->file : 0, 0, &va),
                          MMU_OS_DONE);
         if (g->touch)
             assert_int_equal(access_at(w, page, g->touch == 1 ? 'R' : 'W').outcome, MMU_DONE);
         if (g->then >= 0)
-            assert_int_equal(mmu_os_mprotect(w->rig.os, w->pid, page, PAGE, implied(w, g->then)),
-                             MMU_OS_DONE);
+            assert_int_equal(mmu_os_mprotect(w->rig.os, w->pid, page, PAGE, g->then), MMU_OS_DONE);
     }
     snprintf(w->mapped, sizeof w->mapped, "%s", l->region);
 }
@@ -133,7 +125,7 @@ static void as_linux_answered(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(recordings); i++) {
-        struct world w = {.implies = recordings[i].implies};
+        struct world w = {0};
         char command[512], text[512];
         unsigned lines = 0;
         mmu_va top;

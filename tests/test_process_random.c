@@ -159,7 +159,7 @@ static void access_memory(struct world *w, struct actor a)
         mmu_va va = some_page(w, a.space) + 8 * below(w, PAGE / 8);
         const struct mmu_access access = {.va = va, .size = 8, .kind = MMU_KIND_PRIV(kind, MMU_USER)};
         struct ref_outcome should =
-            ref_access(a.space, va, kind == MMU_STORE, kind == MMU_FETCH, w->os->kspace->traits.nx != 0);
+            ref_access(a.space, va, kind == MMU_STORE, kind == MMU_FETCH, w->os->kspace->traits.vma_nx != 0);
         mmu_os_vmstat(w->os, &before);
         enum mmu_outcome is = mmu_core_access(mmu_machine_core(w->rig.machine, core), &access, NULL);
         mmu_os_vmstat(w->os, &after);

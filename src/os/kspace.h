@@ -18,7 +18,9 @@ struct kspace_traits {
     uint32_t large;  /* levels whose entries map pages: bit l */
     unsigned copied; /* level whose kernel entries each page directory has its own copy of */
     bool kpti, pge, pcid, invpcid, invlpg, pat;
-    uint64_t nx;     /* XD where it is used, or 0 */
+    uint64_t nx; /* XD where it is used, or 0 */
+    uint64_t
+        vma_nx; /* ... in the entries of VMAs: not with PAE, whose vm_get_page_prot() loses bits above 31 */
     uint64_t global; /* G where the kernel's ordinary mappings have it (PGE, no KPTI), or 0 */
 };
 struct kspace_traits kspace_traits(const struct mmu_config *config);

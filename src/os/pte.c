@@ -10,7 +10,7 @@ uint64_t pte_prot(const struct mmu_os *os, const struct vma *vma)
     bool notifies = vma->file && vma->file->kind == FILE_ORDINARY; /* vma_wants_writenotify() */
     if (!vma->prot)
         return PTE_PROTNONE | PTE_A;
-    return PTE_P | PTE_U | PTE_A | (vma->prot & MMU_PROT_EXEC ? 0 : t->nx) |
+    return PTE_P | PTE_U | PTE_A | (vma->prot & MMU_PROT_EXEC ? 0 : t->vma_nx) |
            ((vma->prot & MMU_PROT_WRITE) && shared && !notifies ? PTE_W : 0);
 }
 
