@@ -164,7 +164,7 @@ static void test_touched(void **state)
 }
 
 /* argc, argv, envp, auxv, as a program's first instruction finds them. */
-static void check_stack(unsigned word, const char *platform)
+static void check_stack(unsigned word, unsigned headers, const char *platform)
 {
     struct mmu_os_task task;
     uint64_t seen = 0;
@@ -188,7 +188,7 @@ static void check_stack(unsigned word, const char *platform)
         else if (type == AT_PLATFORM)
             string_is(value, platform);
         else if (type == AT_PHNUM)
-            assert_int_equal(value, 2);
+            assert_int_equal(value, headers);
         else if (type == AT_PHDR) /* the headers are mapped */
             assert_int_equal(word_at(value, 4), PT_LOAD);
         else if (type == AT_RANDOM)
@@ -209,7 +209,7 @@ static void test_stack(void **state)
     write_file(program, &i, sizeof i);
     const struct mmu_os_exec how = {.path = program, .argv = two_args, .envp = one_env};
     done(mmu_os_exec(rig.os, pid, &how, &entry));
-    check_stack(8, "x86_64");
+    check_stack(8, 2, "x86_64");
 }
 
 /* More arguments than the stack is long at first: it grows; and more than may be. */
@@ -276,9 +276,9 @@ static void test_shared_page(void **state)
     assert_memory_equal(areas(), "00400000-00401000 r-xp program\n00401000-00402000 rw-p ", 54);
 }
 
-static void test_32_bits(void **state)
+/* Writes a program of 32 bits. stack: what it says of its stack (flags of PT_GNU_STACK); -1: nothing. */
+static void write_narrow(int stack)
 {
-    (void)state;
     static uint8_t bytes[FILE_BYTES];
     const Elf32_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
                                .e_type = ET_EXEC,
@@ -288,8 +288,8 @@ static void test_32_bits(void **state)
                                .e_phoff = sizeof(Elf32_Ehdr),
                                .e_ehsize = sizeof(Elf32_Ehdr),
                                .e_phentsize = sizeof(Elf32_Phdr),
-                               .e_phnum = 2};
-    const Elf32_Phdr segments[2] = {{.p_type = PT_LOAD,
+                               .e_phnum = stack < 0 ? 2 : 3};
+    const Elf32_Phdr segments[3] = {{.p_type = PT_LOAD,
                                      .p_flags = PF_R | PF_X,
                                      .p_vaddr = 0x8048000,
                                      .p_filesz = 0x200,
@@ -299,20 +299,28 @@ static void test_32_bits(void **state)
                                      .p_offset = 0x1000,
                                      .p_vaddr = 0x804a000,
                                      .p_filesz = 0x10,
-                                     .p_memsz = 0x20}};
-    const char *const kernels[] = {"{arch: i386, ram: 256M}", "{arch: i386_pae, ram: 256M}"};
-    const struct mmu_os_exec how = {.path = program, .argv = two_args, .envp = one_env};
-    mmu_va entry;
+                                     .p_memsz = 0x1020},
+                                    {.p_type = PT_GNU_STACK, .p_flags = (Elf32_Word)stack}};
     memcpy(bytes, &header, sizeof header);
     memcpy(bytes + sizeof header, segments, sizeof segments);
     write_file(program, bytes, sizeof bytes);
+}
+
+static void test_32_bits(void **state)
+{
+    (void)state;
+    const char *const kernels[] = {"{arch: i386, ram: 256M}", "{arch: i386_pae, ram: 256M}"};
+    const struct mmu_os_exec how = {.path = program, .argv = two_args, .envp = one_env};
+    mmu_va entry;
+    write_narrow(PF_R | PF_W);
     done(mmu_os_exec(rig.os, pid, &how, &entry)); /* as Linux 6 placed it on x86-64, without randomisation */
     assert_string_equal(areas(), "08048000-08049000 r-xp program\n"
                                  "0804a000-0804b000 rw-p program\n"
+                                 "0804b000-0804c000 rw-p [heap]\n"
                                  "f7ff8000-f7ffc000 r--p [vvar]\n"
                                  "f7ffc000-f7ffe000 r-xp [vdso]\n"
                                  "fffdd000-ffffe000 rw-p [stack]\n");
-    check_stack(4, "i686");
+    check_stack(4, 3, "i686");
     for (unsigned k = 0; k < 2; k++) {
         os_rig_free(&rig);
         boot(kernels[k]);
@@ -320,11 +328,54 @@ static void test_32_bits(void **state)
         assert_int_equal(entry, 0x8048100);
         assert_string_equal(areas(), "08048000-08049000 r-xp program\n"
                                      "0804a000-0804b000 rw-p program\n"
+                                     "0804b000-0804c000 rw-p [heap]\n"
                                      "b7ffa000-b7ffe000 r--p [vvar]\n"
                                      "b7ffe000-b8000000 r-xp [vdso]\n"
                                      "bffdf000-c0000000 rw-p [stack]\n");
-        check_stack(4, "i686");
+        check_stack(4, 3, "i686");
     }
+}
+
+/* A program of 32 bits that says nothing of its stack is old: what may be read may be executed, in its
+ * children and after an exec, too (READ_IMPLIES_EXEC). */
+static void test_read_implies_exec(void **state)
+{
+    (void)state;
+    const struct mmu_os_exec how = {.path = program, .argv = two_args, .envp = one_env};
+    mmu_va entry, brk, va;
+    write_narrow(-1);
+    done(mmu_os_exec(rig.os, pid, &how, &entry));
+    done(mmu_os_fork(rig.os, pid, &pid));
+    done(mmu_os_brk(rig.os, pid, 0x804d000, &brk));
+    done(mmu_os_mmap(rig.os, pid, 0x10000, PAGE, MMU_PROT_WRITE, MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, 0, 0,
+                     &va));
+    done(mmu_os_mmap(rig.os, pid, 0x12000, PAGE, MMU_PROT_READ, MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, 0, 0,
+                     &va));
+    done(mmu_os_mprotect(rig.os, pid, 0xf7ff8000, PAGE, MMU_PROT_READ)); /* the kernel's data stay data */
+    assert_string_equal(areas(), "00010000-00011000 -w-p\n"
+                                 "00012000-00013000 r-xp\n"
+                                 "08048000-08049000 r-xp program\n"
+                                 "0804a000-0804b000 rwxp program\n"
+                                 "0804b000-0804d000 rwxp [heap]\n"
+                                 "f7ff8000-f7ffc000 r--p [vvar]\n"
+                                 "f7ffc000-f7ffe000 r-xp [vdso]\n"
+                                 "fffdd000-ffffe000 rwxp [stack]\n");
+    done(mmu_os_mprotect(rig.os, pid, 0x10000, PAGE, MMU_PROT_READ | MMU_PROT_WRITE));
+    assert_non_null(strstr(areas(), "00010000-00011000 rwxp\n"));
+    write_narrow(PF_R | PF_W);
+    done(mmu_os_exec(rig.os, pid, &how, &entry));
+    assert_non_null(strstr(areas(), "0804a000-0804b000 rwxp program\n"));
+    assert_non_null(strstr(areas(), "fffdd000-ffffe000 rw-p [stack]\n"));
+    struct image i = image(ET_EXEC, 0x400000); /* of 64 bits: an end to that */
+    write_file(program, &i, sizeof i);
+    done(mmu_os_exec(rig.os, pid, &how, &entry));
+    assert_null(strstr(areas(), "rwx"));
+    i.header.e_phnum = 3;
+    i.segment[2] = (Elf64_Phdr){.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W | PF_X};
+    write_file(program, &i, sizeof i);
+    done(mmu_os_exec(rig.os, pid, &how, &entry)); /* the stack alone */
+    assert_non_null(strstr(areas(), "rwxp [stack]\n"));
+    assert_null(strstr(areas(), "rwxp program\n"));
 }
 
 /* The thread that calls exec is alone afterwards, and bears its group's number. */
@@ -530,10 +581,21 @@ static void test_orphans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_static),        TEST(test_touched), TEST(test_stack),       TEST(test_long_stack),
-        TEST(test_pie),           TEST(test_32_bits), TEST(test_shared_page), TEST(test_threads),
-        TEST(test_no_file),       TEST(test_broken),  TEST(test_more_broken), TEST(test_interpreters),
-        TEST(test_random_damage), TEST(test_orphans),
+        TEST(test_static),
+        TEST(test_touched),
+        TEST(test_stack),
+        TEST(test_long_stack),
+        TEST(test_pie),
+        TEST(test_32_bits),
+        TEST(test_read_implies_exec),
+        TEST(test_shared_page),
+        TEST(test_threads),
+        TEST(test_no_file),
+        TEST(test_broken),
+        TEST(test_more_broken),
+        TEST(test_interpreters),
+        TEST(test_random_damage),
+        TEST(test_orphans),
     };
     if (!mkdtemp(folder))
         return 1;

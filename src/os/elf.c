@@ -112,6 +112,8 @@ static int read_segments(struct reading *r)
             error = add_interpreter(r, &p, at);
         else if (p.p_type == PT_LOAD && p.p_memsz)
             error = add_segment(r, &p, at);
+        else if (p.p_type == PT_GNU_STACK)
+            r->to->stack = p.p_flags & PF_X ? ELF_STACK_CODE : ELF_STACK_DATA;
     }
     if (!error && !r->to->segments)
         return refuse(r, r->header.e_phoff, "nothing to load");

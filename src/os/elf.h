@@ -1,8 +1,8 @@
 /*
  * elf.h: what the kernel reads of an ELF program: its program headers, checked.
  *
- * Models the first half of load_elf_binary() (fs/binfmt_elf.c, Linux 6.1). Leaves out GNU properties,
- * executable stacks, core dumps.
+ * Models the first half of load_elf_binary() (fs/binfmt_elf.c, Linux 6.1). Leaves out GNU properties, core
+ * dumps.
  */
 #ifndef OS_ELF_H
 #define OS_ELF_H
@@ -12,6 +12,9 @@
 
 enum { ELF_SEGMENTS = 64, ELF_PATH = 4096 };
 enum { ELF_CLASS_32 = 1, ELF_CLASS_64 = 2 };
+
+/* What PT_GNU_STACK says of the stack: nothing, that code runs there, that none does (EXSTACK_*). */
+enum elf_stack { ELF_STACK_DEFAULT, ELF_STACK_CODE, ELF_STACK_DATA };
 
 struct elf_segment {
     uint64_t offset, file_size, memory_size;
@@ -26,6 +29,7 @@ struct elf {
     mmu_va entry, align; /* align: the greatest of its segments, at least a page */
     mmu_va headers;      /* address of the program headers, as linked (AT_PHDR) */
     uint32_t header_size, header_count;
+    uint32_t stack; /* enum elf_stack */
     uint32_t segments;
     struct elf_segment segment[ELF_SEGMENTS];
     char interpreter[ELF_PATH]; /* "": none */

@@ -55,14 +55,14 @@ static int put(struct exec *x, mmu_va start, mmu_va end, const struct vma_like *
 static int map_segment(struct exec *x, const struct elf_segment *s, mmu_va bias, struct file *file)
 {
     mmu_va start = s->va + bias, file_end = start + s->file_size, end = start + s->memory_size;
-    const struct vma_like like = {.prot = s->prot,
+    const struct vma_like like = {.prot = mm_prot(x->mm, s->prot),
                                   .flags = vma_account(s->prot, 0),
                                   .file = file,
                                   .offset = page_down(s->offset) >> PAGE_SHIFT};
-    const struct vma_like bss = {.prot = MMU_PROT_READ | MMU_PROT_WRITE | (s->prot & MMU_PROT_EXEC),
-                                 .flags = VMA_ACCOUNT,
-                                 .offset =
-                                     (s->file_size ? page_up(file_end) : page_down(start)) >> PAGE_SHIFT};
+    const struct vma_like bss = {
+        .prot = mm_prot(x->mm, MMU_PROT_READ | MMU_PROT_WRITE) | (s->prot & MMU_PROT_EXEC),
+        .flags = VMA_ACCOUNT,
+        .offset = (s->file_size ? page_up(file_end) : page_down(start)) >> PAGE_SHIFT};
     int status = MMU_OS_DONE;
     if (mm_overcommits(x->os, s->memory_size))
         return mm_error(x->os, "execve", LINUX_ENOMEM,
@@ -175,13 +175,22 @@ static int read_interpreter(struct exec *x, char *path, size_t size)
     return status;
 }
 
+/* setup_arg_pages(): what the program says of its stack, else what it may do with all data. */
+static uint32_t stack_prot(const struct exec *x)
+{
+    const uint32_t data = MMU_PROT_READ | MMU_PROT_WRITE, stack = x->program.elf.stack;
+    if (stack == ELF_STACK_DEFAULT)
+        return mm_prot(x->mm, data);
+    return stack == ELF_STACK_CODE ? data | MMU_PROT_EXEC : data;
+}
+
 static int build(struct exec *x)
 {
     char interpreter[2 * ELF_PATH];
     bool has = x->program.elf.interpreter[0] != '\0';
     int status = has ? read_interpreter(x, interpreter, sizeof interpreter) : MMU_OS_DONE;
     if (status == MMU_OS_DONE)
-        status = task_make_stack(x->os, x->mm);
+        status = task_make_stack(x->os, x->mm, stack_prot(x));
     if (status == MMU_OS_DONE)
         status = load(x, &x->program, x->how->path, has);
     if (status == MMU_OS_DONE)
@@ -215,7 +224,10 @@ int mmu_os_exec(struct mmu_os *os, uint32_t pid, const struct mmu_os_exec *how, 
     if (status == MMU_OS_DONE)
         status = mm_create(os, &x->mm);
     if (status == MMU_OS_DONE) {
-        mm_lay_out(os, x->mm, x->program.elf.wide);
+        const struct elf *e = &x->program.elf;
+        mm_lay_out(os, x->mm, e->wide);
+        /* a program of 32 bits that says nothing of its stack, or comes after such a one */
+        x->mm->read_implies_exec = !e->wide && (e->stack == ELF_STACK_DEFAULT || t->mm->read_implies_exec);
         status = build(x);
     }
     if (status == MMU_OS_DONE)

@@ -126,6 +126,7 @@ int mm_copy(struct mmu_os *os, struct mm *from, struct mm **out)
     if (status != MMU_OS_DONE)
         return status;
     mm_lay_out(os, mm, from->task_size >> 32 != 0);
+    mm->read_implies_exec = from->read_implies_exec;
     mm->start_code = from->start_code;
     mm->end_code = from->end_code;
     mm->start_data = from->start_data;

@@ -55,6 +55,7 @@ struct mm {
     struct mmu_os_pgd *pgd;
     struct ranges vmas;
     mmu_va task_size, mmap_base, stack_top; /* where things lie (mm_lay_out()) */
+    bool read_implies_exec;                 /* its program is old: what may be read may be executed */
     mmu_va dyn_base;                        /* of programs that may lie anywhere (ELF_ET_DYN_BASE) */
     mmu_va start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
     uint64_t total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* pages */
@@ -94,6 +95,12 @@ static inline void mm_note_peak(struct mm *mm)
     uint64_t rss = mm->rss_anon + mm->rss_file + mm->rss_shmem;
     mm->peak_rss = rss > mm->peak_rss ? rss : mm->peak_rss;
     mm->peak_vm = mm->total_vm > mm->peak_vm ? mm->total_vm : mm->peak_vm;
+}
+
+/* The rights that a call that asks for some gives (READ_IMPLIES_EXEC). */
+static inline uint32_t mm_prot(const struct mm *mm, uint32_t prot)
+{
+    return mm->read_implies_exec && (prot & MMU_PROT_READ) ? prot | MMU_PROT_EXEC : prot;
 }
 
 /* The first VMA; the one above another; NULL: none. */

@@ -165,8 +165,9 @@ static int map_region(struct mmu_os *os, struct mm *mm, mmu_va start, const stru
 {
     mmu_va end = start + page_up(r->length);
     bool shared = r->flags & MMU_MAP_SHARED, named = !(r->flags & MMU_MAP_ANONYMOUS);
+    const uint32_t prot = mm_prot(mm, (uint32_t)r->prot);
     const struct vma_like like = {
-        .prot = (uint32_t)r->prot,
+        .prot = prot,
         .flags = (shared ? VMA_SHARED : 0u) | (r->flags & MMU_MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) |
                  (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u) |
                  vma_account((uint32_t)r->prot, shared ? VMA_SHARED : 0u),
@@ -302,8 +303,10 @@ static int cut_out(struct mmu_os *os, const char *call, struct part *part)
 /* mprotect_fixup() */
 static int protect(struct mmu_os *os, struct part *part, void *ctx)
 {
-    const uint32_t prot = *(const uint32_t *)ctx;
     const struct vma *vma = part->vma;
+    uint32_t prot = *(const uint32_t *)ctx;
+    if (!(vma->flags & VMA_PFNMAP)) /* VM_MAYEXEC */
+        prot = mm_prot(vma->mm, prot);
     if (vma->prot == prot)
         return MMU_OS_DONE;
     if ((vma->flags & VMA_PFNMAP) && (prot & (MMU_PROT_WRITE | MMU_PROT_EXEC)))
@@ -401,8 +404,9 @@ int mmu_os_brk(struct mmu_os *os, uint32_t pid, mmu_va to, mmu_va *brk)
         return MMU_OS_ERROR;
     struct mm *mm = t->mm;
     mmu_va old_end = page_up(mm->brk), new_end = page_up(to);
-    const struct vma_like heap = {
-        .prot = MMU_PROT_READ | MMU_PROT_WRITE, .flags = VMA_ACCOUNT, .offset = old_end >> PAGE_SHIFT};
+    const struct vma_like heap = {.prot = mm_prot(mm, MMU_PROT_READ | MMU_PROT_WRITE),
+                                  .flags = VMA_ACCOUNT,
+                                  .offset = old_end >> PAGE_SHIFT};
     int status = MMU_OS_DONE;
     *brk = mm->brk;
     if (to < mm->start_brk || new_end < to)

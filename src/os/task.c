@@ -128,11 +128,11 @@ struct task *task_with_mm(struct mmu_os *os, const char *call, uint32_t pid)
 
 /* The stack of a new program: one VMA below STACK_TOP, of 128 KiB and the page of its first words
  * (setup_arg_pages()). */
-int task_make_stack(struct mmu_os *os, struct mm *mm)
+int task_make_stack(struct mmu_os *os, struct mm *mm, uint32_t prot)
 {
     const uint64_t size = (UINT64_C(128) << 10) + PAGE_SIZE;
     const struct vma_like stack = {
-        .prot = MMU_PROT_READ | MMU_PROT_WRITE,
+        .prot = prot,
         .flags = VMA_GROWSDOWN | VMA_ACCOUNT,
         .offset = (mm->stack_top - size) >> PAGE_SHIFT,
     };
@@ -147,7 +147,7 @@ int mmu_os_spawn(struct mmu_os *os, const char *comm, uint32_t *pid)
     int status = mm_create(os, &mm);
     if (status != MMU_OS_DONE)
         return status;
-    status = task_make_stack(os, mm);
+    status = task_make_stack(os, mm, MMU_PROT_READ | MMU_PROT_WRITE);
     if (status == MMU_OS_DONE)
         status = add_task(os, "spawn", comm ? comm : "init", &t);
     if (status != MMU_OS_DONE) {

@@ -44,8 +44,8 @@ void procs_check(const struct mmu_os *os);
 struct task *task_find(const struct mmu_os *os, uint32_t pid);
 /* The task, if it has an address space; else NULL, with the ERROR reported as call's. */
 struct task *task_with_mm(struct mmu_os *os, const char *call, uint32_t pid);
-/* The stack's VMA of a new address space. 0 or MMU_ERR_NOMEM. */
-int task_make_stack(struct mmu_os *os, struct mm *mm);
+/* The stack's VMA of a new address space, with these rights. 0 or MMU_ERR_NOMEM. */
+int task_make_stack(struct mmu_os *os, struct mm *mm, uint32_t prot);
 /* exec_mmap(): the task leaves its address space for another, which it gets to own; on the core that runs it,
  * the new one is loaded. 0 or a negative status with nothing changed. */
 int task_take_mm(struct mmu_os *os, struct task *t, struct mm *mm);
