@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char *const script_keywords[] = {"expect", "help", "on", "source", NULL};
+const char *const script_keywords[] = {"expect", "help", "on", "source", "quit", NULL};
 
 /* ----- the machine ----- */
 
@@ -272,6 +272,8 @@ static int statement(struct script *s, struct script_result *r)
         return help(s);
     if (!strcmp(word, "source"))
         return source(s);
+    if (!strcmp(word, "quit"))
+        return script_complain(s, start, "expected 'quit' alone, and at a prompt");
     if (!strcmp(word, "on")) {
         status = on_architecture(s, &here);
         return status != CLI_GO ? status : here ? statement(s, r) : CLI_OK;

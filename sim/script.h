@@ -137,7 +137,7 @@ extern const char *const script_group_title[GROUP_GROUPS];
 extern const struct script_command script_commands[];
 extern const size_t script_command_count;
 const struct script_command *script_find(const char *name);
-/* The words that begin statements and are no commands: expect, help, on, source; NULL-terminated. */
+/* The words that begin statements and are no commands: expect, help, on, source, quit; NULL-terminated. */
 extern const char *const script_keywords[];
 
 /* ----- a running scenario, or a shell ----- */

@@ -180,6 +180,28 @@ static void run_batch(struct script *s, const struct mmu_access *access, uint64_
     }
 }
 
+/* How faults were resolved between two counts: "cow", "file|around|major"; "-": there was none. */
+static void tell_faults(const struct mmu_os_vmstat *before, const struct mmu_os_vmstat *after, char *buf,
+                        size_t size)
+{
+    static const char PREFIX[] = "fault_";
+    const struct {
+        const char *name;
+        uint64_t n;
+    } count[] = {
+#define MMU_X(field, text) {#field, after->field - before->field},
+        MMU_OS_VMSTAT(MMU_X)
+#undef MMU_X
+            {"fault_major", after->pgmajfault - before->pgmajfault},
+    };
+    size_t used = 0;
+    snprintf(buf, size, "-");
+    for (size_t i = 0; i < sizeof count / sizeof *count && used < size; i++)
+        if (count[i].n && !strncmp(count[i].name, PREFIX, sizeof PREFIX - 1))
+            used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "|" : "",
+                                     count[i].name + sizeof PREFIX - 1);
+}
+
 void script_access(struct script *s, const struct mmu_access *access, uint64_t count, uint64_t stride,
                    enum script_who who, struct script_result *r)
 {
@@ -195,9 +217,12 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
     }
     if (who == WHO_UACCESS && !access_ok(s, last, r))
         return;
-    struct mmu_os_signal before; /* of somebody else: forget it */
-    if (s->os)
-        mmu_os_signal(s->os, s->cpu, &before);
+    struct mmu_os_signal other; /* of somebody else: forget it */
+    struct mmu_os_vmstat before, after;
+    if (s->os) {
+        mmu_os_signal(s->os, s->cpu, &other);
+        mmu_os_vmstat(s->os, &before);
+    }
     script_stac(script_core(s), who);
     for (uint64_t i = 0; i < count && !sum.failed && !r->bad; i += BATCH)
         run_batch(s, access, i, count - i < BATCH ? (size_t)(count - i) : BATCH, stride, &sum, r);
@@ -213,6 +238,12 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
         result_number(r, "page", sum.last.page_shift ? UINT64_C(1) << sum.last.page_shift : 0);
     }
     result_number(r, "faults", sum.faults);
+    if (s->os) {
+        char how[SCRIPT_WORD];
+        mmu_os_vmstat(s->os, &after);
+        tell_faults(&before, &after, how, sizeof how);
+        result_word(r, "how", how);
+    }
     result_number(r, "cycles", sum.end - sum.begin);
     result_number(r, "count", sum.done);
 }

@@ -108,6 +108,7 @@ static const struct {
      "A line of a text trace: a fetch; L a load, S a store, M both. Hexadecimal, as Lackey "
      "writes them, with k (kernel), i (implicit), + and gN behind."},
     {"help [COMMAND]", "Explains the language, or a command."},
+    {"quit", "Leaves the prompt."},
 };
 
 bool help_form(FILE *out, const char *word)
@@ -115,7 +116,8 @@ bool help_form(FILE *out, const char *word)
     size_t n = strlen(word);
     bool found = false;
     for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
-        if (strncmp(FORMS[i].form, word, n) != 0 || FORMS[i].form[n] != ' ' || word[0] < 'a')
+        if (strncmp(FORMS[i].form, word, n) != 0 || (FORMS[i].form[n] && FORMS[i].form[n] != ' ') ||
+            word[0] < 'a')
             continue;
         found = true;
         fprintf(out, "%s\n", FORMS[i].form);

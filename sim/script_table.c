@@ -44,7 +44,9 @@ static const char *const WHO[] = {"user", "kernel", "implicit", "uaccess", NULL}
 /* What an access gives. */
 #define ACCESS_GIVES                                                                                         \
     "`outcome` (done, or why not), `pa`, `where` (L1, L2: that TLB level; walk; merge; nopaging), `page` "   \
-    "(bytes), `faults` (resolved on the way), `cycles`, `count`; of one that failed `address` and "          \
+    "(bytes), `faults` (resolved on the way) and `how` (with a kernel; zero, anon, file, around, cow, "      \
+    "reuse, mkwrite, stack, vmalloc, spurious, as vmstat explains them, or major), `cycles`, `count`; of "   \
+    "one that failed `address` and "                                                                         \
     "`error_code`"
 #define ACCESS_ARGUMENTS                                                                                     \
     {                                                                                                        \

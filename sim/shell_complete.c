@@ -98,8 +98,6 @@ static void offer_commands(struct search *search, bool keywords)
             offer(search, script_commands[i].name);
     for (size_t i = 0; keywords && script_keywords[i]; i++)
         offer(search, script_keywords[i]);
-    if (keywords)
-        offer(search, "quit");
 }
 
 static void offer_files(struct search *search)

@@ -176,6 +176,7 @@ refused "s.mms:1:8: deep: cannot read: Is a directory" 'source deep'
 refused "s.mms:1:8: /dev/zero: cannot read: no regular file" 'source /dev/zero'
 refused "s.mms:1:7: expected a file, but the line ends" 'source'
 refused "s.mms:1:17: 'b' is too much, expected the end of the line" 'source good.mms b'
+refused "s.mms:1:1: expected 'quit' alone, and at a prompt" 'quit now'
 refused "s.mms:1:8: 'source' begins a statement and gives no value" 'expect source'
 for i in $(seq 20); do echo "source $((i + 1)).mms" >$i.mms; done
 refused "15.mms:1:8: 16.mms: 16 files have named each other, expected no more (sourced from 14.mms:1,*" 'source 1.mms'

@@ -16,7 +16,7 @@ expect file program cached == 0
 expect why $text is UNTOUCHED_FILE
 
 # The first instruction: a major fault, because the page must be read from the file.
-expect fetch $text is done
+expect fetch $text how is file|major
 expect task $pid major_faults == 1
 file program
 
