@@ -225,6 +225,53 @@ static void views_are_packed_as_linux_does(void **state)
     }
 }
 
+/* KPF_MLOCKED and KPF_UNEVICTABLE, as long as any mapping of a page is locked. */
+static void locked_pages_say_so(void **state)
+{
+    (void)state;
+    const uint64_t locked = UINT64_C(1) << 33 | 1 << 18, active = 1 << 6, referenced = 1 << 2;
+    struct world w;
+    uint32_t child;
+    begin(&w, 2);
+    mmu_va va = map(&w, 2, RW, ANON | MMU_MAP_POPULATE);
+    mmu_pfn pfn = pfn_of(&w, w.pid, va);
+    assert_int_equal(mmu_os_kpageflags(w.os, pfn) & (locked | active | referenced), referenced);
+    assert_int_equal(mmu_os_mlock(w.os, w.pid, va, PAGE, true), MMU_OS_DONE);
+    assert_int_equal(mmu_os_kpageflags(w.os, pfn) & (locked | active | referenced), locked | referenced);
+    assert_int_equal(mmu_os_kpageflags(w.os, pfn_of(&w, w.pid, va + PAGE)) & locked, 0);
+    assert_int_equal(mmu_os_fork(w.os, w.pid, &child), MMU_OS_DONE); /* locks are not inherited: one of two */
+    assert_int_equal(mmu_os_kpageflags(w.os, pfn) & locked, locked);
+    assert_int_equal(mmu_os_exit(w.os, child), MMU_OS_DONE);
+    assert_int_equal(mmu_os_mlock(w.os, w.pid, va, PAGE, false), MMU_OS_DONE);
+    assert_int_equal(mmu_os_kpageflags(w.os, pfn) & locked, 0);
+    rig_free(&w.rig);
+}
+
+/* madvise_free_pte_range(): a page that a fork shares is let go too, unless the page itself is dirty; one
+ * that is mapped once is clean afterwards, whoever wrote to it. */
+static void lazily_freed_pages_are_clean(void **state)
+{
+    (void)state;
+    char text[8192];
+    struct world w;
+    uint32_t child;
+    begin(&w, 2);
+    const uint64_t value = 1;
+    mmu_va va = map(&w, 4, RW, ANON);
+    assert_true(can(&w, va, MMU_STORE));
+    assert_int_equal(mmu_os_poke(w.os, w.pid, va + PAGE, &value, sizeof value), MMU_OS_DONE);
+    assert_int_equal(mmu_os_fork(w.os, w.pid, &child), MMU_OS_DONE);
+    assert_int_equal(mmu_os_poke(w.os, w.pid, va + 2 * PAGE, &value, sizeof value), MMU_OS_DONE);
+    assert_int_equal(mmu_os_madvise(w.os, w.pid, va, 4 * PAGE, MMU_MADV_FREE), MMU_OS_DONE);
+    mmu_os_task_view(w.os, w.pid, MMU_VIEW_SMAPS, text, sizeof text);
+    assert_non_null(strstr(text, "LazyFree:              8 kB\n"));
+    assert_non_null(strstr(text, "Private_Clean:         4 kB\n"));
+    assert_non_null(strstr(text, "Shared_Clean:          4 kB\n"));
+    assert_non_null(strstr(text, "Shared_Dirty:          4 kB\n"));
+    mmu_os_check(w.os);
+    rig_free(&w.rig);
+}
+
 static void memory_that_runs_out_is_an_outcome(void **state)
 {
     (void)state;
@@ -334,6 +381,8 @@ int main(void)
         cmocka_unit_test(shared_memory_is_one),
         cmocka_unit_test(pages_move_with_their_mapping),
         cmocka_unit_test(views_are_packed_as_linux_does),
+        cmocka_unit_test(locked_pages_say_so),
+        cmocka_unit_test(lazily_freed_pages_are_clean),
         cmocka_unit_test(memory_that_runs_out_is_an_outcome),
         cmocka_unit_test(the_kernel_fails_where_it_may_not_go),
         cmocka_unit_test(an_address_says_why),

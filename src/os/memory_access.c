@@ -12,15 +12,17 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* follow_page_pte() found it: FOLL_TOUCH. */
-static void touch(struct mmu_os *os, uint64_t entry, bool write)
+/* follow_page_pte() found it: FOLL_TOUCH. Locked pages are referenced, and never active
+ * (mark_page_accessed()). */
+static void touch(struct mmu_os *os, const struct vma *vma, uint64_t entry, bool write)
 {
     struct page *page = entry & PTE_SPECIAL ? NULL : page_peek(os, pte_pfn(os, entry));
     if (!page)
         return;
     if (write && !(entry & PTE_D))
         pagecache_set_dirty(os, page);
-    rmap_mark_accessed(page);
+    if (!(vma->flags & VMA_LOCKED) || !(page_flags(page) & 1u << MMU_PG_REFERENCED))
+        rmap_mark_accessed(page);
 }
 
 /* faultin_page(): the entry of a page that may be read, or written. 0; a signal; a negative status. */
@@ -31,7 +33,7 @@ static int bring_in(struct mmu_os *os, struct vma *vma, mmu_va va, bool write, u
         *signal = MMU_SIG_NONE;
         *entry = pte_look(os, vma->mm->pgd, va, NULL);
         if (*entry && (!write || (*entry & PTE_W))) {
-            touch(os, *entry, write);
+            touch(os, vma, *entry, write);
             return MMU_OS_DONE;
         }
         struct memory_fault fault = {.va = va, .write = write};

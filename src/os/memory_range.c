@@ -191,12 +191,14 @@ void memory_lazy_free(struct mmu_os *os, struct vma *vma, mmu_va start, mmu_va e
         for (unsigned i = 0; i < b.n; i++) {
             mmu_pfn pfn;
             struct page *page = b.entry[i] ? normal_page(os, b.entry[i], &pfn) : NULL;
-            if (!page || !page_is_anon(page) || page_mapcount(page) != 1)
+            bool dirty = page && (page_flags(page) & 1u << MMU_PG_DIRTY);
+            if (!page || !page_is_anon(page) || (dirty && page_mapcount(page) != 1))
                 continue;
             if (b.entry[i] & (PTE_A | PTE_D))
                 pte_gather_add(&gather, va + ((mmu_va)i << PAGE_SHIFT));
             b.entry[i] &= ~(PTE_A | PTE_D);
-            page_clear_flags(page, 1u << MMU_PG_SWAPBACKED | 1u << MMU_PG_REFERENCED);
+            page_clear_flags(page, 1u << MMU_PG_DIRTY | 1u << MMU_PG_SWAPBACKED | 1u << MMU_PG_REFERENCED |
+                                       1u << MMU_PG_ACTIVE);
         }
         pte_block_close(os, &b, true);
     }

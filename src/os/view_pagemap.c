@@ -88,6 +88,20 @@ static const struct {
     {MMU_PG_MAPPEDTODISK, KPF_MAPPEDTODISK},
 };
 
+static bool stops_where_locked(void *locked, const struct rmap_place *where)
+{
+    *(bool *)locked = where->vma->flags & VMA_LOCKED;
+    return !*(bool *)locked;
+}
+
+/* mlock_folio(): a page that any VMA has locked lies on the list of those that are never reclaimed. */
+static uint64_t locked_bits(const struct mmu_os *os, mmu_pfn pfn, uint64_t bits)
+{
+    bool locked = false;
+    rmap_walk(os, pfn, stops_where_locked, &locked);
+    return locked ? (bits & ~BIT(KPF_ACTIVE)) | BIT(KPF_MLOCKED) | BIT(KPF_UNEVICTABLE) : bits;
+}
+
 uint64_t mmu_os_kpageflags(const struct mmu_os *os, mmu_pfn pfn)
 {
     struct mmu_page_info info;
@@ -105,7 +119,7 @@ uint64_t mmu_os_kpageflags(const struct mmu_os *os, mmu_pfn pfn)
     if (info.use == MMU_PAGE_TABLE)
         bits |= BIT(KPF_PGTABLE);
     if (info.use == MMU_PAGE_USER && info.mapcount)
-        bits |= BIT(KPF_MMAP) | (info.mapping & 1 ? BIT(KPF_ANON) : 0);
+        bits = locked_bits(os, pfn, bits) | BIT(KPF_MMAP) | (info.mapping & 1 ? BIT(KPF_ANON) : 0);
     if (pfn == pte_zero_pfn(os))
         bits |= BIT(KPF_ZERO_PAGE);
     return bits;
