@@ -92,6 +92,29 @@ static void separators(void **state)
     READS("a b c,,0x10\n", "-,-,-,-,address", A(0x10, 8, MMU_LOAD));
 }
 
+static void refuses(const char *text, const char *columns, size_t n, int code, const char *message)
+{
+    write_text(path, text);
+    assert_ends_badly(path, MMU_TRACE_COLUMNS, columns, n, code, message);
+}
+
+/* As spreadsheets write them: quotes around fields, a byte order mark before the first. */
+static void quotes(void **state)
+{
+    (void)state;
+    READS("\"0x10\",\"R\",\"1\"\n 0x20 , \"write\" , \"2\" \r\n", "address,type,size", A(0x10, 1, MMU_LOAD),
+          A(0x20, 2, MMU_STORE));
+    READS("\"a, \"\"b\"\" c\",\"\",\"0x10\"\n", "-,-,address", A(0x10, 8, MMU_LOAD));
+    READS("\xef\xbb\xbf\"line no\",\"address\",\"type\"\n1,\"4096\",\"R\"\n", "-,address,type",
+          A(4096, 8, MMU_LOAD));
+    write_text(path, "\xef\xbb\xbf\"address\",\"type\"\n\"10ab\",\"R\"\n");
+    assert_whole(path, MMU_TRACE_COLUMNS, NULL, true, (struct mmu_access[]){A(0x10ab, 8, MMU_LOAD)}, 1, NULL,
+                 0);
+    refuses("\"1\",\"R\"\n\"2,R\n", "address,type", 1, MMU_ERR_FORMAT,
+            ":2:3: found ',R', expected the quote that ends the field");
+    refuses("\"1\",\"R\"\n2\",R\n", "address,type", 1, MMU_ERR_FORMAT, ":2:3: found ',R', expected a type");
+}
+
 static void types(void **state)
 {
     static const char *const words[MMU_KINDS] = {"I i F f X x 2 fetch IFETCH Instr exec",
@@ -120,6 +143,8 @@ static void bases(void **state)
           A(0x4096, 8, MMU_LOAD));
     READS("00004096 1\n00004098 1\n", "address,size", A(0x4096, 1, MMU_LOAD), A(0x4098, 1, MMU_LOAD));
     READS("00004096 10\n", "address:dec,size:hex", A(4096, 16, MMU_LOAD));
+    refuses("4096 R\nhello R\n", "address,type", 1, MMU_ERR_FORMAT,
+            ":2:1: found 'hello R', expected an address, dec");
     READS("4096\n", "address:hex", A(0x4096, 8, MMU_LOAD));
     is_described("address:hex", "columns address:hex", 0);
     READS("18446744073709551615\n0xffffffffffffffff\n", "address", A(UINT64_MAX, 1, MMU_LOAD),
@@ -169,12 +194,6 @@ static void many_marks(void **state)
     free(marks);
 }
 
-static void refuses(const char *text, const char *columns, size_t n, int code, const char *message)
-{
-    write_text(path, text);
-    assert_ends_badly(path, MMU_TRACE_COLUMNS, columns, n, code, message);
-}
-
 static void refused_lines(void **state)
 {
     (void)state;
@@ -216,7 +235,10 @@ static void refused_names(void **state)
     assert_ends_badly(path, MMU_TRACE_AUTO, "address,type:hex", 0, MMU_ERR_INVALID,
                       "--columns address,type:hex: a column's");
     /* Nobody named the columns, and nothing says what they are. */
-    assert_ends_badly(path, MMU_TRACE_AUTO, NULL, 0, MMU_ERR_FORMAT, ":1:1: found '1', expected a reference");
+    assert_ends_badly(
+        path, MMU_TRACE_AUTO, NULL, 0, MMU_ERR_FORMAT,
+        ":1:1: found '1', expected a reference: I, L, S or M, an address in hexadecimal, a comma and "
+        "a size; plain columns need --columns");
 }
 
 int main(void)
@@ -226,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup(missing, before),
         cmocka_unit_test_setup(found_without_names, before),
         cmocka_unit_test_setup(separators, before),
+        cmocka_unit_test_setup(quotes, before),
         cmocka_unit_test_setup(types, before),
         cmocka_unit_test_setup(bases, before),
         cmocka_unit_test_setup(marks_and_gaps, before),

@@ -258,6 +258,32 @@ static void forced_wrongly(void **state)
     }
 }
 
+/* A record that cannot be does not hide what the file is: its own line is told, and what was expected there.
+ */
+static void damaged_and_not_named(void **state)
+{
+    static const struct {
+        const char *text, *message;
+        size_t before;
+    } cases[] = {
+        {"2 401000\n0 7ffe1000\n5 7ffe1000\n", ":3:1: found '5 7ffe1000', expected a label: 0 read", 2},
+        {"# din\n2 401000\n0 7ffezz\n", ":3:7: found 'zz', expected a blank or the end", 1},
+        {"0x401000: R 0x7ffe1000\n0x4010", ":2:7: found the end of the line, expected a colon", 1},
+        {"0x401000: R 0x7ffe1000\n0x401004: X 0x7ffe1000\n", ":2:11: found 'X 0x7ffe1000', expected R or W",
+         1},
+        {"address,type\n0x10,R\n0x20,Q\n", ":3:6: found 'Q', expected a type", 1},
+        {"0x10,R,8\n0x20,W,x\n", ":2:8: found 'x', expected a size", 1},
+        {"==1== Lackey\nI  04001090,3\n0 1000\n L 04001x90,3\n", ":4:9: found 'x90,3', expected a comma", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *path = in_scratch("damaged");
+        write_text(path, cases[i].text);
+        assert_ends_badly(path, MMU_TRACE_AUTO, NULL, cases[i].before, MMU_ERR_FORMAT, cases[i].message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +292,7 @@ int main(void)
         cmocka_unit_test(every_compression_of_debian),
         cmocka_unit_test(all_formats_in_all_compressions),
         cmocka_unit_test(forced_wrongly),
+        cmocka_unit_test(damaged_and_not_named),
     };
 
     return cmocka_run_group_tests(tests, make_scratch, drop_scratch);

@@ -37,7 +37,16 @@ static const struct {
 
 ALWAYS_INLINE bool field_ends(const char *p)
 {
-    return *p == ',' || *p == ' ' || *p == '\n' || *p == '\t' || *p == ';' || line_ends(p);
+    return *p == ',' || *p == ' ' || *p == '\n' || *p == '\t' || *p == ';' || *p == '"' || line_ends(p);
+}
+
+/* The end of a field in quotes, from behind the first one: the other, or the end of the line. Two of them
+ * stand for one in the text. */
+static const char *quoted_end(const char *p)
+{
+    while ((*p != '"' || p[1] == '"') && !line_ends(p))
+        p += *p == '"' ? 2 : 1;
+    return p;
 }
 
 /* What a number is expected to be, by role and base. */
@@ -151,11 +160,14 @@ ALWAYS_INLINE const char *fields(const struct column_list *list, const char *p, 
 {
     for (unsigned i = 0; i < list->n; i++) {
         enum column_role role = list->roles[i];
-        const char *start = p;
+        const bool quoted = *p == '"';
+        const char *start = p += quoted;
 
         if (role == COLUMN_NONE) {
             if (line_ends(p))
                 return line_refuse(bad, p, MMU_ERR_FORMAT, "another column");
+            if (quoted)
+                p = quoted_end(p);
             while (!field_ends(p))
                 p++;
         } else if (role == COLUMN_TYPE) {
@@ -170,6 +182,8 @@ ALWAYS_INLINE const char *fields(const struct column_list *list, const char *p, 
         }
         if (UNLIKELY(!p))
             return NULL;
+        if (UNLIKELY(quoted && *p++ != '"'))
+            return line_refuse(bad, p - 1, MMU_ERR_FORMAT, "the quote that ends the field");
         p = separator(p);
     }
     return p;
@@ -245,14 +259,16 @@ static void find_base(struct column_list *list, const char *at, size_t n)
         column++;
     for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) {
         const char *p = at;
+        unsigned letters = 0;
         bool more = !lines_blank(at, (size_t)(newline - at));
         for (unsigned i = 0; more && i <= column; i++)
             more = columns_field(&p, newline, &start, &stop);
         if (!more || stop - start < 2 || (start[0] == '0' && (start[1] | 32) == 'x'))
             continue;
-        for (p = start; p < stop; p++)
-            if (start[0] == '0' || ((*p | 32) >= 'a' && (*p | 32) <= 'f'))
-                list->hex |= 1u << (COLUMN_ADDRESS - 1);
+        for (p = start; p < stop && (lines_hex[(uint8_t)*p] ^ 16u) < 16; p++)
+            letters += *p > '9';
+        if (p == stop && (start[0] == '0' || letters))
+            list->hex |= 1u << (COLUMN_ADDRESS - 1);
     }
 }
 
@@ -333,24 +349,28 @@ static int columns_rewind(struct mmu_trace_reader *r, struct mmu_error *err)
     return start(r, err);
 }
 
-/* Is every whole line in p[0..n) one of these columns? prefixed: and every address begins with 0x. */
-static bool all_lines(struct column_list *list, const char *p, size_t n, bool prefixed)
+/* How many of the whole lines in p[0..n) are these columns, before one that is not (*refused)? prefixed:
+ * every address must begin with 0x. */
+static size_t try_lines(struct column_list *list, const char *p, size_t n, bool prefixed, bool *refused)
 {
     const char *end = p + n;
     uint64_t values[COLUMN_ROLES];
+    size_t accepted = 0;
 
     find_base(list, p, n);
-    for (const char *newline; (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
+    *refused = false;
+    for (const char *newline; !*refused && (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
         unsigned kind = 0;
         const char *address = p, *behind;
         struct line_bad bad;
         if (lines_blank(p, (size_t)(newline - p)))
             continue;
         behind = fields(list, line_skip_blanks(p), values, &kind, &address, &bad);
-        if (!behind || !line_ends(behind) || (prefixed && (address[0] != '0' || (address[1] | 32) != 'x')))
-            return false;
+        *refused =
+            !behind || !line_ends(behind) || (prefixed && (address[0] != '0' || (address[1] | 32) != 'x'));
+        accepted += !*refused;
     }
-    return true;
+    return accepted;
 }
 
 /* A line of names comes before all that is no comment, and the lines behind it fit. Or there is none, but all
@@ -359,19 +379,22 @@ static unsigned columns_sniff(const unsigned char *head, size_t n, const char *n
 {
     const char *p = (const char *)head, *end = p + n, *newline;
     struct column_list list;
+    bool refused;
+    size_t accepted;
 
     (void)name;
     for (; (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
-        if (columns_named(&list, p, newline))
-            return all_lines(&list, newline + 1, (size_t)(end - newline - 1), false) ? SNIFF_LIKELY
-                                                                                     : SNIFF_LAST + 1;
+        if (columns_named(&list, p, newline)) {
+            try_lines(&list, newline + 1, (size_t)(end - newline - 1), false, &refused);
+            return refused ? lines_begin(SIZE_MAX) : SNIFF_LIKELY;
+        }
         if (!lines_blank(p, (size_t)(newline - p)))
             break;
     }
-    return newline && columns_default(&list, p, newline) && list.n > 1 &&
-                   all_lines(&list, p, (size_t)(end - p), true)
-               ? SNIFF_POSSIBLE - 5
-               : SNIFF_NO;
+    if (!newline || !columns_default(&list, p, newline) || list.n < 2)
+        return SNIFF_NO;
+    accepted = try_lines(&list, p, (size_t)(end - p), true, &refused);
+    return refused ? lines_begin(accepted) : SNIFF_POSSIBLE - 5;
 }
 
 const struct reader_ops columns_reader_ops = {.sniff = columns_sniff,

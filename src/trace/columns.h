@@ -7,6 +7,7 @@
  *                                    size, ... if it begins with a letter
  *     0x401000 , I , 3 , 100         fields end at a comma or semicolon, blanks around it do not matter; or at blanks
  *     4198400 F 3 100
+ *     "0x401000","F","3","100"       fields may be quoted, and are the same then
  *
  *   address   also addr, va, vaddr     first byte. The only column that must be there
  *   type      also kind, op, rw        R L read load 0, W S write store 1, I F X fetch ifetch instr exec 2, M modify

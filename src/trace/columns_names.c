@@ -37,10 +37,15 @@ bool columns_field(const char **at, const char *end, const char **start, const c
 
     while (p < end && is_blank(*p))
         p++;
-    *start = p;
-    while (p < end && !is_blank(*p) && !is_comma(*p))
-        p++;
-    *stop = p;
+    *start = p + (p < end && *p == '"');
+    *stop = p < end && *p == '"' ? memchr(*start, '"', (size_t)(end - *start)) : NULL;
+    if (*stop) {
+        p = *stop + 1;
+    } else {
+        while (p < end && !is_blank(*p) && !is_comma(*p))
+            p++;
+        *stop = p;
+    }
     while (p < end && is_blank(*p))
         p++;
     if (p == end) { /* an empty field behind a last comma is none */
@@ -123,6 +128,12 @@ static bool is_word(const char *p, const char *end)
     return true;
 }
 
+/* In quotes anything may be a name. */
+static bool is_quoted(const char *line, const char *start)
+{
+    return start > line && start[-1] == '"';
+}
+
 bool columns_named(struct column_list *list, const char *line, const char *end)
 {
     const char *at = line, *start, *stop;
@@ -132,7 +143,7 @@ bool columns_named(struct column_list *list, const char *line, const char *end)
     for (; at < end && (is_blank(*at) || *at == '#'); at++)
         others = others && *at != '#';
     while (columns_field(&at, end, &start, &stop))
-        if (!is_word(start, stop) || append(list, start, stop, others))
+        if ((!is_word(start, stop) && !is_quoted(line, start)) || append(list, start, stop, others))
             return false;
     return has(list, COLUMN_ADDRESS);
 }

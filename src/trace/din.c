@@ -1,16 +1,18 @@
+// clang-format off
 /*
  * din.c: reads Dinero's traces, the traditional din and Dinero IV's extended din.
  *
- *     2 401000 any comment     traditional: label, blanks, address in hexadecimal with or without 0x, and
- * whatever 0 7ffe12345678           follows is a comment. Labels: 0 read, 1 write, 2 instruction fetch; 3
- * (escape, unknown) and 4 (escape, flush the cache) are no references: passed over and counted r 7ffe12345678
- * 8         extended: r, w or i (either case), address and size, both hexadecimal; m (miscellaneous), c (copy
- * back) and v (invalidate) are passed over and counted
+ *     2 401000 any comment     traditional: label, blanks, address in hexadecimal with or without 0x, and whatever
+ *     0 7ffe12345678           follows is a comment. Labels: 0 read, 1 write, 2 instruction fetch; 3 (escape, unknown)
+ *                              and 4 (escape, flush the cache) are no references: passed over and counted
+ *     r 7ffe12345678 8         extended: r, w or i (either case), address and size, both hexadecimal; m (miscellaneous),
+ *                              c (copy back) and v (invalidate) are passed over and counted
  *
  * The traditional form has no sizes. Dinero takes 4 bytes, and so does this, but never beyond the page of the
  * address; unlike Dinero it does not align the address to 4. Dinero IV's own programs (Jan Edler's dinfmt and
  * xdinfmt) are the definition. Blank lines and lines that begin with # are passed over too.
  */
+// clang-format on
 #include "lines.h"
 
 enum { DIN_SIZE = 4 };
@@ -88,10 +90,11 @@ static bool is_din(const char *line)
 
 static unsigned din_sniff(const unsigned char *head, size_t n, const char *name)
 {
-    int lines = lines_try(head, n, is_din);
+    bool refused;
+    unsigned lines = lines_try(head, n, is_din, &refused);
 
     (void)name;
-    return lines <= 0 ? SNIFF_NO : lines < 3 ? SNIFF_POSSIBLE : SNIFF_LIKELY;
+    return refused || !lines ? lines_begin(lines) : lines < 3 ? SNIFF_POSSIBLE : SNIFF_LIKELY;
 }
 
 const struct reader_ops din_reader_ops = {

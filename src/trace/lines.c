@@ -18,7 +18,7 @@ void lines_start(struct lines *l, struct input *input)
     l->input = input;
     l->number = 1;
     l->at = l->end = 0;
-    l->ended = l->has_pending = false;
+    l->begun = l->ended = l->has_pending = false;
     memset(l->buffer, '\n', LINES_GUARD);
 }
 
@@ -36,6 +36,9 @@ bool lines_refill(struct lines *l, struct mmu_error *err)
     l->end = left + (got > 0 ? (size_t)got : 0);
     memset(l->buffer + l->end, '\n', LINES_GUARD);
     l->ended = got <= 0;
+    if (!l->begun)
+        l->at = reader_text_begins((const unsigned char *)l->buffer, l->end);
+    l->begun = true;
     return got > 0;
 }
 
@@ -97,31 +100,39 @@ bool lines_blank(const char *line, size_t n)
     return line == end || *line == '#';
 }
 
-int lines_try(const unsigned char *head, size_t n, bool (*of)(const char *line))
+unsigned lines_try(const unsigned char *head, size_t n, bool (*of)(const char *line), bool *refused)
 {
     const char *p = (const char *)head, *end = p + n;
     char line[256 + LINES_GUARD];
-    int accepted = 0;
+    unsigned accepted = 0;
 
-    while (p < end && accepted < 32) {
+    *refused = false;
+    while (p < end && accepted < 32 && !*refused) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         size_t length = (size_t)((newline ? newline : end) - p);
         /* The last line of a full head is probably cut. */
         if (!newline && n >= 4096 && accepted)
             break;
         if (!lines_blank(p, length)) {
-            if (length > 256)
-                return -1;
+            *refused = length > 256;
+            if (*refused)
+                break;
             memcpy(line, p, length);
             memset(line + length, '\n', LINES_GUARD);
             line[length + LINES_GUARD - 1] = 0;
-            if (!of(line))
-                return -1;
-            accepted++;
+            *refused = !of(line);
+            accepted += !*refused;
         }
         p += length + 1;
     }
     return accepted;
+}
+
+unsigned lines_begin(size_t accepted)
+{
+    enum { MOST = 8 };
+
+    return !accepted ? SNIFF_NO : SNIFF_LAST + (unsigned)(accepted < MOST ? accepted : MOST);
 }
 
 int lines_open(struct mmu_trace_reader *r, struct mmu_error *err)

@@ -24,6 +24,7 @@ struct lines {
     struct input *input;
     uint64_t number; /* of the line at `at`, from 1 */
     size_t at, end;
+    bool begun; /* its first bytes were read */
     bool ended; /* the input has no more bytes */
     bool has_pending;
     struct mmu_access pending; /* the second reference of a line, for which there was no room */
@@ -57,9 +58,13 @@ int lines_refuse(const struct lines *l, const struct line_bad *bad, struct mmu_e
 bool lines_blank(const char *line, size_t n);
 
 /* The first lines of a head, for sniffing: calls `of` with each whole line that is not blank and no comment
- * until one is refused. Returns how many were accepted, or -1 if one was refused. The line is followed by a
- * guard like any other, and that by a 0. */
-int lines_try(const unsigned char *head, size_t n, bool (*of)(const char *line));
+ * until one is refused (*refused). Returns how many were accepted before it. The line is followed by a guard
+ * like any other, and that by a 0. */
+unsigned lines_try(const unsigned char *head, size_t n, bool (*of)(const char *line), bool *refused);
+
+/* How sure a format is whose lines come first, before one that it refuses: surer than whoever wants none of
+ * them, so that it says itself what is wrong. */
+unsigned lines_begin(size_t accepted);
 
 /* reader_ops.open, rewind and close of a format whose state is a struct lines and nothing else. */
 int lines_open(struct mmu_trace_reader *r, struct mmu_error *err);

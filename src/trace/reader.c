@@ -29,12 +29,20 @@ static const struct reader_ops *const formats[MMU_TRACE_FORMATS] = {
 static const char FORMATS[] = MMU_TRACE_FORMAT_LIST(MMU_X);
 #undef MMU_X
 
+size_t reader_text_begins(const unsigned char *head, size_t n)
+{
+    return n >= 3 && !memcmp(head, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
 /* The format that is surest of an input's first bytes. AUTO: none. */
 static enum mmu_trace_format find_format(const unsigned char *head, size_t n, const char *name)
 {
     enum mmu_trace_format best = MMU_TRACE_AUTO;
     unsigned surest = SNIFF_NO;
+    size_t begin = reader_text_begins(head, n);
 
+    head += begin;
+    n -= begin;
     for (int f = 0; f < MMU_TRACE_FORMATS; f++) {
         unsigned sure = formats[f] ? formats[f]->sniff(head, n, name) : SNIFF_NO;
         if (sure > surest) {

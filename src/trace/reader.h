@@ -27,7 +27,8 @@ enum { READER_MARKS = 64, READER_RECORD_MARKS = 8 };
 struct reader_ops {
     /*
      * How sure it is that an input is of this format. head: the first n bytes, decompressed, at most 4096;
-     * n < 4096: that is the whole input. name: the input's name as the caller gave it ("standard input" for
+     * n < 4093: that is the whole input (a byte order mark is taken off). name: the input's name as the
+     * caller gave it ("standard input" for
      * "-"), whose ending may confirm what the bytes suggest; a name alone is no reason.
      */
     unsigned (*sniff)(const unsigned char *head, size_t n, const char *name);
@@ -65,9 +66,9 @@ struct reader_ops {
     /* The next stretch as page runs, at most max references. Returns how many, 0 at the end or before a
      * failure (r->failure) or for marks, -1: none are to be had. NULL: never any. */
     int64_t (*runs)(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs);
-    /* What its parts are read with, each a reader without an input: see mmu_trace_part_open(). NULL: it has no
-     * parts. Takes the next one into `part` and sets the position of both, and part->here; 1, 0 at the end, or
-     * a negative status. */
+    /* What its parts are read with, each a reader without an input: see mmu_trace_part_open(). NULL: it has
+     * no parts. Takes the next one into `part` and sets the position of both, and part->here; 1, 0 at the
+     * end, or a negative status. */
     const struct reader_ops *parts;
     int (*take)(struct mmu_trace_reader *r, struct mmu_trace_reader *part, struct mmu_error *err);
     /* The consumed part of the input, 0 to 1, -1: unknown. NULL: input_progress(). */
@@ -118,6 +119,9 @@ void reader_mark(struct mmu_trace_reader *r, uint64_t at, enum mmu_mark_kind kin
 
 /* The same for PROCESS, THREAD, CPU and TIME unless it says what was said already. */
 void reader_mark_change(struct mmu_trace_reader *r, uint64_t at, enum mmu_mark_kind kind, uint64_t value);
+
+/* Where the text begins: behind the byte order mark that some programs write before UTF-8. */
+size_t reader_text_begins(const unsigned char *head, size_t n);
 
 /* Is this what a trace of some format begins with, as it is, neither compressed nor packed? For
  * input_open(). */

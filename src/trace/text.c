@@ -119,6 +119,13 @@ static bool is_nothing(const struct mmu_trace_reader *r, const struct text *t)
     return !sum && t->others;
 }
 
+/* Nothing but such lines: the first one is told, and what the file may be. */
+static int refuse_nothing(struct mmu_trace_reader *r, const struct text *t)
+{
+    return err_at(&r->failure, t->other.code, r->name, t->other.line, t->other.column,
+                  "%s; plain columns need --columns", t->other.message);
+}
+
 /* A line that is nothing: passed over, but not too many of them before anything else. */
 static int pass_other(struct mmu_trace_reader *r, struct text *t, const struct mmu_error *why)
 {
@@ -126,8 +133,7 @@ static int pass_other(struct mmu_trace_reader *r, struct text *t, const struct m
         t->other = *why;
     if (t->others <= OTHERS_MOST || !is_nothing(r, t))
         return 0;
-    r->failure = t->other;
-    return t->other.code;
+    return refuse_nothing(r, t);
 }
 
 /* A line that the fast path did not take. Returns references written to to[2]; 0: passed over, or the end or
@@ -151,7 +157,7 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
     *stop = !newline && (r->failure.code || line == end);
     if (*stop) {
         if (!r->failure.code && is_nothing(r, t))
-            r->failure = t->other;
+            refuse_nothing(r, t);
         return 0;
     }
     mark = text_is_mark(line, end);
@@ -274,7 +280,9 @@ static unsigned text_sniff(const unsigned char *head, size_t n, const char *name
         others += got == TEXT_OTHER;
         wrong += got < 0;
     }
-    return !references || wrong ? SNIFF_LAST : others ? SNIFF_POSSIBLE : SNIFF_LIKELY;
+    if (!references || wrong)
+        return references ? lines_begin(SIZE_MAX) + 1 : SNIFF_LAST;
+    return others ? SNIFF_POSSIBLE : SNIFF_LIKELY;
 }
 
 static int text_open(struct mmu_trace_reader *r, struct mmu_error *err)
