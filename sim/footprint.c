@@ -77,11 +77,13 @@ static void count_page(struct footprint_count *count, const struct footprint_pag
     count->data += (page->touched & DATA) != 0;
 }
 
-/* The pages of 2^shift bytes that hold f's: a set of its own. */
+/* The pages of 2^shift bytes that hold f's: a set of its own. It has f's places from the begin: f's pages
+ * come in the order of their hashes, and such fill the places of a set that has yet to grow from one end. */
 static bool count_larger(const struct footprint *f, unsigned shift, struct footprint_count *count)
 {
-    struct footprint larger = {0};
-    bool ok = true;
+    struct footprint larger = {.bits = f->bits,
+                               .page = f->page ? calloc((size_t)1 << f->bits, sizeof *f->page) : NULL};
+    bool ok = larger.page || !f->page;
     for (size_t i = 0; ok && f->page && i < (size_t)1 << f->bits; i++)
         if (f->page[i].touched)
             ok = touch(&larger, f->page[i].number >> (shift - 12), f->page[i].touched);

@@ -64,6 +64,11 @@ awk -v n="$pages" '$1 == "4K" && $2 == n { ok = 1 } END { exit !ok }' by-text ||
 grep -q "\"pages\": $pages," a.json || fail "JSON has another number of pages"
 grep -q "\"checksum\": \"$(awk '$1 == "checksum" { print $2 }' by-text)\"" a.json || fail "JSON has another checksum"
 
+# ---- a footprint of two million pages, all over the place: counted in about the time that they take to read ----
+awk 'BEGIN { for (i = 1; i <= 2000000; i++) printf " L %x000,8\n", i * 1610612741 % 2147483647 }' >pages.txt
+timeout 60 "$MMUSIM" trace info pages.txt >many || fail "a large footprint: exit status $?"
+awk '$1 == "4K" && $2 == 2000000 { ok = 1 } END { exit !ok }' many || fail "a large footprint: $(cat many)"
+
 # ---- words of our own ----
 printf 'I 1000,4 k\nL 2000,8 k +\nS ffffffffffffffff,1 i + g7\n M 3000,4 g4294967295\n' >own.txt
 "$MMUSIM" trace convert --source x own.txt own.mmt && "$MMUSIM" trace convert --text own.mmt - >own.again
