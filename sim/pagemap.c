@@ -3,9 +3,10 @@
  * (Documentation/admin-guide/mm/pagemap.rst).
  *
  * An entry of pagemap is 64 bits for each 4-KByte page: bit 63 present, bit 62 swapped, bits 54:0 the frame.
- * As text: a line a page with the address and the entry in hexadecimal, in this order, among other words; if
- * two more hexadecimal words follow, the last of them is the page's flags as in /proc/kpageflags. Rights come
- * from maps. Pages that are not present fault; so does what maps does not list.
+ * As text: a line a page with the address and the entry in hexadecimal, in this order, both with 0x among
+ * other words, or both without it in a line where no word has it; if two more such words follow, the last of
+ * them is the page's flags as in /proc/kpageflags. Rights come from maps. Pages that are not present fault;
+ * so does what maps does not list.
  *
  * Large pages: pagemap does not tell them. Where the flags are known, the pages of a large frame (THP, HUGE)
  * are taken as a page of 2 MBytes if address and frame agree, also when only some of them are listed; a THP
@@ -132,23 +133,42 @@ static int add_page(struct pagemap *p, uint64_t number, uint64_t entry, const st
     return CLI_GO;
 }
 
+/* The words of a line that are numbers, at most WORDS: those with 0x, else those of hexadecimal digits alone.
+ * NULL, or the word that begins so and is none. */
+enum { WORDS = 16 };
+static const char *take_words(char *text, uint64_t word[WORDS], size_t *n)
+{
+    uint64_t bare[WORDS];
+    size_t n_bare = 0;
+    char *rest, *end;
+    *n = 0;
+    for (char *w = strtok_r(text, " \t\r", &rest); w; w = strtok_r(NULL, " \t\r", &rest)) {
+        bool prefixed = !strncmp(w, "0x", 2);
+        errno = 0;
+        uint64_t value = strtoull(w, &end, 16);
+        bool good = !*end && !errno && *w != '-' && *w != '+';
+        if (prefixed && !good)
+            return w;
+        if (prefixed && *n < WORDS)
+            word[(*n)++] = value;
+        else if (good && n_bare < WORDS)
+            bare[n_bare++] = value;
+    }
+    if (!*n)
+        memcpy(word, bare, (*n = n_bare) * sizeof *word);
+    return NULL;
+}
+
 /* A line of the text form. */
 static int take_line(struct pagemap *p, const char *path, unsigned line, char *text)
 {
-    uint64_t word[16];
-    size_t n = 0;
-    char *rest;
-    for (char *w = strtok_r(text, " \t", &rest); w && n < 16; w = strtok_r(NULL, " \t", &rest))
-        if (!strncmp(w, "0x", 2)) {
-            char *end;
-            errno = 0;
-            word[n++] = strtoull(w, &end, 16);
-            if (*end || errno)
-                return cli_error("%s:%u: found '%.40s', expected a hexadecimal number below 2^64", path, line,
-                                 w);
-        }
+    uint64_t word[WORDS];
+    size_t n;
+    const char *wrong = take_words(text, word, &n);
+    if (wrong)
+        return cli_error("%s:%u: found '%.40s', expected a hexadecimal number below 2^64", path, line, wrong);
     if (n < 2)
-        return cli_error("%s:%u: expected a page's address and its entry, as 0x hexadecimal", path, line);
+        return cli_error("%s:%u: expected a page's address and its entry, in hexadecimal", path, line);
     const struct map *map = map_of(p, word[0] / PAGE);
     if (word[0] % PAGE || word[0] >= USER_END)
         return cli_error("%s:%u: address 0x%" PRIx64 ", expected a page's, below 2^47", path, line, word[0]);

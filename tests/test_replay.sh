@@ -271,6 +271,13 @@ word 0x800 0x4400 512
 word 0x7fff00001 0x77 1
 "$MMUSIM" run --config haswell --pagemap pagemap.bin --maps maps --format csv touch.txt >bin.csv 2>err || fail "--pagemap: $(cat err)"
 expect "text and binary pagemap" "$(cut -d, -f3- bin.csv)" "$(cut -d, -f3- map.csv)"
+sed -n 's/^[a-z]* 0x\([0-9a-f]*\) 0x\([0-9a-f]*\) p[01] 0x\([0-9a-f]*\) 0x\([0-9a-f]*\) .*/\1 \2 \3 \4/p' pagemap.txt >bare.txt
+"$MMUSIM" run --config haswell --pagemap bare.txt --maps maps --format csv touch.txt >bin.csv 2>err || fail "--pagemap: $(cat err)"
+expect "text pagemap without 0x" "$(cut -d, -f3- bin.csv)" "$(cut -d, -f3- map.csv)"
+echo "00400000 0xzz" >nonsense
+refused "nonsense:1: found '0xzz', expected a hexadecimal number below 2^64" --pagemap nonsense --maps maps
+echo "text 00400000" >nonsense
+refused "nonsense:1: expected a page's address and its entry, in hexadecimal" --pagemap nonsense --maps maps
 word 0x7fff00000 0 1 # present, its frame is not told
 "$MMUSIM" run --config haswell --pagemap pagemap.bin --maps maps --format csv touch.txt >bin.csv 2>err || fail "--pagemap: $(cat err)"
 grep -q "the kernel hid the frame numbers of 1 pages" err || fail "--pagemap: said '$(cat err)'"
