@@ -39,9 +39,8 @@ char *record_find_command(const char *name);
 /* ---- the trace ---- */
 
 /*
- * A window of the references, and the marks in it, for a thread that writes them. kept <= max; kept + passed:
- * references that came so far. Zero-initialise; writer, skip and max are the caller's to set before
- * record_sink_start(); record_sink_stop() in any case, before the writer is finished.
+ * A window of the references, and the marks in it. kept <= max; kept + passed: references that came so far.
+ * Zero-initialise; writer, skip and max are the caller's to set.
  */
 struct record_sink {
     struct mmu_trace_writer *writer;
@@ -50,23 +49,18 @@ struct record_sink {
     uint64_t pid, tid;           /* of what comes */
     bool spoke[3];               /* the program has written to this file descriptor; 0: not looked at */
     uint64_t told_pid, told_tid; /* in the last marks */
-    struct record_desk *desk;    /* what is to be written: see record_sink.c */
-    uint32_t failed; /* set by the writing thread; err says why once record_sink_stop() returned */
+    bool failed;                 /* err says why */
     struct mmu_error err;
 };
-/* CLI_GO, or CLI_BAD after a complaint. */
-int record_sink_start(struct record_sink *sink);
-/* All that was given is written, or has failed. */
-void record_sink_stop(struct record_sink *sink);
 /* Is there no use in more? */
 static inline bool record_sink_full(const struct record_sink *sink)
 {
-    return sink->kept == sink->max || __atomic_load_n(&sink->failed, __ATOMIC_RELAXED);
+    return sink->kept == sink->max || sink->failed;
 }
-/* Would n more references all go into the trace? */
-static inline bool record_sink_is_open(const struct record_sink *sink, size_t n)
+/* Does the window begin with what comes, or has it begun? */
+static inline bool record_sink_is_open(const struct record_sink *sink)
 {
-    return sink->passed == sink->skip && n <= sink->max - sink->kept;
+    return sink->passed == sink->skip;
 }
 /* n references lie before the window, all of them? Then they are passed over. */
 static inline bool record_sink_pass(struct record_sink *sink, size_t n)
@@ -75,15 +69,9 @@ static inline bool record_sink_pass(struct record_sink *sink, size_t n)
     sink->passed += before ? n : 0;
     return before;
 }
-/* At most RECORD_SINK_WORDS / 2 references. */
-enum { RECORD_SINK_WORDS = 8192 };
 void record_sink_write(struct record_sink *sink, const struct mmu_access *from, size_t n);
-/* As mmu_trace_define(). */
-int record_sink_define(struct record_sink *sink, const struct mmu_access *references, size_t n,
-                       uint32_t *code);
-/* Executions of code as mmu_trace_write_code() takes them, at most RECORD_SINK_WORDS words, of so many
- * references, for which the sink is open. */
-void record_sink_code(struct record_sink *sink, const uint64_t *words, size_t n, size_t references);
+/* Executions as mmu_trace_write_code() takes them, if the sink is open. Returns how many words it took. */
+size_t record_sink_code(struct record_sink *sink, const uint64_t *words, size_t n);
 void record_sink_event(struct record_sink *sink, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void record_sink_maps(struct record_sink *sink, uint64_t pid, const char *text, size_t n);

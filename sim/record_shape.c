@@ -13,15 +13,16 @@ struct access {
 
 struct lesson {
     const struct record_code *code;
-    size_t n;
+    size_t n, n_words;
     struct access access[2 * SHAPE_WORDS];
-    size_t bonds;
-    struct shape_bond bond[SHAPE_WORDS];
+    struct mmu_code_word word[SHAPE_WORDS];
 };
 
+/* The address of a word is that of an earlier one, and a few bytes more. */
 static void bind(struct lesson *l, size_t word, size_t base, size_t bytes)
 {
-    l->bond[l->bonds++] = (struct shape_bond){(uint16_t)word, (uint16_t)base, (uint16_t)bytes};
+    l->word[word].back = (uint16_t)(word - base);
+    l->word[word].bytes = (uint16_t)bytes;
 }
 
 /* Words become accesses: pieces become one. */
@@ -69,7 +70,7 @@ static void find_modifies(struct lesson *l)
 
 /* Tells the writer: each instruction's fetch and its accesses. Returns how many references, 0: it does not
  * want it. */
-static size_t tell(const struct lesson *l, struct record_sink *sink, uint32_t *number)
+static size_t tell(const struct lesson *l, struct mmu_trace_writer *writer, uint32_t number)
 {
     struct mmu_access a[RECORD_BLOCK_INSNS + 2 * SHAPE_WORDS];
     mmu_va pc = l->code->va;
@@ -81,47 +82,37 @@ static size_t tell(const struct lesson *l, struct record_sink *sink, uint32_t *n
         for (; next < l->n && l->access[next].insn == i; next++)
             a[n++] = l->access[next].a;
     }
-    return next == l->n && !record_sink_define(sink, a, n, number) ? n : 0;
+    return next == l->n && !mmu_trace_define(writer, number, a, n, l->word, l->n_words, NULL) ? n : 0;
 }
 
-/* One allocation. */
-static struct shape *make(const struct lesson *l, const uint64_t *words, size_t n)
+static void take_words(struct lesson *l, const uint64_t *words, size_t n)
 {
-    size_t tags = n < SHAPE_AT_ONCE ? SHAPE_AT_ONCE : n;
-    struct shape *s = calloc(1, sizeof *s + l->bonds * sizeof *s->bond + tags * sizeof *s->tag + n);
-    if (!s)
-        return NULL;
-    s->n_words = (uint16_t)n;
-    s->n_bonds = (uint16_t)l->bonds;
-    s->bond = (struct shape_bond *)(s->tag + tags);
-    s->bound = (uint8_t *)(s->bond + l->bonds);
-    if (l->bonds)
-        memcpy(s->bond, l->bond, l->bonds * sizeof *s->bond);
+    const unsigned type = RECORD_TYPE_SHIFT - RECORD_ADDRESS_BITS;
+    l->n = 0;
+    l->n_words = n;
     for (size_t i = 0; i < n; i++)
-        s->tag[i] = (uint16_t)(words[i] >> SHAPE_TAG_SHIFT);
-    for (size_t i = 0; i < n && i < SHAPE_AT_ONCE; i++)
-        s->mask[i] = UINT16_MAX;
-    for (size_t i = 0; i < l->bonds; i++)
-        s->bound[l->bond[i].word] = 1;
-    return s;
-}
-
-struct shape *shape_learn(struct record_sink *sink, const struct record_code *code, const uint64_t *words,
-                          size_t n)
-{
-    struct lesson *l = n <= SHAPE_WORDS && code->insns <= RECORD_BLOCK_INSNS ? malloc(sizeof *l) : NULL;
-    struct shape *s = NULL;
-    if (!l)
-        return NULL;
-    l->code = code;
-    l->n = l->bonds = 0;
+        l->word[i] = (struct mmu_code_word){.tag = words[i] >> RECORD_ADDRESS_BITS & ((1u << type) - 1)};
     join_pieces(l, words, n);
     find_modifies(l);
-    s = make(l, words, n);
-    if (s && !(s->references = (uint32_t)tell(l, sink, &s->code))) {
+}
+
+struct shape *shape_learn(struct mmu_trace_writer *writer, uint32_t number, const struct record_code *code,
+                          const uint64_t *words, size_t n)
+{
+    struct lesson *l = n <= SHAPE_WORDS && code->insns <= RECORD_BLOCK_INSNS ? malloc(sizeof *l) : NULL;
+    struct shape *s = l ? malloc(sizeof *s + n * sizeof *s->tag) : NULL;
+    if (s) {
+        l->code = code;
+        take_words(l, words, n);
+        s->n_words = (uint16_t)n;
+        for (size_t i = 0; i < n; i++)
+            s->tag[i] = (uint16_t)(words[i] >> RECORD_ADDRESS_BITS);
+        s->references = (uint32_t)tell(l, writer, number);
+    }
+    free(l);
+    if (s && !s->references) {
         free(s);
         s = NULL;
     }
-    free(l);
     return s;
 }

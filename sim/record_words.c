@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { BUFFER = RECORD_SINK_WORDS / 2, FAST_BUFFER = RECORD_SINK_WORDS };
+enum { BUFFER = 4096 };
 #define BLOCKS (RECORD_CODE_BYTES / RECORD_CODE_UNIT) /* numbers that blocks can have */
 #define THREAD UINT64_C(0x10000)                      /* of clone's flags: CLONE_THREAD */
 
@@ -47,25 +47,26 @@ struct record_words {
     /* By a block's number: what it always does, or hopeless: it cannot be written by its executions. Of most
      * numbers nothing is ever touched. */
     struct shape **shape, *hopeless;
-    size_t fast, fast_references; /* words, and references that they stand for */
-    uint64_t fast_buffer[FAST_BUFFER];
 };
+
+/* The trace's writer takes the plugin's words as they are. */
+_Static_assert((int)RECORD_DATA == MMU_CODE_DATA && (int)RECORD_BLOCK == MMU_CODE_BEGIN &&
+                   RECORD_TYPE_SHIFT == MMU_CODE_TYPE_SHIFT &&
+                   (int)RECORD_ADDRESS_BITS == MMU_CODE_TAG_SHIFT && BLOCKS <= MMU_CODES,
+               "words are those of mmu_trace_write_code()");
 
 /* ---- references ---- */
 
-/* At most one of the two buffers holds anything. */
 static void flush(struct record_words *w)
 {
     if (w->n)
         record_sink_write(w->sink, w->buffer, w->n);
-    if (w->fast)
-        record_sink_code(w->sink, w->fast_buffer, w->fast, w->fast_references);
-    w->n = w->fast = w->fast_references = 0;
+    w->n = 0;
 }
 
 static inline void put(struct record_words *w, const struct mmu_access *a)
 {
-    if (w->n == BUFFER || w->fast)
+    if (w->n == BUFFER)
         flush(w);
     w->buffer[w->n++] = *a;
 }
@@ -288,46 +289,44 @@ static struct shape *learn(struct record_words *w, struct thread *t, uint64_t nu
     for (size_t i = 0; i < n && !t->wrote; i++)
         note_store(w, t, words[i]);
     if (number * RECORD_CODE_UNIT + sizeof *code + RECORD_BLOCK_INSNS <= RECORD_CODE_BYTES)
-        s = shape_learn(w->sink, code, words, n);
+        s = shape_learn(w->sink->writer, (uint32_t)number, code, words, n);
     return w->shape[number] = s ? s : w->hopeless;
 }
 
+/* Passes over a block that lies before the window, if it does what it did the first time. Returns how many
+ * words of n. */
+static size_t pass(struct record_words *w, const struct shape *s, const uint64_t *words, size_t n)
+{
+    size_t used = (size_t)s->n_words + 1;
+    return used < n && RECORD_TYPE(words[used]) != RECORD_DATA && shape_fits(s, words + 1) &&
+                   record_sink_pass(w->sink, s->references)
+               ? used
+               : 0;
+}
+
 /*
- * A block's word, n words from the slab's end. Takes the block and its data at once if it does what it did
- * the first time, and returns how many words; otherwise 0. The slab's last block may have more data in the
- * next one.
+ * A block's word, n words from the slab's end. Takes this block and those behind it at once as long as they
+ * do what they did the first time, and returns how many words. The slab's last block may have more data in
+ * the next one.
  */
 static size_t take_known(struct record_words *w, struct thread *t, const uint64_t *words, size_t n)
 {
     uint64_t number = words[0] & (BLOCKS - 1);
     struct shape *s = w->shape[number];
-    if (__builtin_expect(s == w->hopeless, 0))
-        return 0;
-    if (__builtin_expect(!s, 0)) {
+    if (!s) {
         size_t data = count_data(words + 1, n - 1);
-        if (data + 1 == n || (s = learn(w, t, number, words + 1, data)) == w->hopeless)
+        if (data + 1 == n)
             return 0;
+        s = learn(w, t, number, words + 1, data);
     }
-    if ((size_t)s->n_words + 1 >= n || n <= SHAPE_AT_ONCE ||
-        RECORD_TYPE(words[s->n_words + 1]) == RECORD_DATA)
+    if (s == w->hopeless)
         return 0;
     if (t->code) { /* the end of a block that was taken word by word */
         fetch(w, t, t->insns);
         t->code = NULL;
     }
-    if (w->n || w->fast + s->n_words + 1 + SHAPE_AT_ONCE > FAST_BUFFER ||
-        !record_sink_is_open(w->sink, w->fast_references + s->references))
-        flush(w);
-    size_t used = shape_match(s, words + 1, w->fast_buffer + w->fast);
-    if (!used)
-        return 0;
-    if (record_sink_is_open(w->sink, s->references)) {
-        w->fast += used;
-        w->fast_references += s->references;
-    } else if (!record_sink_pass(w->sink, s->references)) {
-        return 0; /* the window's edge is in the middle of it */
-    }
-    return (size_t)s->n_words + 1;
+    flush(w);
+    return record_sink_is_open(w->sink) ? record_sink_code(w->sink, words, n) : pass(w, s, words, n);
 }
 
 /* ---- slabs ---- */

@@ -153,7 +153,8 @@ static int create(struct record *r, const struct options *o, char **words, char 
     struct mmu_trace_write_options options = {.format = o->text ? MMU_TRACE_TEXT : MMU_TRACE_BINARY,
                                               .source = source,
                                               .level = FAST,
-                                              .unsummed = true};
+                                              .unsummed = true,
+                                              .threaded = true};
     const char *base = strrchr(words[0], '/');
     describe(source, sizeof source, words, o->tool);
     if (o->output ? (*name = strdup(o->output)) == NULL
@@ -197,13 +198,10 @@ static int record(struct record *r, const struct options *o, char **words, size_
         status = CLI_BAD;
     if (status == CLI_GO)
         status = create(r, o, words, &name);
-    if (status == CLI_GO && (status = record_sink_start(&r->sink)) != CLI_GO)
-        mmu_trace_abort(r->sink.writer);
     if (status == CLI_GO) {
         progress_start(&r->progress, "references");
         r->begun = progress_seconds();
         status = TOOLS[o->tool].record(r);
-        record_sink_stop(&r->sink);
         status = finish(r, status);
     }
     free(name);

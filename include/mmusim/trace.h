@@ -231,6 +231,9 @@ struct mmu_trace_write_options {
     /* BINARY: no checksum of the references (it is 0 then), for whoever is in a hurry: it takes longer than
      * all else that mmu_trace_write_code() does. The blocks keep theirs. */
     bool unsummed;
+    /* BINARY: a thread of the writer packs a block and writes it while the next one is filled. A failure is
+     * told by a later call, at the latest by mmu_trace_finish(). */
+    bool threaded;
 };
 
 /* Creates a trace file. It is written beside its final place and renamed into it by mmu_trace_finish().
@@ -246,20 +249,40 @@ MMU_API int mmu_trace_write(struct mmu_trace_writer *writer, const struct mmu_ac
  * Code that runs again and again, written fast: what it does is told once, and then only that it ran and
  * where its loads and stores went. The references are those that mmu_trace_write() would have been given.
  *
- * mmu_trace_define() tells n references, 1 to MMU_CODE_MOST, of user mode: a fetch, then more fetches, each
- * where the one before it ends, loads and stores, whose va is not looked at. A store with MMU_AF_FOLLOWS
- * directly behind a load of its size is of the same bytes. *code is its number. What the fast way cannot do
- * is MMU_ERR_UNSUPPORTED (other flags, odd sizes): use mmu_trace_write() for it.
- *
- * mmu_trace_write_code() writes executions: words[] has for each the code's number, then the address of each
- * load and store in order, but for stores of the same bytes. A number that is none, or words that end in the
- * middle of an execution: MMU_ERR_INVALID.
+ * An execution is one word that begins it, and words of data behind it:
+ *   bits 61-63  2: an execution begins. 1: data
+ *   bits 48-60  beginning: 0. Data: a tag, to tell apart executions that do different things
+ *   bits 0-47   beginning: the code's number, below MMU_CODES. Data: an address, whose bit 47 stands for
+ *               bits 48 to 63
  */
-enum { MMU_CODE_MOST = 4096 };
-MMU_API int mmu_trace_define(struct mmu_trace_writer *writer, const struct mmu_access *references, size_t n,
-                             uint32_t *code, struct mmu_error *err);
-MMU_API int mmu_trace_write_code(struct mmu_trace_writer *writer, const uint64_t *words, size_t n,
-                                 struct mmu_error *err);
+enum { MMU_CODE_DATA = 1, MMU_CODE_BEGIN = 2, MMU_CODE_TYPE_SHIFT = 61, MMU_CODE_TAG_SHIFT = 48 };
+enum { MMU_CODE_MOST = 4096, MMU_CODES = 1 << 28 };
+
+/* A word of data as it always is. `back` 0: it is the address of the next load or store. Otherwise it belongs
+ * to the one whose word is so many words before, and its address is `bytes` more. */
+struct mmu_code_word {
+    uint16_t tag, back, bytes;
+};
+
+/*
+ * Tells what the code of a number does: n references, 1 to MMU_CODE_MOST, of user mode: a fetch, then more
+ * fetches, each where the one before it ends, loads and stores, whose va is not looked at. A store with
+ * MMU_AF_FOLLOWS directly behind a load of its size is of the same bytes. words[]: the data of an execution;
+ * as many with `back` 0 as there are loads and other stores, at most MMU_CODE_MOST in all. A writer that does
+ * not take code (of text, of page runs, of a checksum), or not this (other flags, odd sizes, told twice):
+ * MMU_ERR_UNSUPPORTED; use mmu_trace_write() for it.
+ */
+MMU_API int mmu_trace_define(struct mmu_trace_writer *writer, uint32_t code,
+                             const struct mmu_access *references, size_t n, const struct mmu_code_word *words,
+                             size_t n_words, struct mmu_error *err);
+/*
+ * Writes executions from the *n words, but at most *references references, and sets both to what it took.
+ * It stops before a word that is no execution's, and before an execution of a code that was not told, that
+ * does something else than was told, or that ends with the words: more could belong to it. None at all need
+ * not mean that: a writer may take one only by its references, which mmu_trace_write() always does.
+ */
+MMU_API int mmu_trace_write_code(struct mmu_trace_writer *writer, const uint64_t *words, size_t *n,
+                                 uint64_t *references, struct mmu_error *err);
 /* Writes a mark behind the references written so far; its `at` is not looked at. A kind that is none, or a
  * text that cannot be: MMU_ERR_INVALID. */
 MMU_API int mmu_trace_mark(struct mmu_trace_writer *writer, const struct mmu_trace_mark *mark,

@@ -2,7 +2,7 @@
  * binary_writer.c: writes the binary form (see format.h). Each block goes to the file as soon as it is full,
  * so that all complete blocks outlive a crash; the header is written twice.
  */
-#include "binary.h"
+#include "binary_pack.h"
 #include "bytes.h"
 #include "error.h"
 #include "hash.h"
@@ -28,12 +28,9 @@ struct binary_writer {
     struct marks_encoder marks;
     struct runs_writer runs;
     struct mark_state begun, now; /* at the block's begin, and behind its last mark */
-    ZSTD_CCtx *zstd;
-    uint8_t *packed; /* room for a block header and all packed streams */
-    size_t packed_size;
-    struct index_entry *index;
+    struct packer packer;
     uint64_t *maps; /* offsets */
-    uint32_t blocks, maps_count;
+    uint32_t maps_count;
     uint64_t first; /* number of the begun block's first reference */
 };
 
@@ -60,7 +57,7 @@ static size_t make_header(const struct mmu_trace_writer *w, enum mmt_state state
     put32(header + 20, (uint32_t)source);
     if (state == MMT_FINISHED)
         totals_put(header + MMT_TOTALS_AT,
-                   &(struct totals){.end = end, .blocks = b->blocks, .maps = b->maps_count}, &w->info);
+                   &(struct totals){.end = end, .blocks = b->packer.blocks, .maps = b->maps_count}, &w->info);
     memcpy(header + MMT_HEADER_FIXED, w->info.source, source);
     put64(header + length - 8, hash_bytes(header, length - 8, 0));
     return length;
@@ -88,41 +85,16 @@ static int binary_create(struct mmu_trace_writer *w, struct mmu_error *err)
 
     if (!b)
         return no_memory(w, err);
-    b->packed_size = MMT_BLOCK_HEADER;
-    for (int s = 0; s < MMT_ALL_STREAMS; s++)
-        b->packed_size += ZSTD_compressBound(stream_most(s, &most));
-    b->packed = malloc(b->packed_size);
-    b->zstd = ZSTD_createCCtx();
-    if (!b->packed || !b->zstd || !pieces_encoder_init(&b->encoder) || !marks_encoder_init(&b->marks) ||
-        !runs_init(&b->runs, w))
+    if (!pieces_encoder_init(&b->encoder) || !marks_encoder_init(&b->marks) || !runs_init(&b->runs, w))
         return no_memory(w, err);
+    if (packer_init(&b->packer, w->output, w->level, &most, w->threaded, err))
+        return MMU_ERR_NOMEM;
     w->info.version = MMT_VERSION;
     pieces_encode_begin(&b->encoder);
     marks_encode_begin(&b->marks);
     return output_write(w->output, header,
                         make_header(w, output_seekable(w->output) ? MMT_UNFINISHED : MMT_PIPED, 0, header),
                         err);
-}
-
-/* Makes room for one more in an array that grows by doubling. */
-static void *one_more(void *array, uint32_t count, size_t size)
-{
-    if (count && (count < 64 || (count & (count - 1))))
-        return array;
-    return realloc(array, size * (count ? 2 * (size_t)count : 64));
-}
-
-/* The index in memory gets one more block. */
-static int remember_block(struct mmu_trace_writer *w, struct mmu_error *err)
-{
-    struct binary_writer *b = w->state;
-    struct index_entry *index = one_more(b->index, b->blocks, sizeof *index);
-
-    if (!index)
-        return no_memory(w, err);
-    b->index = index;
-    b->index[b->blocks++] = (struct index_entry){output_offset(w->output), b->first};
-    return MMU_OK;
 }
 
 /* Where the stretch that begins at `from` ends: at the next mark, behind MMT_STRETCH references, at the end.
@@ -158,30 +130,10 @@ static void collect_runs(struct binary_writer *b)
         block_encode(&r->encoder, &r->heads[i].access);
 }
 
-/* One stream into the packed block. */
-static int pack(struct mmu_trace_writer *w, int stream, const uint8_t *bytes, uint32_t n, size_t *length,
-                struct mmu_error *err)
-{
-    struct binary_writer *b = w->state;
-    size_t packed = 0;
-
-    if (n)
-        packed =
-            ZSTD_compressCCtx(b->zstd, b->packed + *length, b->packed_size - *length, bytes, n, w->level);
-    if (ZSTD_isError(packed))
-        return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s",
-                      ZSTD_getErrorName(packed));
-    put32(b->packed + MMT_LENGTHS_AT + 4 * stream, n);
-    put32(b->packed + MMT_PACKED_AT + 4 * stream, (uint32_t)packed);
-    *length += packed;
-    return MMU_OK;
-}
-
 /* The fields of the block's header that are no lengths. */
-static void put_header(struct binary_writer *b, uint32_t attribute, uint32_t head_attribute)
+static void put_header(const struct binary_writer *b, uint32_t attribute, uint32_t head_attribute,
+                       uint8_t header[MMT_BLOCK_HEADER])
 {
-    uint8_t *header = b->packed;
-
     memset(header, 0, MMT_BLOCK_HEADER);
     memcpy(header, MMT_BLOCK_MAGIC, 4);
     put32(header + 4, b->encoder.references);
@@ -197,24 +149,32 @@ static void put_header(struct binary_writer *b, uint32_t attribute, uint32_t hea
     put32(header + 72, head_attribute);
 }
 
-static int pack_streams(struct mmu_trace_writer *w, size_t *length, struct mmu_error *err)
-{
-    struct binary_writer *b = w->state;
-    struct runs_writer *r = &b->runs;
-    int code = MMU_OK;
+/* Where the block's streams are, and how long. */
+struct streams {
+    uint8_t **at[MMT_ALL_STREAMS];
+    uint32_t lengths[MMT_ALL_STREAMS];
+};
 
-    for (int s = 0; s < MMT_STREAMS && !code; s++)
-        code = pack(w, s, b->encoder.plain.streams[s], b->encoder.plain.lengths[s], length, err);
-    if (!code)
-        code = pack(w, MMT_MARKS, b->marks.bytes, b->marks.length, length, err);
-    for (int s = 0; s < MMT_STREAMS && !code && r->count; s++)
-        code = pack(w, MMT_HEAD_CODE + s, r->encoder.streams[s], r->encoder.lengths[s], length, err);
-    if (!code && r->count)
-        code = pack(w, MMT_HEAD_MEMBERS, r->members, heads_encode_members(r->heads, r->count, r->members),
-                    length, err);
-    for (int s = 0; s < PIECE_STREAMS && !code; s++)
-        code = pack(w, MMT_PIECE + s, b->encoder.streams[s], b->encoder.lengths[s], length, err);
-    return code;
+static void add_stream(struct streams *streams, int s, uint8_t **at, uint32_t length)
+{
+    streams->at[s] = at;
+    streams->lengths[s] = length;
+}
+
+static void list_streams(struct binary_writer *b, struct streams *to)
+{
+    struct runs_writer *r = &b->runs;
+
+    *to = (struct streams){0};
+    for (int s = 0; s < MMT_STREAMS; s++)
+        add_stream(to, s, &b->encoder.plain.streams[s], b->encoder.plain.lengths[s]);
+    add_stream(to, MMT_MARKS, &b->marks.bytes, b->marks.length);
+    for (int s = 0; s < MMT_STREAMS && r->count; s++)
+        add_stream(to, MMT_HEAD_CODE + s, &r->encoder.streams[s], r->encoder.lengths[s]);
+    if (r->count)
+        add_stream(to, MMT_HEAD_MEMBERS, &r->members, heads_encode_members(r->heads, r->count, r->members));
+    for (int s = 0; s < PIECE_STREAMS; s++)
+        add_stream(to, MMT_PIECE + s, &b->encoder.streams[s], b->encoder.lengths[s]);
 }
 
 /* Packs and writes the encoder's block, if it holds anything, and begins the next. */
@@ -222,10 +182,9 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct binary_writer *b = w->state;
     struct pieces_encoder *e = &b->encoder;
-    uint8_t *header = b->packed;
-    size_t length = MMT_BLOCK_HEADER;
+    uint8_t header[MMT_BLOCK_HEADER];
+    struct streams streams;
     uint32_t attribute, head_attribute = 0;
-    uint64_t sum;
     int code;
 
     if (!e->references && !b->marks.count)
@@ -240,14 +199,9 @@ static int flush_block(struct mmu_trace_writer *w, struct mmu_error *err)
         head_attribute = block_encode_end(&b->runs.encoder);
         w->info.heads += b->runs.count;
     }
-    put_header(b, attribute, head_attribute);
-    if ((code = pack_streams(w, &length, err)))
-        return code;
-    sum = hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0);
-    w->info.packed_checksum = hash_round(w->info.packed_checksum, sum);
-    put64(header + MMT_BLOCK_HEADER - 16, sum);
-    put64(header + MMT_BLOCK_HEADER - 8, hash_bytes(header, MMT_BLOCK_HEADER - 8, 0));
-    if ((code = remember_block(w, err)) || (code = output_write(w->output, b->packed, length, err)))
+    put_header(b, attribute, head_attribute, header);
+    list_streams(b, &streams);
+    if ((code = packer_put(&b->packer, b->first, header, streams.at, streams.lengths, err)))
         return code;
     b->first += e->references;
     b->begun = b->now;
@@ -282,18 +236,23 @@ static bool binary_takes_code(const struct mmu_trace_writer *w)
 {
     const struct binary_writer *b = w->state;
 
-    return !b->runs.collapse;
+    return w->unsummed && !b->runs.collapse;
 }
 
-static int binary_code(struct mmu_trace_writer *w, const uint64_t *words, size_t n, size_t *taken,
-                       struct mmu_error *err)
+static int binary_code(struct mmu_trace_writer *w, struct code_run *run, struct mmu_error *err)
 {
     struct binary_writer *b = w->state;
-    uint32_t before = b->encoder.references;
 
-    *taken = pieces_encode_code(&b->encoder, w->code, w->codes, words, n);
-    w->info.count += b->encoder.references - before;
-    return *taken < n && b->encoder.tokens > MMT_BLOCK_TOKENS - MMU_CODE_MOST ? flush_block(w, err) : MMU_OK;
+    for (;;) {
+        uint64_t before = run->references;
+        bool full = pieces_encode_code(&b->encoder, w->code, w->codes, run);
+        int code;
+        w->info.count += run->references - before;
+        if (!full)
+            return MMU_OK;
+        if ((code = flush_block(w, err)))
+            return code;
+    }
 }
 
 /* The mark stands in the block of the reference behind it, so that whoever seeks that one finds it. */
@@ -318,17 +277,17 @@ static int binary_maps(struct mmu_trace_writer *w, uint64_t pid, const char *tex
     struct binary_writer *b = w->state;
     size_t room = MMT_MAPS_HEADER + ZSTD_compressBound(n), packed = 0;
     uint8_t *section = calloc(1, room);
-    uint64_t *maps = one_more(b->maps, b->maps_count, sizeof *maps);
-    int code;
+    uint64_t *maps = packer_one_more(b->maps, b->maps_count, sizeof *maps);
+    int code = packer_wait(&b->packer, err);
 
     b->maps = maps ? maps : b->maps;
-    if (!section || !maps) {
+    if (code || !section || !maps) {
         free(section);
-        return no_memory(w, err);
+        return code ? code : no_memory(w, err);
     }
     if (n)
-        packed =
-            ZSTD_compressCCtx(b->zstd, section + MMT_MAPS_HEADER, room - MMT_MAPS_HEADER, text, n, w->level);
+        packed = ZSTD_compressCCtx(b->packer.zstd, section + MMT_MAPS_HEADER, room - MMT_MAPS_HEADER, text, n,
+                                   w->level);
     if (ZSTD_isError(packed)) {
         free(section);
         return err_at(err, MMU_ERR_NOMEM, output_name(w->output), 0, 0, "zstd: %s",
@@ -349,18 +308,19 @@ static int binary_maps(struct mmu_trace_writer *w, uint64_t pid, const char *tex
 static int write_end(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     const struct binary_writer *b = w->state;
-    struct totals totals = {.end = output_offset(w->output), .blocks = b->blocks, .maps = b->maps_count};
-    size_t length = 8 + 16 * (size_t)b->blocks + 8 * (size_t)b->maps_count + MMT_TOTALS, at = 8;
+    struct totals totals = {
+        .end = output_offset(w->output), .blocks = b->packer.blocks, .maps = b->maps_count};
+    size_t length = 8 + 16 * (size_t)b->packer.blocks + 8 * (size_t)b->maps_count + MMT_TOTALS, at = 8;
     uint8_t *end = malloc(length + MMT_TRAILER);
     int code;
 
     if (!end)
         return no_memory(w, err);
     memcpy(end, MMT_INDEX_MAGIC, 4);
-    put32(end + 4, b->blocks);
-    for (uint32_t i = 0; i < b->blocks; i++, at += 16) {
-        put64(end + at, b->index[i].offset);
-        put64(end + at + 8, b->index[i].first);
+    put32(end + 4, b->packer.blocks);
+    for (uint32_t i = 0; i < b->packer.blocks; i++, at += 16) {
+        put64(end + at, b->packer.index[i].offset);
+        put64(end + at + 8, b->packer.index[i].first);
     }
     for (uint32_t i = 0; i < b->maps_count; i++, at += 8)
         put64(end + at, b->maps[i]);
@@ -375,10 +335,14 @@ static int write_end(struct mmu_trace_writer *w, struct mmu_error *err)
 
 static int binary_finish(struct mmu_trace_writer *w, struct mmu_error *err)
 {
+    struct binary_writer *b = w->state;
     uint8_t header[MMT_HEADER_MAX];
     uint64_t end;
     int code = flush_block(w, err);
 
+    if (!code)
+        code = packer_wait(&b->packer, err);
+    w->info.packed_checksum = b->packer.checksum;
     end = output_offset(w->output);
     if (code || (code = write_end(w, err)))
         return code;
@@ -399,9 +363,7 @@ static void binary_free(struct mmu_trace_writer *w)
     free(b->runs.references);
     free(b->runs.heads);
     free(b->runs.members);
-    ZSTD_freeCCtx(b->zstd);
-    free(b->packed);
-    free(b->index);
+    packer_free(&b->packer);
     free(b->maps);
     free(b);
 }

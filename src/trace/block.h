@@ -166,10 +166,9 @@ void pieces_encode_begin(struct pieces_encoder *e);
 bool pieces_encode(struct pieces_encoder *e, const struct mmu_access *a);
 void pieces_encode_settle(struct pieces_encoder *e);
 uint32_t pieces_encode_end(struct pieces_encoder *e);
-/* Appends executions of code, as mmu_trace_write_code() is given them, while there is room and they are
- * right. Returns how many words it took. */
-size_t pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uint32_t n_codes,
-                          const uint64_t *words, size_t n);
+/* Appends executions of code behind run->taken words. True: it stopped because the block is full. */
+bool pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uint32_t n_codes,
+                        struct code_run *run);
 /* Is there room for one more reference for certain? */
 static inline bool pieces_encode_room(const struct pieces_encoder *e)
 {

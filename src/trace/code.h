@@ -12,19 +12,32 @@ struct code_piece {
     uint16_t number; /* in the block that the code was found in last */
 };
 
+/* A word of data, as it was told. hint: where its address was encoded last, a first guess for the next time.
+ */
+struct code_site {
+    uint16_t tag; /* bits 48 to 63 of the word */
+    uint16_t back, bytes;
+    uint8_t hint;
+};
+
 /*
- * references[] as it was told, with va as in struct pieces_encoder. hints[]: where each address was encoded
- * last, a first guess for the next time.
+ * references[] as it was told, with va as in struct pieces_encoder.
  */
 struct code {
-    mmu_va end;     /* of the fetches */
-    uint64_t runs;  /* executions that were not counted by reference */
     uint32_t block; /* in which the pieces' numbers hold; 0: none yet */
-    uint16_t n_references, n_tokens, n_data, n_pieces;
+    uint16_t number, n_words, n_pieces, n_tokens, n_references; /* number: of the first piece */
     uint16_t kinds[MMU_KINDS];
+    uint64_t runs; /* executions that were not counted by reference */
     struct mmu_access *references;
     struct code_piece *pieces;
-    uint8_t hints[];
+    struct code_site sites[];
+};
+
+/* Executions being written: see mmu_trace_write_code(). */
+struct code_run {
+    const uint64_t *words;
+    size_t n, taken; /* words */
+    uint64_t most, references;
 };
 
 struct mmu_trace_writer;

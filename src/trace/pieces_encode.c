@@ -300,54 +300,176 @@ static bool find_code(struct pieces_encoder *e, struct code *c)
         c->pieces[i].number = (uint16_t)number;
         at += p->n;
     }
+    c->number = c->pieces[0].number;
     c->block = e->block;
     return true;
 }
 
-static void execute(struct pieces_encoder *e, struct code *c, const uint64_t *data)
-{
-    uint64_t highest = e->highest;
+/* Executions being appended. What the open one appended is taken back if it does something else than was
+ * told.
+ */
+struct appending {
+    uint8_t *execution, *place, *payload;
+    uint64_t highest, clock;
+    uint32_t tokens;           /* of the block */
+    uint64_t references, most; /* of the run */
+    const uint64_t
+        *begun; /* the open one's first word, and where the streams were; code NULL: none is open */
+    uint8_t *begun_execution, *begun_place;
+    struct code *code;
+};
 
-    for (uint32_t i = 0; i < c->n_pieces; i++)
-        put_execution(e, c->pieces[i].number);
-    e->slots.clock++;
-    for (uint32_t i = 0; i < c->n_data; i++) {
-        uint64_t va = data[i];
-        unsigned s = c->hints[i] % HINT;
-        uint64_t delta = zigzag(va - e->slots.at[s]);
-        if (UNLIKELY(delta >= 2 * SLOT_NEAR)) {
-            s = search_slot(e, va, &c->hints[i]);
-            delta = zigzag(va - e->slots.at[s]);
-        }
-        put_data(e, va, s, delta);
-        e->slots.used[s] = e->slots.clock;
-        highest = va > highest ? va : highest;
-    }
-    e->highest = highest;
-    e->next = c->end;
-    e->tokens += c->n_tokens;
-    e->references += c->n_references;
-    c->runs++;
+static void load_streams(const struct pieces_encoder *e, const struct code_run *run, struct appending *a)
+{
+    a->tokens = e->tokens;
+    a->references = run->references;
+    a->most = run->most;
+    a->execution = e->streams[EXECUTION] + e->lengths[EXECUTION];
+    a->place = e->streams[PLACE] + e->lengths[PLACE];
+    a->payload = e->streams[PAYLOAD] + e->lengths[PAYLOAD];
+    a->highest = e->highest;
+    a->clock = e->slots.clock;
+    a->code = NULL;
 }
 
-size_t pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uint32_t n_codes,
-                          const uint64_t *words, size_t n)
+ALWAYS_INLINE void save_streams(struct pieces_encoder *e, struct code_run *run, const struct appending *a)
 {
-    size_t at = 0;
+    e->tokens = a->tokens;
+    e->references += (uint32_t)(a->references - run->references);
+    run->references = a->references;
+    e->lengths[EXECUTION] = (uint32_t)(a->execution - e->streams[EXECUTION]);
+    e->lengths[PLACE] = (uint32_t)(a->place - e->streams[PLACE]);
+    e->lengths[PAYLOAD] = (uint32_t)(a->payload - e->streams[PAYLOAD]);
+    e->highest = a->highest;
+    e->slots.clock = a->clock;
+}
+
+/* The open execution is none. */
+static COLD void take_back(struct pieces_encoder *e, struct appending *a)
+{
+    while (a->place > a->begun_place) {
+        uint8_t where = *--a->place;
+        uint64_t delta = 0;
+        a->payload -= mmt_data_lengths[where & 7];
+        memcpy(&delta, a->payload, mmt_data_lengths[where & 7]);
+        e->slots.at[where >> 3] -= delta >> 1 ^ (0 - (delta & 1));
+    }
+    a->execution = a->begun_execution;
+    a->tokens -= a->code->n_tokens;
+    a->references -= a->code->n_references;
+    a->code->runs--;
+    a->code = NULL;
+}
+
+/* Begins an execution. False: it cannot be begun; *full: for want of room in the block. */
+ALWAYS_INLINE bool begin(struct pieces_encoder *e, struct appending *a, struct code *c, struct code_run *run,
+                         bool *full)
+{
+    if (UNLIKELY(!c || a->most - a->references < c->n_references))
+        return false;
+    if (UNLIKELY(a->tokens + c->n_tokens > MMT_BLOCK_TOKENS)) {
+        *full = true;
+        return false;
+    }
+    if (UNLIKELY(c->block != e->block)) {
+        e->tokens = a->tokens; /* is it a poor block? */
+        if (!find_code(e, c)) {
+            save_streams(e, run, a);
+            go_plain(e);
+            return false;
+        }
+    }
+    a->code = c;
+    a->begun_execution = a->execution;
+    a->begun_place = a->place;
+    memcpy(a->execution, &c->number, sizeof c->number);
+    a->execution += sizeof c->number;
+    for (uint32_t i = 1; UNLIKELY(i < c->n_pieces); i++) {
+        memcpy(a->execution, &c->pieces[i].number, sizeof c->number);
+        a->execution += sizeof c->number;
+    }
+    a->clock++;
+    a->tokens += c->n_tokens;
+    a->references += c->n_references;
+    c->runs++;
+    return true;
+}
+
+/* The address in a word: bit 47 stands for those above. */
+ALWAYS_INLINE uint64_t address_of(uint64_t word)
+{
+    return (uint64_t)((int64_t)(word << 16) >> 16);
+}
+
+/* A word of data, if it is what the site was told to be. */
+ALWAYS_INLINE bool append_data(struct pieces_encoder *e, struct appending *a, const uint64_t *word,
+                               struct code_site *site)
+{
+    uint64_t va = address_of(*word), delta;
+    unsigned s = site->hint % HINT, bytes;
+
+    if (UNLIKELY(*word >> MMU_CODE_TAG_SHIFT != site->tag))
+        return false;
+    if (site->back)
+        return address_of(*(word - site->back)) + site->bytes == va;
+    delta = zigzag(va - e->slots.at[s]);
+    if (UNLIKELY(delta >= 2 * SLOT_NEAR)) {
+        s = search_slot(e, va, &site->hint);
+        delta = zigzag(va - e->slots.at[s]);
+    }
+    bytes = bytes_of(delta);
+    *a->place++ = (uint8_t)(spelled[bytes] | s << 3);
+    memcpy(a->payload, &delta, sizeof delta);
+    a->payload += written[bytes];
+    e->slots.at[s] = va;
+    e->slots.used[s] = a->clock;
+    a->highest = va > a->highest ? va : a->highest;
+    return true;
+}
+
+ALWAYS_INLINE unsigned type_of(uint64_t word)
+{
+    return (unsigned)(word >> MMU_CODE_TYPE_SHIFT);
+}
+
+/* One flat loop over the words: how many belong to an execution no branch depends on. */
+bool pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uint32_t n_codes,
+                        struct code_run *run)
+{
+    const uint64_t *word = run->words + run->taken, *end = run->words + run->n;
+    struct code_site *site = NULL, *behind = NULL; /* the next word's; behind the last one */
+    struct appending a;
+    bool full = false;
 
     pieces_encode_settle(e);
     if (!e->is_plain)
         end_piece(e);
-    while (at < n && words[at] < n_codes && !e->is_plain) {
-        struct code *c = codes[words[at]];
-        if (n - at <= c->n_data || UNLIKELY(e->tokens + c->n_tokens > MMT_BLOCK_TOKENS))
-            break;
-        if (UNLIKELY(c->block != e->block) && !find_code(e, c)) {
-            go_plain(e);
+    if (e->is_plain)
+        return false;
+    load_streams(e, run, &a);
+    for (; word < end; word++) {
+        if (type_of(*word) == MMU_CODE_BEGIN && site == behind) {
+            uint64_t number = *word << 3 >> 3;
+            a.code = NULL; /* complete */
+            if (UNLIKELY(!begin(e, &a, number < n_codes ? codes[number] : NULL, run, &full)))
+                break;
+            a.begun = word;
+            site = a.code->sites;
+            behind = site + a.code->n_words;
+        } else if (LIKELY(site != behind && append_data(e, &a, word, site))) {
+            site++;
+        } else {
             break;
         }
-        execute(e, c, words + at + 1);
-        at += 1u + c->n_data;
     }
-    return at;
+    run->taken = (size_t)(word - run->words);
+    if (a.code && (site != behind || word == end || type_of(*word) == MMU_CODE_DATA)) {
+        struct appending open = a; /* a stays where the loop can have it in registers */
+        take_back(e, &open);
+        run->taken = (size_t)(open.begun - run->words);
+        a = open;
+    }
+    if (!e->is_plain)
+        save_streams(e, run, &a);
+    return full;
 }

@@ -106,6 +106,7 @@ int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options
     w->level = options && options->level ? options->level : WRITER_LEVEL;
     w->collapse = options ? options->collapse : NULL;
     w->unsummed = options && options->unsummed;
+    w->threaded = options && options->threaded;
     set_source(&w->info, options ? options->source : NULL);
     code = output_create(&w->output, path, err);
     if (!code) {
@@ -217,18 +218,23 @@ int mmu_trace_set_maps(struct mmu_trace_writer *w, uint64_t pid, const char *tex
     return code;
 }
 
-static void release(struct mmu_trace_writer *w)
+/* Frees the writer, but for its output, which nothing writes to any more. */
+static struct output *release(struct mmu_trace_writer *w)
 {
+    struct output *output = w->output;
+
     if (w->ops)
         w->ops->free(w);
     for (uint32_t i = 0; i < w->codes; i++)
         code_free(w->code[i]);
     free(w->code);
     free(w);
+    return output;
 }
 
 int mmu_trace_finish(struct mmu_trace_writer *w, struct mmu_error *err)
 {
+    struct output *output;
     int code = w->failure.code;
 
     if (code && err)
@@ -236,18 +242,15 @@ int mmu_trace_finish(struct mmu_trace_writer *w, struct mmu_error *err)
     code_count(w);
     if (!code)
         code = w->ops->finish(w, err);
-    if (code)
-        output_abort(w->output);
-    else
-        code = output_finish(w->output, err);
-    release(w);
+    output = release(w);
+    if (!code)
+        return output_finish(output, err);
+    output_abort(output);
     return code;
 }
 
 void mmu_trace_abort(struct mmu_trace_writer *w)
 {
-    if (!w)
-        return;
-    output_abort(w->output);
-    release(w);
+    if (w)
+        output_abort(release(w));
 }

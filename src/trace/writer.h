@@ -15,11 +15,9 @@ enum { WRITER_LEVEL = 9, WRITER_LEVEL_LEAST = -7, WRITER_LEVEL_MOST = 19, WRITER
 struct writer_ops {
     int (*create)(struct mmu_trace_writer *w, struct mmu_error *err);
     int (*write)(struct mmu_trace_writer *w, const struct mmu_access *from, size_t n, struct mmu_error *err);
-    /* Executions of code as mmu_trace_write_code() is given them: *taken words of n, all that are right if it
-     * took none; counted. Only if takes_code() says so. */
+    /* Executions of code; counted but for the kinds. Only if takes_code() says so. */
     bool (*takes_code)(const struct mmu_trace_writer *w);
-    int (*code)(struct mmu_trace_writer *w, const uint64_t *words, size_t n, size_t *taken,
-                struct mmu_error *err);
+    int (*code)(struct mmu_trace_writer *w, struct code_run *run, struct mmu_error *err);
     /* A mark behind what was written; it is valid, its `at` is right, its value 0 if an EVENT. */
     int (*mark)(struct mmu_trace_writer *w, const struct mmu_trace_mark *mark, struct mmu_error *err);
     /* A process's maps, instead of what was kept of it before: whole lines, n bytes. */
@@ -40,8 +38,8 @@ struct mmu_trace_writer {
     struct mmu_error failure;
     struct mmu_trace_info info;
 
-    bool unsummed;
-    struct code **code; /* by number: see code.h */
+    bool unsummed, threaded; /* see struct mmu_trace_write_options */
+    struct code **code;      /* by number, NULL: not told; see code.h */
     uint32_t codes;
 };
 

@@ -1,0 +1,204 @@
+/*
+ * binary_pack.c: see binary_pack.h. With a thread, the next block is encoded while one is packed: there are
+ * two sets of streams, and each block that is put swaps them.
+ */
+#include "binary_pack.h"
+
+#include "bytes.h"
+#include "error.h"
+#include "hash.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *packer_one_more(void *array, uint32_t count, size_t size)
+{
+    if (count && (count < 64 || (count & (count - 1))))
+        return array;
+    return realloc(array, size * (count ? 2 * (size_t)count : 64));
+}
+
+static int no_memory(const struct packer *p, struct mmu_error *err)
+{
+    return err_at(err, MMU_ERR_NOMEM, output_name(p->output), 0, 0, "out of memory");
+}
+
+/* ---- one block ---- */
+
+/* The index in memory gets one more block. */
+static int remember_block(struct packer *p, uint64_t first, struct mmu_error *err)
+{
+    struct index_entry *index = packer_one_more(p->index, p->blocks, sizeof *index);
+
+    if (!index)
+        return no_memory(p, err);
+    p->index = index;
+    p->index[p->blocks++] = (struct index_entry){output_offset(p->output), first};
+    return MMU_OK;
+}
+
+/* One stream into the packed block. */
+static int pack_stream(struct packer *p, int s, size_t *length, struct mmu_error *err)
+{
+    size_t packed = 0;
+    uint32_t n = p->job.lengths[s];
+
+    if (n)
+        packed = ZSTD_compressCCtx(p->zstd, p->packed + *length, p->packed_size - *length, p->job.streams[s],
+                                   n, p->level);
+    if (ZSTD_isError(packed))
+        return err_at(err, MMU_ERR_NOMEM, output_name(p->output), 0, 0, "zstd: %s",
+                      ZSTD_getErrorName(packed));
+    put32(p->packed + MMT_LENGTHS_AT + 4 * s, n);
+    put32(p->packed + MMT_PACKED_AT + 4 * s, (uint32_t)packed);
+    *length += packed;
+    return MMU_OK;
+}
+
+/* Packs and writes the job. */
+static int do_job(struct packer *p, struct mmu_error *err)
+{
+    uint8_t *header = p->packed;
+    size_t length = MMT_BLOCK_HEADER;
+    uint64_t sum;
+    int code = MMU_OK;
+
+    memcpy(header, p->job.header, MMT_BLOCK_HEADER);
+    for (int s = 0; s < MMT_ALL_STREAMS && !code; s++)
+        code = pack_stream(p, s, &length, err);
+    if (code)
+        return code;
+    sum = hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0);
+    p->checksum = hash_round(p->checksum, sum);
+    put64(header + MMT_BLOCK_HEADER - 16, sum);
+    put64(header + MMT_BLOCK_HEADER - 8, hash_bytes(header, MMT_BLOCK_HEADER - 8, 0));
+    code = remember_block(p, p->job.first, err);
+    return code ? code : output_write(p->output, p->packed, length, err);
+}
+
+/* ---- the thread ---- */
+
+static void *do_jobs(void *ctx)
+{
+    struct packer *p = ctx;
+
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        struct mmu_error err;
+        int code;
+        while (!p->busy && !p->quit)
+            pthread_cond_wait(&p->changed, &p->lock);
+        if (!p->busy)
+            break;
+        pthread_mutex_unlock(&p->lock);
+        code = p->failure.code ? MMU_OK : do_job(p, &err);
+        pthread_mutex_lock(&p->lock);
+        if (code)
+            p->failure = err;
+        p->busy = false;
+        pthread_cond_signal(&p->changed);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static bool start(struct packer *p)
+{
+    sigset_t all, before;
+
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    p->started = !pthread_create(&p->thread, NULL, do_jobs, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return p->started;
+}
+
+/* ---- the caller ---- */
+
+int packer_init(struct packer *p, struct output *output, int level, const struct block_header *most,
+                bool threaded, struct mmu_error *err)
+{
+    bool ok = true;
+
+    p->output = output;
+    p->level = level;
+    p->threaded = threaded;
+    p->packed_size = MMT_BLOCK_HEADER;
+    for (int s = 0; s < MMT_ALL_STREAMS; s++) {
+        uint32_t room = stream_most(s, most);
+        p->packed_size += ZSTD_compressBound(room);
+        if (threaded && room)
+            ok = (p->job.streams[s] = malloc(room + sizeof(uint64_t))) && ok;
+    }
+    p->packed = malloc(p->packed_size);
+    p->zstd = ZSTD_createCCtx();
+    if (!ok || !p->packed || !p->zstd || (threaded && !start(p)))
+        return no_memory(p, err);
+    return MMU_OK;
+}
+
+int packer_wait(struct packer *p, struct mmu_error *err)
+{
+    int code;
+
+    if (!p->started)
+        return MMU_OK;
+    pthread_mutex_lock(&p->lock);
+    while (p->busy)
+        pthread_cond_wait(&p->changed, &p->lock);
+    code = p->failure.code;
+    if (code && err)
+        *err = p->failure;
+    pthread_mutex_unlock(&p->lock);
+    return code;
+}
+
+int packer_put(struct packer *p, uint64_t first, const uint8_t header[MMT_BLOCK_HEADER],
+               uint8_t **const streams[MMT_ALL_STREAMS], const uint32_t lengths[MMT_ALL_STREAMS],
+               struct mmu_error *err)
+{
+    int code = packer_wait(p, err);
+
+    if (code)
+        return code;
+    p->job.first = first;
+    memcpy(p->job.header, header, MMT_BLOCK_HEADER);
+    memcpy(p->job.lengths, lengths, sizeof p->job.lengths);
+    for (int s = 0; s < MMT_ALL_STREAMS; s++) {
+        uint8_t *spare = p->job.streams[s];
+        if (!streams[s])
+            continue;
+        p->job.streams[s] = *streams[s];
+        if (p->threaded)
+            *streams[s] = spare;
+    }
+    if (!p->threaded)
+        return do_job(p, err);
+    pthread_mutex_lock(&p->lock);
+    p->busy = true;
+    pthread_cond_signal(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    return MMU_OK;
+}
+
+void packer_free(struct packer *p)
+{
+    if (p->started) {
+        pthread_mutex_lock(&p->lock);
+        p->quit = true;
+        pthread_cond_signal(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+        pthread_join(p->thread, NULL);
+        pthread_cond_destroy(&p->changed);
+        pthread_mutex_destroy(&p->lock);
+    }
+    for (int s = 0; s < MMT_ALL_STREAMS && p->threaded; s++)
+        free(p->job.streams[s]);
+    ZSTD_freeCCtx(p->zstd);
+    free(p->packed);
+    free(p->index);
+}

@@ -1,0 +1,58 @@
+/*
+ * binary_pack.h: blocks of the binary form are packed and written, by the caller or by a thread of their own.
+ */
+#ifndef TRACE_BINARY_PACK_H
+#define TRACE_BINARY_PACK_H
+
+#include "binary.h"
+#include "output.h"
+
+#include <pthread.h>
+
+/* A block: its header without lengths and checksums, and its streams. */
+struct pack_job {
+    uint64_t first; /* number of its first reference */
+    uint8_t header[MMT_BLOCK_HEADER];
+    uint8_t *streams[MMT_ALL_STREAMS];
+    uint32_t lengths[MMT_ALL_STREAMS];
+};
+
+/*
+ * Whoever touches zstd, output, index or blocks calls packer_wait() before.
+ */
+struct packer {
+    struct output *output; /* the caller's */
+    int level;
+    ZSTD_CCtx *zstd;
+    uint8_t *packed; /* room for a block header and all packed streams */
+    size_t packed_size;
+    struct index_entry *index;
+    uint32_t blocks;
+    uint64_t checksum; /* of the blocks */
+
+    struct pack_job job;
+    bool threaded, started;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;   /* busy or quit */
+    bool busy, quit;          /* a job is there; no more will come */
+    struct mmu_error failure; /* of a job that the thread did */
+};
+
+/* most: what a block holds at most. threaded: a thread packs and writes. Zero-initialised; packer_free() in
+ * any case. */
+int packer_init(struct packer *p, struct output *output, int level, const struct block_header *most,
+                bool threaded, struct mmu_error *err);
+/* Packs and writes a block. streams[]: where its streams are kept (NULL: an empty one); a thread takes them
+ * and leaves others of the same size there. The failure may be that of a block before. */
+int packer_put(struct packer *p, uint64_t first, const uint8_t header[MMT_BLOCK_HEADER],
+               uint8_t **const streams[MMT_ALL_STREAMS], const uint32_t lengths[MMT_ALL_STREAMS],
+               struct mmu_error *err);
+/* All blocks are written, or one has failed. */
+int packer_wait(struct packer *p, struct mmu_error *err);
+void packer_free(struct packer *p);
+
+/* Makes room for one more in an array of `count` that grows by doubling. NULL: out of memory. */
+void *packer_one_more(void *array, uint32_t count, size_t size);
+
+#endif
