@@ -159,6 +159,7 @@ static void test_bad(void **state)
         {"400000-401000 r--p z 0:0 0\n", "maps:1:20: expected the hexadecimal offset in the file"},
         {"400000-401000 r--p 0 00 0\n", "maps:1:24: expected the device, MAJOR:MINOR"},
         {"400000-401000 r--p 0 0:0 x\n", "maps:1:26: expected the inode's number"},
+        {"400000-401000 r--p 0 0:0 5x /f\n", "maps:1:27: expected the inode's number"},
         {"400000-401000 r--p 0 0:0 0\n401000-402000 r--p 0 0:0\n", "maps:2:25: expected the inode's number"},
         {"400800-401000 r--p 0 0:0 0\n", "maps:1:1: addresses and offset must be multiples of 4096"},
         {"400000-401000 r--p 10 0:0 0\n", "maps:1:1: addresses and offset must be multiples of 4096"},

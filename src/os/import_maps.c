@@ -110,7 +110,7 @@ static int parse(struct import *in, struct maps_line *l)
         (l->device[0] | l->device[1]) >> 32)
         return refuse(in, in->at, "expected the device, MAJOR:MINOR");
     skip_blanks(in);
-    if (!number(in, 10, &l->inode))
+    if (!number(in, 10, &l->inode) || (in->at < in->end && !isspace((unsigned char)*in->at)))
         return refuse(in, in->at, "expected the inode's number");
     skip_blanks(in);
     l->name = in->at;
