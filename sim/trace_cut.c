@@ -18,11 +18,11 @@ struct wanted {
     uint64_t *number; /* words.n */
 };
 
-/* A range, given or not. */
+/* A range, given or not; an open one ends with 2^64 - 1 itself. */
 struct range {
     const char *text;
     bool given;
-    uint64_t from, to;
+    uint64_t from, last;
 };
 
 enum { WANTED = 3 };
@@ -64,7 +64,10 @@ static const struct cli_command CUT = {
 
 static int parse_range(const char *option, struct range *r, enum trace_range what)
 {
-    const char *wrong = r->given ? trace_parse_range(r->text, what, &r->from, &r->to) : NULL;
+    uint64_t to = UINT64_MAX;
+    const char *wrong = r->given ? trace_parse_range(r->text, what, &r->from, &to) : NULL;
+    bool open = !r->given || wrong || r->text[strlen(r->text) - 1] == ':';
+    r->last = open ? UINT64_MAX : to - 1;
     return wrong ? cli_error("--%s: '%s' %s", option, r->text, wrong) : CLI_GO;
 }
 
@@ -144,12 +147,12 @@ static bool wanted_here(const struct cutting *k)
             return false;
     }
     uint64_t time = k->here.value[MMU_MARK_TIME];
-    return !c->time.given || (time >= c->time.from && time < c->time.to);
+    return time >= c->time.from && time <= c->time.last;
 }
 
 static bool touches(const struct range *address, const struct mmu_access *a)
 {
-    return !address->given || (a->va + (a->size - 1u) >= address->from && a->va < address->to);
+    return a->va + (a->size - 1u) >= address->from && a->va <= address->last;
 }
 
 /* Brings the output up to date before something is written. */
@@ -203,7 +206,7 @@ static int write_batch(struct cutting *k, const struct trace_batch *b, struct mm
         size_t until = (size_t)(b->mark[i].at - b->first);
         code = write_references(k, b->ref + at, until - at, err);
         at = until;
-        if (!code && b->mark[i].at < k->cut->records.to)
+        if (!code && b->mark[i].at <= k->cut->records.last)
             code = write_mark(k, &b->mark[i], err);
     }
     return code ? code : write_references(k, b->ref + at, b->n - at, err);
@@ -213,7 +216,7 @@ static int write_batch(struct cutting *k, const struct trace_batch *b, struct mm
 static int read_all(struct cutting *k, struct mmu_trace_reader *reader, struct trace_batch *batch)
 {
     const struct cut *c = k->cut;
-    uint64_t end = c->records.given ? c->records.to : UINT64_MAX, begin = k->position;
+    uint64_t begin = k->position, end = c->records.last < UINT64_MAX ? c->records.last + 1 : UINT64_MAX;
     struct mmu_error err;
     struct progress progress;
     int more = 1;
@@ -246,7 +249,7 @@ static int check_told(const struct cut *c, const struct cutting *k)
 static int cut(const struct cut *c, struct mmu_trace_reader *reader)
 {
     struct trace_batch *batch = malloc(sizeof *batch);
-    struct cutting k = {.cut = c, .position = c->records.given ? c->records.from : 0};
+    struct cutting k = {.cut = c, .position = c->records.from};
     struct mmu_error err;
     char source[256];
     int status = batch ? CLI_GO : cli_error("out of memory");
@@ -269,8 +272,7 @@ static int cut(const struct cut *c, struct mmu_trace_reader *reader)
 
 int trace_cut(int argc, char **argv)
 {
-    struct cut c = {.records.to = UINT64_MAX,
-                    .wanted = {{.option = "pid", .kind = MMU_MARK_PROCESS},
+    struct cut c = {.wanted = {{.option = "pid", .kind = MMU_MARK_PROCESS},
                                {.option = "thread", .kind = MMU_MARK_THREAD},
                                {.option = "cpu", .kind = MMU_MARK_CPU}}};
     struct mmu_trace_reader *reader = NULL;

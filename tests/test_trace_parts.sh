@@ -80,6 +80,9 @@ cut_gives "${head}I  00001000,4\n L 00002000,8\n# mmusim: event syscall 9 0x0 40
 cut_gives "$head# mmusim: event syscall 9 0x0 4096\n# mmusim: cpu 1\n# mmusim: time 1000\n M 00003000,4\n# mmusim: process 20\n# mmusim: time 2500\n L 7ffffffff000,16 g12\n# mmusim: event exit\n" --address 0x3000:
 cut_gives "${head}I  00001000,4\n# mmusim: event syscall 9 0x0 4096\n" --address :0x1001 --thread 11 --cpu 0 --cpu 7
 text cut --pid 10 marks.mmt | grep -q '^# mmusim: map 20 ' || fail "cut drops maps"
+printf '# mmusim: time 18446744073709551615\n L ffffffffffffffff,1\n L 1000,1\n' >top.txt # an open range has no end
+cmp <(text cut --address 0xfffffffffffffff0: --time 1: top.txt | grep '^ ') <(echo " L ffffffffffffffff,1") || fail "cut loses the last address"
+refused 2 "top.txt: no reference of it is what the options ask for" cut --address 0x1001:0xffffffffffffffff top.txt o.mmt
 refused 2 "marks.mmt: no reference of it is what the options ask for" cut --pid 30 marks.mmt o.mmt
 refused 2 "$DATA/trace/true.lackey.gz: --cpu: the trace does not tell it of any reference" cut --cpu 0 "$DATA/trace/true.lackey.gz" o.mmt
 refused 2 "$DATA/trace/true.lackey.gz: --time: the trace tells no times" cut --time 0:1s "$DATA/trace/true.lackey.gz" o.mmt
