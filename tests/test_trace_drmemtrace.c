@@ -382,6 +382,10 @@ static void other_folders(void **state)
     assert_ends_badly(path, MMU_TRACE_AUTO, NULL, 0, MMU_ERR_FORMAT,
                       ": holds only what DynamoRIO's tracer wrote, expected its final form");
     assert_int_equal(mkdir(in_scratch("app.dir/trace"), 0700), 0);
+    assert_int_equal(mkdir(in_scratch("app.dir/trace/window.0000"), 0700), 0);
+    assert_ends_badly(path, MMU_TRACE_AUTO, NULL, 0, MMU_ERR_FORMAT,
+                      ": holds a folder for each window that was traced, expected one of them");
+    assert_int_equal(rmdir(in_scratch("app.dir/trace/window.0000")), 0);
     WRITE(in_folder("app.dir/trace", name[0]), in);
     is_whole((struct mmu_access[]){A(0xa0, 1, MMU_FETCH)}, 1, NULL, 0, 0);
     write_text(in_folder("app.dir/trace", name[0]), "no trace");

@@ -126,28 +126,38 @@ static int add_file(struct mmu_trace_reader *r, struct drm *d, const char *folde
     return MMU_OK;
 }
 
+/* What a folder without traces may be. windows: it has what -split_windows makes. */
+static int no_trace(const struct mmu_trace_reader *r, bool windows, struct mmu_error *err)
+{
+    return err_at(
+        err, MMU_ERR_FORMAT, r->name, 0, 0,
+        windows
+            ? "holds a folder for each window that was traced, expected one of them: .../trace/window.0000"
+        : is_a(r->name, "raw", S_IFDIR)
+            ? "holds only what DynamoRIO's tracer wrote, expected its final form: once run drrun -t "
+              "drmemtrace -indir on it"
+            : "no file of DynamoRIO's traces in the folder");
+}
+
 static int list_folder(struct mmu_trace_reader *r, struct drm *d, struct mmu_error *err)
 {
     char *inner = is_a(r->name, "trace", S_IFDIR) ? join(r->name, "trace") : strdup(r->name);
     struct dirent **names = NULL;
     int n = inner ? scandir(inner, &names, is_visible, by_name) : -1, code = MMU_OK;
+    bool windows = false;
 
     if (n < 0)
         code = err_at(err, MMU_ERR_IO, r->name, 0, 0, "cannot list the folder");
     for (int i = 0; i < n; i++) {
         if (!code)
             code = add_file(r, d, inner, names[i]->d_name, err);
+        windows |= !strncmp(names[i]->d_name, "window.", 7) && is_a(inner, names[i]->d_name, S_IFDIR);
         free(names[i]);
     }
     free(names);
     free(inner);
     if (!code && !d->n)
-        code = err_at(
-            err, MMU_ERR_FORMAT, r->name, 0, 0,
-            is_a(r->name, "raw", S_IFDIR)
-                ? "holds only what DynamoRIO's tracer wrote, expected its final form: once run drrun -t "
-                  "drmemtrace -indir on it"
-                : "no file of DynamoRIO's traces in the folder");
+        code = no_trace(r, windows, err);
     return code;
 }
 
