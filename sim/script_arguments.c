@@ -97,7 +97,10 @@ size_t parameter_words(const struct script_parameter *p, const char **words, siz
 {
     static const char *const GFPS[] = {
 #define MMU_X(name, value) #name,
-        MMU_GFP_MASKS(MMU_X) MMU_GFP_BITS(MMU_X)
+        MMU_GFP_MASKS(MMU_X)
+#undef MMU_X
+#define MMU_X(name, value) "__GFP_" #name,
+            MMU_GFP_BITS(MMU_X)
 #undef MMU_X
     };
     const char *zones[MMU_ZONES], *const *from = p->words;

@@ -52,6 +52,30 @@ COMMAND(page)
     result_number(r, "kpagecount", mmu_os_kpagecount(s->os, p.pfn));
 }
 
+COMMAND(kpageflags)
+{
+    static const char *const NAMES[] = {
+        [0] = "LOCKED",       [2] = "REFERENCED",     [3] = "UPTODATE",       [4] = "DIRTY",
+        [5] = "LRU",          [6] = "ACTIVE",         [7] = "SLAB",           [8] = "WRITEBACK",
+        [9] = "RECLAIM",      [10] = "BUDDY",         [11] = "MMAP",          [12] = "ANON",
+        [14] = "SWAPBACKED",  [15] = "COMPOUND_HEAD", [16] = "COMPOUND_TAIL", [17] = "HUGE",
+        [18] = "UNEVICTABLE", [20] = "NOPAGE",        [24] = "ZERO_PAGE",     [26] = "PGTABLE",
+        [32] = "RESERVED",    [33] = "MLOCKED",       [34] = "MAPPEDTODISK"};
+    uint64_t flags = mmu_os_kpageflags(s->os, a[0].number);
+    char words[SCRIPT_WORD] = "-";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES && used < sizeof words; i++)
+        if (flags >> i & 1 && NAMES[i])
+            used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", used ? "|" : "", NAMES[i]);
+    result_hex(r, "flags", flags);
+    result_word(r, "names", words);
+}
+
+COMMAND(kpagecount)
+{
+    result_number(r, "count", mmu_os_kpagecount(s->os, a[0].number));
+}
+
 /* ----- zones ----- */
 
 COMMAND(zone)

@@ -238,11 +238,12 @@ static uint64_t top_entry(const struct script *s, mmu_pa root, mmu_va va, unsign
 
 COMMAND(pgd)
 {
-    struct mmu_os_task t;
+    mmu_pa swapper = mmu_os_pgd_root(mmu_os_swapper(s->os), false);
+    struct mmu_os_task t = {.root = swapper};
     uint32_t pid;
     unsigned index;
-    mmu_pa swapper = mmu_os_pgd_root(mmu_os_swapper(s->os), false);
-    if (!script_task(s, &a[1], &pid, r) || !script_called(s, mmu_os_task(s->os, pid, &t), r))
+    if ((a[1].given || mmu_os_current(s->os, s->cpu)) &&
+        (!script_task(s, &a[1], &pid, r) || !script_called(s, mmu_os_task(s->os, pid, &t), r)))
         return;
     result_hex(r, "root", t.root);
     result_hex(r, "swapper", swapper);

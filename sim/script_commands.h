@@ -55,6 +55,8 @@ COMMAND(registers);
 
 /* script_ask_os.c */
 COMMAND(page);
+COMMAND(kpageflags);
+COMMAND(kpagecount);
 COMMAND(zone);
 COMMAND(blocks);
 COMMAND(totals);

@@ -56,13 +56,33 @@ static void print_wrapped(FILE *out, const char *text, int indent)
     fprintf(out, "\n");
 }
 
+/* "PROT is PROT_NONE, PROT_READ ...": the words of a parameter, unless its usage has them. False: it has
+ * none.
+ */
+static bool words_text(const struct script_parameter *p, char *buf, size_t size)
+{
+    const char *words[128];
+    char name[SCRIPT_WORD];
+    size_t n = p->type == TYPE_CHOICE ? 0 : parameter_words(p, words, sizeof words / sizeof *words);
+    if (!n)
+        return false;
+    struct script_parameter plain = {.name = p->name, .type = p->type};
+    size_t used = (size_t)snprintf(buf, size, "%s is %s ", parameter_text(&plain, name, sizeof name),
+                                   p->type == TYPE_ZONE ? "one of" : "some of, joined by |:");
+    for (size_t i = 0; i < n && used < size; i++)
+        used += (size_t)snprintf(buf + used, size - used, "%s%s", words[i], i + 1 < n ? ", " : ".");
+    return true;
+}
+
 void help_command(FILE *out, const struct script_command *c)
 {
-    char usage[256];
-    fprintf(out, "%s\n", help_usage(c, usage, sizeof usage));
+    char text[2048];
+    fprintf(out, "%s\n", help_usage(c, text, sizeof text));
     print_wrapped(out, c->help, 4);
+    for (size_t i = 0; i < SCRIPT_ARGS && c->parameter[i].type; i++)
+        if (words_text(&c->parameter[i], text, sizeof text))
+            print_wrapped(out, text, 4);
     if (c->gives) {
-        char text[1024];
         snprintf(text, sizeof text, "Gives %s.", c->gives);
         print_wrapped(out, text, 4);
     }
@@ -146,30 +166,102 @@ void help_all(FILE *out)
         "$PAGE_OFFSET.\n");
 }
 
+/* ----- the documentation ----- */
+
+static const char GRAMMAR[] =
+    "line        = [ statement ] [ \"#\" comment ]\n"
+    "statement   = [ \"on\" ARCHITECTURE { \",\" ARCHITECTURE } ] ( value | assignment | expectation\n"
+    "              | \"source\" text | \"help\" [ NAME ] | reference )\n"
+    "assignment  = \"$\" NAME \"=\" value\n"
+    "expectation = \"expect\" value ( \"==\" | \"!=\" | \"<\" | \"<=\" | \">\" | \">=\" ) value\n"
+    "            | \"expect\" value ( \"is\" | \"is not\" ) ( number | text )\n"
+    "            | \"expect\" command ( \"fails\" OUTCOME | \"contains\" text | \"lacks\" text )\n"
+    "value       = number | command\n"
+    "command     = NAME { argument } { KEYWORD argument | FIELD }\n"
+    "argument    = number | text | WORD { \"|\" WORD }\n"
+    "number      = term { ( \"+\" | \"-\" ) term }\n"
+    "term        = \"$\" NAME | ( DECIMAL | \"0x\" HEXADECIMAL ) [ ( \"K\" | \"M\" | \"G\" | \"T\" ) [ "
+    "\"iB\" ] ]\n"
+    "text        = what reaches to the next blank | '\"' what reaches to the next '\"'\n"
+    "reference   = ( \"I\" | \"L\" | \"S\" | \"M\" ) HEXADECIMAL \",\" SIZE { \"k\" | \"i\" | \"+\" | \"g\" "
+    "CYCLES }\n";
+
+static void print_commands(FILE *out, unsigned group)
+{
+    fprintf(out, "\n## %s\n\n", script_group_title[group]);
+    for (size_t i = 0; i < script_command_count; i++) {
+        const struct script_command *c = &script_commands[i];
+        char usage[256];
+        if (c->group != group)
+            continue;
+        fprintf(out, "- `%s`: %s", help_usage(c, usage, sizeof usage), c->help);
+        if (c->gives)
+            fprintf(out, " Gives %s.", c->gives);
+        fprintf(out, "\n");
+    }
+}
+
+/* The words of arguments that are flags, once for each kind of them. */
+static void print_words(FILE *out)
+{
+    bool told[TYPE_TEXT + 1] = {0};
+    fprintf(out, "\n## Words of arguments\n\n");
+    for (size_t i = 0; i < script_command_count; i++)
+        for (size_t k = 0; k < SCRIPT_ARGS && script_commands[i].parameter[k].type; k++) {
+            const struct script_parameter *p = &script_commands[i].parameter[k];
+            char text[2048];
+            if (!told[p->type] && words_text(p, text, sizeof text))
+                fprintf(out, "- %s (`%s`)\n", text, script_commands[i].name);
+            told[p->type] = true;
+        }
+}
+
+static void print_outcomes(FILE *out)
+{
+    static const struct {
+        const char *name, *text;
+    } TEXT[] = {
+#define MMU_X(name, text) {#name, text},
+        MMU_OS_OUTCOMES(MMU_X) MMU_OS_SIGNALS(MMU_X)
+#undef MMU_X
+    };
+    static const struct {
+        const char *name, *text;
+    } COUNTED[] = {
+#define MMU_X(name, text) {#name, text},
+        MMU_OS_VMSTAT(MMU_X)
+#undef MMU_X
+    };
+    fprintf(
+        out,
+        "\n## Outcomes\n\nWhat becomes of a call or an access that is not done: an error of a system call "
+        "by its name (ENOMEM ...); an\nexception that no kernel handles (PF, GP, UD); or\n\n");
+    for (size_t i = 0; i < sizeof TEXT / sizeof *TEXT; i++)
+        if (strcmp(TEXT[i].name, "DONE") != 0 && strcmp(TEXT[i].name, "NONE") != 0 &&
+            strcmp(TEXT[i].name, "ERROR") != 0)
+            fprintf(out, "- %s: %s\n", TEXT[i].name, TEXT[i].text);
+    fprintf(out, "\n## Counters of vmstat\n\n");
+    for (size_t i = 0; i < sizeof COUNTED / sizeof *COUNTED; i++)
+        fprintf(out, "- %s: %s\n", COUNTED[i].name, COUNTED[i].text);
+}
+
 void help_markdown(FILE *out)
 {
     fprintf(out, "## Statements\n\nOne a line; `#` begins a comment. What cannot be executed stops the run "
                  "with file, line and column.\n\n| Statement | What it does |\n| --- | --- |\n");
     for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
         fprintf(out, "| `%s` | %s |\n", FORMS[i].form, FORMS[i].text);
-    fprintf(out,
-            "\nNumbers are decimal or hexadecimal (`0x`), with suffixes `K`, `M`, `G`, `T` (powers of "
-            "1024; also `KiB` ...); a name stands\nwherever a number may; `+` and `-` add and subtract. The "
-            "kernel's constants are names, too: `$PAGE_OFFSET`,\n`$VMALLOC_START`, `$high_memory`; `mmusim "
-            "layout` lists them. A name may also stand for a word.\n\nA statement is read and checked whole "
-            "before any of it is done. Figures of /proc texts are in their own units (kB).\nFiles are looked "
-            "for in the folder of the file that names them. A line has at most 1023 bytes.\n");
-    for (unsigned group = 0; group < GROUP_GROUPS; group++) {
-        fprintf(out, "\n## %s\n\n", script_group_title[group]);
-        for (size_t i = 0; i < script_command_count; i++) {
-            const struct script_command *c = &script_commands[i];
-            char usage[256];
-            if (c->group != group)
-                continue;
-            fprintf(out, "- `%s`: %s", help_usage(c, usage, sizeof usage), c->help);
-            if (c->gives)
-                fprintf(out, " Gives %s.", c->gives);
-            fprintf(out, "\n");
-        }
-    }
+    fprintf(
+        out,
+        "\nNumbers are decimal or hexadecimal (`0x`), with suffixes `K`, `M`, `G`, `T` (powers of "
+        "1024; also `KiB` ...); a name stands\nwherever a number may; `+` and `-` add and subtract. The "
+        "kernel's constants are names, too: `$PAGE_OFFSET`,\n`$VMALLOC_START`, `$high_memory`; `mmusim "
+        "layout` lists them. A name may also stand for a word.\n\nA statement is read and checked whole "
+        "before any of it is done. Figures of /proc texts are in their own units (kB).\nFiles are looked "
+        "for in the folder of the file that names them. A line has at most 1023 bytes.\n\n```text\n%s```\n",
+        GRAMMAR);
+    for (unsigned group = 0; group < GROUP_GROUPS; group++)
+        print_commands(out, group);
+    print_words(out);
+    print_outcomes(out);
 }

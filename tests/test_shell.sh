@@ -81,6 +81,10 @@ on x86_64 expect why 0x800000000000 is NON_CANONICAL
 expect why 0x1000 is UNALLOCATED
 LIST
 done
+printf '%s\n' 'expect pgd $PAGE_OFFSET same == 1' '$p = spawn x' 'switch $p' '$a = mmap 0 4K PROT_READ|PROT_WRITE MAP_PRIVATE|MAP_ANONYMOUS' 'write $a' \
+    '$f = pagemap $a pfn' 'expect kpagecount $f == 1' 'expect kpageflags $f names contains ANON' 'fork' 'expect kpagecount $f == 2' \
+    'drop_caches' '$d = file x 64K' '$m = mmap 0 4K PROT_READ MAP_SHARED $d 0' 'read $m' '$c = pagemap $m pfn' 'munmap $m 4K' \
+    'expect page $c use is cache' 'expect kpagecount $c == 0' | shell pentium3-i386 || fail "frames: $(cat err)"
 echo 'expect why 0x1000 pa == 0' | shell pentium3-i386
 [[ $? == 2 && $(cat err) == "mmusim: shell:1:19: this answer has no 'pa', only: why, area, mapped, in_tlb, text" ]] || fail "a field that this answer lacks: $(cat err)"
 
@@ -115,6 +119,8 @@ registers
 totals
 zone Normal
 page 4096
+kpageflags 4096
+kpagecount 4096
 vma 0
 pgd 0x1000
 pagemap 0x1000
