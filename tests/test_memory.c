@@ -225,6 +225,38 @@ static void views_are_packed_as_linux_does(void **state)
     }
 }
 
+/* mm_pgtables_bytes(): PTE, PMD and PUD tables, also those that a page directory has from its beginning. */
+static void tables_are_charged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cpu, *os;
+        unsigned none, one; /* pages of tables before the first page, with it */
+    } kernels[] = {
+        {CPU_P3, "{arch: i386, ram: 64M}", 0, 1},
+        {CPU_NX, "{arch: i386_pae, ram: 1100M}", 3, 4},
+        {CPU_NX, "{arch: i386_pae, ram: 1100M, kpti: true}", 5, 6}, /* the kernel's PMDs are not shared */
+        {CPU_NHM, "{arch: x86_64, ram: 96M, kpti: true}", 0, 3},
+        {CPU_ICX, "{arch: x86_64_la57, ram: 96M}", 0, 3}, /* and a P4D table */
+    };
+    for (unsigned k = 0; k < COUNT_OF(kernels); k++) {
+        struct world w = {0};
+        struct mmu_os_task task;
+        rig_boot(&w.rig, kernels[k].cpu, 1, kernels[k].os);
+        w.os = w.rig.os;
+        assert_int_equal(mmu_os_spawn(w.os, "probe", &w.pid), MMU_OS_DONE);
+        assert_int_equal(mmu_os_schedule(w.os, w.pid), MMU_OS_DONE);
+        assert_int_equal(mmu_os_task(w.os, w.pid, &task), MMU_OS_DONE);
+        assert_int_equal(task.page_table_bytes, (uint64_t)kernels[k].none * PAGE);
+        mmu_va va = map(&w, 1, RW, ANON);
+        assert_true(can(&w, va, MMU_STORE));
+        assert_int_equal(mmu_os_task(w.os, w.pid, &task), MMU_OS_DONE);
+        assert_int_equal(task.page_table_bytes, (uint64_t)kernels[k].one * PAGE);
+        assert_int_equal(mmu_os_munmap(w.os, w.pid, va, PAGE), MMU_OS_DONE);
+        rig_free(&w.rig);
+    }
+}
+
 /* KPF_MLOCKED and KPF_UNEVICTABLE, as long as any mapping of a page is locked. */
 static void locked_pages_say_so(void **state)
 {
@@ -381,6 +413,7 @@ int main(void)
         cmocka_unit_test(shared_memory_is_one),
         cmocka_unit_test(pages_move_with_their_mapping),
         cmocka_unit_test(views_are_packed_as_linux_does),
+        cmocka_unit_test(tables_are_charged),
         cmocka_unit_test(locked_pages_say_so),
         cmocka_unit_test(lazily_freed_pages_are_clean),
         cmocka_unit_test(memory_that_runs_out_is_an_outcome),

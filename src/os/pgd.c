@@ -74,7 +74,7 @@ static void clone_top(struct mmu_os *os, mmu_pa to, mmu_pa from)
 }
 
 /* A PMD page under a PDPTE of PAE; from: another's table, whose entries it begins with, or 0. */
-static int preallocate(struct mmu_os *os, mmu_pa at, mmu_pa also_at, mmu_pa from)
+static int preallocate(struct mmu_os *os, struct mmu_os_pgd *p, mmu_pa at, mmu_pa also_at, mmu_pa from)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
     mmu_pfn pfn;
@@ -87,6 +87,7 @@ static int preallocate(struct mmu_os *os, mmu_pa at, mmu_pa also_at, mmu_pa from
     kspace_write(os, 3, at, pfn << PAGE_SHIFT | f->top_link);
     if (also_at != at)
         kspace_write(os, 3, also_at, pfn << PAGE_SHIFT | f->top_link);
+    p->tables++;
     return MMU_OK;
 }
 
@@ -98,14 +99,13 @@ static int preallocate_all(struct mmu_os *os, struct mmu_os_pgd *p)
     const unsigned first = kernel_first(os);
     int status = MMU_OK;
     for (unsigned i = 0; i < first && status == MMU_OK; i++)
-        status = preallocate(os, top_at(os, p->root, i), top_at(os, p->user_root, i), 0);
-    p->tables = first;
+        status = preallocate(os, p, top_at(os, p->root, i), top_at(os, p->user_root, i), 0);
     for (unsigned i = first; os->kspace->traits.kpti && i < top_entries(os) && status == MMU_OK; i++) {
         mmu_pa at = top_at(os, p->root, i), user_at = top_at(os, p->user_root, i);
-        status = preallocate(os, at, at, pgtable_read(os, top_at(os, init->root, i)) & address);
+        status = preallocate(os, p, at, at, pgtable_read(os, top_at(os, init->root, i)) & address);
         if (status == MMU_OK)
-            status =
-                preallocate(os, user_at, user_at, pgtable_read(os, top_at(os, init->user_root, i)) & address);
+            status = preallocate(os, p, user_at, user_at,
+                                 pgtable_read(os, top_at(os, init->user_root, i)) & address);
     }
     return status;
 }

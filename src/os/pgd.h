@@ -21,7 +21,8 @@ struct mmu_os_pgd {
     uint64_t tlb_gen;                /* counts flushes */
     uint64_t cpus;                   /* mm_cpumask: bit c: CPU c has it loaded */
     uint64_t mapped;                 /* entries of the user part that are not empty */
-    uint64_t tables; /* page-table pages of the user part, without the roots (mm_pgtables_bytes()) */
+    uint64_t tables;                 /* page-table pages that the process is charged for: no roots, no P4Ds
+                                        (mm_pgtables_bytes()) */
 };
 
 /* Where this page directory's own copy of the kernel entry for va lies (kspace.h: copied). */

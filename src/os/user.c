@@ -67,6 +67,13 @@ mmu_pa user_find_table(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mm
     return table;
 }
 
+/* Does the table that an entry of this level links count as its process's? P4Ds do not (mm_pgtables_bytes()).
+ */
+static bool counts(unsigned level)
+{
+    return level < 5;
+}
+
 int user_make_tables(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pa *table)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
@@ -82,7 +89,7 @@ int user_make_tables(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_p
             if (status != MMU_OK)
                 return status;
             link_table(os, pgd, level, va, at, pfn);
-            pgd->tables++;
+            pgd->tables += counts(level);
             entry = pgtable_read(os, at);
         }
         *table = entry & f->address;
@@ -121,7 +128,7 @@ static void free_below(struct mmu_os *os, struct span *s, unsigned level, mmu_pa
             kspace_write(os, level, pgtable_at(f, level, s->pgd->user_root, start), 0);
         kspace_write(os, level, at, 0);
         kspace_free_table(os, below >> PAGE_SHIFT);
-        s->pgd->tables--;
+        s->pgd->tables -= counts(level);
         s->freed = true;
     }
 }
