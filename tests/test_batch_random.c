@@ -19,6 +19,8 @@
 enum { ALL = 1 << MMU_FETCH | 1 << MMU_LOAD | 1 << MMU_STORE, DATA = 1 << MMU_LOAD | 1 << MMU_STORE };
 enum { P4K = 1 << MMU_4K, P2M = 1 << MMU_2M, P1G = 1 << MMU_1G };
 enum { SINGLE, BATCH, BLIND, MACHINES, CHUNK = 512 };
+enum { PCIDE = 1 << 17, SMEP = 1 << 20, SMAP = 1 << 21, PKE = 1 << 22 };
+#define NOFLUSH (UINT64_C(1) << 63)
 
 struct trio {
     struct dice *dice;
@@ -212,16 +214,40 @@ static void flip(struct trio *t, enum mmu_reg reg, uint64_t bits)
     set(t, reg, mmu_core_get(t->core[SINGLE], reg) ^ bits);
 }
 
+/* A load of CR3: of another PCID, if there are such, whose entries it keeps or drops. */
+static void load_cr3(struct trio *t)
+{
+    uint64_t cr3 = mmu_core_get(t->core[SINGLE], MMU_REG_CR3);
+    if (mmu_core_get(t->core[SINGLE], MMU_REG_CR4) & PCIDE) {
+        cr3 ^= dice_below(t->dice, 3);
+        cr3 |= dice_once_in(t->dice, 4) ? 0 : NOFLUSH;
+    }
+    set(t, MMU_REG_CR3, cr3);
+}
+
+/* The page of va, if it has one, gets another key; stale entries may stay. */
+static void rekey(struct trio *t, mmu_va va)
+{
+    struct mmu_access a = {.va = va, .size = 1, .kind = MMU_LOAD};
+    struct mmu_walk walk;
+    mmu_core_walk(t->core[SINGLE], &a, &walk);
+    if (walk.outcome != MMU_DONE || t->config.pager.mode < MMU_MODE_4L)
+        return;
+    const struct mmu_walk_step *leaf = &walk.step[walk.steps - 1];
+    uint64_t entry = leaf->entry ^ (uint64_t)dice_below(t->dice, 4) << 59;
+    for (unsigned m = 0; m < MACHINES; m++)
+        assert_int_equal(mmu_machine_write(t->machine[m], leaf->pa, &entry, sizeof entry), MMU_OK);
+}
+
 /* Something between two batches. */
 static void one_event(struct trio *t)
 {
-    enum { SMAP = 1 << 21, SMEP = 1 << 20, PKE = 1 << 22, PGE = 1 << 7 };
     struct dice *d = t->dice;
     mmu_va va = UINT64_C(0x10000000) + dice_below(d, t->pages) * t->apart;
     struct mmu_invpcid all = {0, 0};
-    switch (dice_below(d, 8)) {
+    switch (dice_below(d, 10)) {
     case 0:
-        set(t, MMU_REG_CR3, mmu_core_get(t->core[SINGLE], MMU_REG_CR3));
+        load_cr3(t);
         break;
     case 1:
         for (unsigned m = 0; m < MACHINES; m++)
@@ -243,8 +269,16 @@ static void one_event(struct trio *t)
     case 6:
         flip(t, MMU_REG_CR4, PKE);
         break;
+    case 7:
+        rekey(t, va);
+        break;
+    case 8: /* PCIDs come and go; they begin with PCID 0 */
+        set(t, MMU_REG_CR3, mmu_core_get(t->core[SINGLE], MMU_REG_CR3) & ~UINT64_C(0xfff));
+        if (t->config.pager.mode >= MMU_MODE_4L)
+            flip(t, MMU_REG_CR4, PCIDE);
+        break;
     default:
-        flip(t, MMU_REG_PKRU, 1u << dice_below(d, 2)); /* of key 0, which every page has */
+        flip(t, MMU_REG_PKRU, 1u << dice_below(d, 8)); /* AD and WD of keys 0 to 3 */
     }
 }
 
@@ -359,7 +393,7 @@ static void test_batch_random(void **state)
         unsigned chunks = 4 + dice_below(&dice, 12);
         for (unsigned i = 0; i < chunks; i++) {
             one_chunk(&t);
-            if (dice_once_in(&dice, 2))
+            for (unsigned events = dice_below(&dice, 4); events > 0; events--)
                 one_event(&t);
         }
         compare_state(&t);

@@ -20,8 +20,7 @@ void plain_calm(struct mmu *m)
 {
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         const struct tlb *t1 = m->plain[kind].first, *t2 = m->plain[kind].second;
-        m->plain[kind].calm =
-            t1 && m->others == 0 && !m->regime.keys && is_calm(m, t1) && (!t2 || is_calm(m, t2));
+        m->plain[kind].calm = t1 && m->others == 0 && is_calm(m, t1) && (!t2 || is_calm(m, t2));
     }
 }
 

@@ -60,8 +60,8 @@ bool plain_usable(const struct mmu *m);
 /*
  * Decides for each kind whether its structures are calm: one structure a level holds 4-KByte pages, nobody
  * holds entries of other sizes, and these two hold no global and no fractured entry; the current PCID is the
- * last one filled; no protection keys. Only the miss path can end it (and register loads, and invalidations):
- * so it is decided at the beginning of a batch and after every step of that path.
+ * last one filled. Only the miss path can end it (and register loads, and invalidations): so it is decided at
+ * the beginning of a batch and after every step of that path.
  */
 void plain_calm(struct mmu *m);
 
@@ -119,7 +119,8 @@ ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, mm
     h->page = va >> PAGE_SHIFT;
     h->mask = ~UINT64_C(0);
     h->base = entry->base;
-    h->allow = m->regime.allowed[entry->rights] & t->classes & ~(entry->dirty ? 0 : CLASSES_OF(MMU_STORE));
+    h->allow = regime_allowed(&m->regime, entry->rights, entry->key) & t->classes &
+               ~(entry->dirty ? 0 : CLASSES_OF(MMU_STORE));
     h->page_shift = PAGE_SHIFT;
     h->slot = t->first ? 0 : (uint16_t)(1 + t->number * MMU_PAGES);
     m->hot.guess[kind][h->page & (HOT_GUESSES - 1)] = index;
@@ -150,7 +151,8 @@ ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally 
     if (way == TLB_NONE)
         return PLAIN_WALK;
     const struct tlb_entry *e = &t2->entry[set2 * t2->ways + way];
-    if (UNLIKELY(!(m->regime.allowed[e->rights] >> class & 1) || (kind == MMU_STORE && !e->dirty)))
+    if (UNLIKELY(!(regime_allowed(&m->regime, e->rights, e->key) >> class & 1) ||
+                 (kind == MMU_STORE && !e->dirty)))
         return PLAIN_NOT;
     tally->second[class]++;
     repl_touch(&t2->repl, set2, way);

@@ -79,7 +79,7 @@ ALWAYS_INLINE bool read_down(const struct geometry *g, const struct mmu *m, mmu_
     rights |= g->has_xd && (e & PTE_XD) ? RIGHT_X : 0;
     t->leaf = e;
     t->rights = rights;
-    return r->allowed[rights] >> class & 1;
+    return regime_allowed(r, rights, g->has_keys ? PTE_KEY(e) : 0) >> class & 1;
 }
 
 /* Pays for the reads through the caches. */
