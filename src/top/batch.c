@@ -323,6 +323,12 @@ struct pass {
     int status;
 };
 
+/* With KPTI: what the loops of hits run needs no way out of the kernel first. */
+static bool has_users_half(const struct mmu_core *c)
+{
+    return !core_crosses_halves(c, MMU_KIND_PRIV(MMU_LOAD, MMU_USER));
+}
+
 ALWAYS_INLINE void pass_begin(struct pass *p, struct mmu_core *c, size_t n)
 {
     *p = (struct pass){.core = c, .busy = c->real.busy, .status = MMU_OK};
@@ -333,7 +339,7 @@ ALWAYS_INLINE void pass_begin(struct pass *p, struct mmu_core *c, size_t n)
     p->last = (struct walked){n};
     p->blocking = c->real.window == 1;
     p->plain = p->blocking && plain_usable(&c->mmu);
-    p->hits = p->tab.t >= p->busy && !c->halves; /* the first record may be the other half's */
+    p->hits = p->tab.t >= p->busy && has_users_half(c);
 }
 
 ALWAYS_INLINE int pass_end(struct pass *p)
@@ -391,7 +397,7 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
     p->tab.kinds[kind]++;
     if (special) {
         count_special(c, x, kind);
-        p->hits &= !c->halves; /* what follows may be the other half's */
+        p->hits &= has_users_half(c);
     }
     return true;
 }
@@ -594,7 +600,7 @@ static bool run_head(struct stretch *s, const struct mmu_head *h, size_t left)
     if (p->tab.t + g < p->busy)
         p->tab.t += wait_for_latest(p->core, &p->tab, p->tab.t + g, g);
     add_members(s, h, n);
-    p->hits = !p->core->halves;
+    p->hits = has_users_half(p->core);
     return true;
 }
 
