@@ -131,78 +131,39 @@ COMMAND(import_maps)
 
 /* ----- memory calls ----- */
 
-COMMAND(mmap)
-{
-    uint32_t pid;
-    mmu_va va = 0;
-    if (!script_task(s, &a[6], &pid, r))
-        return;
-    if (a[4].number > UINT32_MAX) {
-        result_bad(r, "there is no file %" PRIu64, a[4].number);
-        return;
+/* A call of the task that argument `of` names: one that gives nothing, and one that puts what it gives into
+ * `value`. */
+#define CALL(name, of, call)                                                                                 \
+    COMMAND(name)                                                                                            \
+    {                                                                                                        \
+        uint32_t pid;                                                                                        \
+        if (script_task(s, &a[of], &pid, r))                                                                 \
+            script_called(s, call, r);                                                                       \
     }
-    int outcome = mmu_os_mmap(s->os, pid, a[0].number, a[1].number, (int)a[2].number, (int)a[3].number,
-                              (uint32_t)a[4].number, a[5].number, &va);
-    if (script_called(s, outcome, r))
-        result_hex(r, "va", va);
-}
+#define GIVES(name, of, field, call)                                                                         \
+    COMMAND(name)                                                                                            \
+    {                                                                                                        \
+        uint32_t pid;                                                                                        \
+        mmu_va value = 0;                                                                                    \
+        if (script_task(s, &a[of], &pid, r) && script_called(s, call, r))                                    \
+            result_hex(r, field, value);                                                                     \
+    }
+#define ARG(n)   (a[n].number)
+#define FLAGS(n) ((int)ARG(n))
+/* A file's number: no file has the largest. */
+#define FILE_NUMBER(n) (ARG(n) < UINT32_MAX ? (uint32_t)ARG(n) : UINT32_MAX)
 
-COMMAND(munmap)
-{
-    uint32_t pid;
-    if (script_task(s, &a[2], &pid, r))
-        script_called(s, mmu_os_munmap(s->os, pid, a[0].number, a[1].number), r);
-}
+static const int ADVICE[] = {MMU_MADV_WILLNEED, MMU_MADV_DONTNEED, MMU_MADV_FREE};
 
-COMMAND(mprotect)
-{
-    uint32_t pid;
-    if (script_task(s, &a[3], &pid, r))
-        script_called(s, mmu_os_mprotect(s->os, pid, a[0].number, a[1].number, (int)a[2].number), r);
-}
-
-COMMAND(mremap)
-{
-    uint32_t pid;
-    mmu_va va = 0;
-    if (!script_task(s, &a[5], &pid, r))
-        return;
-    int outcome =
-        mmu_os_mremap(s->os, pid, a[0].number, a[1].number, a[2].number, (int)a[3].number, a[4].number, &va);
-    if (script_called(s, outcome, r))
-        result_hex(r, "va", va);
-}
-
-COMMAND(brk)
-{
-    uint32_t pid;
-    mmu_va brk = 0;
-    if (script_task(s, &a[1], &pid, r) && script_called(s, mmu_os_brk(s->os, pid, a[0].number, &brk), r))
-        result_hex(r, "brk", brk);
-}
-
-COMMAND(madvise)
-{
-    static const int ADVICE[] = {MMU_MADV_WILLNEED, MMU_MADV_DONTNEED, MMU_MADV_FREE};
-    uint32_t pid;
-    if (script_task(s, &a[3], &pid, r))
-        script_called(s, mmu_os_madvise(s->os, pid, a[0].number, a[1].number, ADVICE[a[2].number]), r);
-}
-
-COMMAND(msync)
-{
-    uint32_t pid;
-    if (script_task(s, &a[2], &pid, r))
-        script_called(s, mmu_os_msync(s->os, pid, a[0].number, a[1].number), r);
-}
-
-/* mlock, munlock */
-COMMAND(mlock)
-{
-    uint32_t pid;
-    if (script_task(s, &a[2], &pid, r))
-        script_called(s, mmu_os_mlock(s->os, pid, a[0].number, a[1].number, s->command->which), r);
-}
+GIVES(mmap, 6, "va",
+      mmu_os_mmap(s->os, pid, ARG(0), ARG(1), FLAGS(2), FLAGS(3), FILE_NUMBER(4), ARG(5), &value))
+CALL(munmap, 2, mmu_os_munmap(s->os, pid, ARG(0), ARG(1)))
+CALL(mprotect, 3, mmu_os_mprotect(s->os, pid, ARG(0), ARG(1), FLAGS(2)))
+GIVES(mremap, 5, "va", mmu_os_mremap(s->os, pid, ARG(0), ARG(1), ARG(2), FLAGS(3), ARG(4), &value))
+GIVES(brk, 1, "brk", mmu_os_brk(s->os, pid, ARG(0), &value))
+CALL(madvise, 3, mmu_os_madvise(s->os, pid, ARG(0), ARG(1), ADVICE[ARG(2)]))
+CALL(msync, 2, mmu_os_msync(s->os, pid, ARG(0), ARG(1)))
+CALL(mlock, 2, mmu_os_mlock(s->os, pid, ARG(0), ARG(1), s->command->which)) /* and munlock */
 
 /* ----- files ----- */
 

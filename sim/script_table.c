@@ -196,7 +196,7 @@ const struct script_command script_commands[] = {
     FILES("drop_caches", .run = do_drop_caches, .help = "Drops clean pages of files that nobody maps."),
     {.name = "trace", .group = GROUP_FILE, .run = do_trace,
      .gives = "`references`, `faults` (resolved), `failed` (not resolved) and `first_failed`, the address of the first",
-     .parameter = {REQUIRED("file", TEXT)}, .help = "Replays a trace in the present address space."},
+     .parameter = {REQUIRED("file", TEXT)}, .help = "Replays a trace in the present address space, whose areas it needs: `import_maps`, or `mmusim run`, which infers them."},
     ACCESS("cpu", .run = do_cpu, .parameter = {REQUIRED("number", NUMBER)},
            .help = "The statements that follow run on this CPU."),
     ACCESS("read", .run = do_access, .which = MMU_LOAD, .gives = ACCESS_GIVES, .parameter = ACCESS_ARGUMENTS,
