@@ -90,6 +90,14 @@ static FILE *open_source(const char *path, struct script_source *source)
     return NULL;
 }
 
+/* What a file held, since `before`. */
+static void print_sum(const struct script *s, const char *path, const struct script *before)
+{
+    fprintf(s->out, "%s: %" PRIu64 " statements, %" PRIu64 " expectations, %" PRIu64 " failed\n", path,
+            s->statements - before->statements, s->expectations - before->expectations,
+            s->failed - before->failed);
+}
+
 int script_file(struct script *s, const char *path)
 {
     struct script_source source = {.file = path, .is_file = true};
@@ -103,8 +111,7 @@ int script_file(struct script *s, const char *path)
     if (status != CLI_BAD && !s->statements)
         return cli_error("%s: no statement in it, expected a scenario", path);
     if (status != CLI_BAD)
-        fprintf(s->out, "%s: %" PRIu64 " statements, %" PRIu64 " expectations, %" PRIu64 " failed\n", path,
-                s->statements, s->expectations, s->failed);
+        print_sum(s, path, &(struct script){0});
     return status;
 }
 
@@ -128,6 +135,7 @@ int script_source(struct script *s, const char *where, const char *path)
     struct script_source source = {
         .file = script_path(s, path, buf, sizeof buf), .is_file = true, .by = s->source};
     const char *text = s->text, *at = s->at;
+    const struct script before = *s;
     FILE *in = open_source(source.file, &source);
     if (!in)
         return script_complain(s, where, "%s: cannot read: %s", source.file,
@@ -140,6 +148,8 @@ int script_source(struct script *s, const char *where, const char *path)
         s->text = text;
         s->at = at;
     }
+    if (status != CLI_BAD && !source.by->is_file) /* at a prompt: the sum, as `run` prints it */
+        print_sum(s, source.file, &before);
     fclose(in);
     return status;
 }

@@ -36,6 +36,12 @@ grep -q 'shell:7' err && fail "something was done: $(cat err)"
 printf '%s\n' '$p = spawn x' 'switch $p' 'write 0xbffff000 misses' 'task rss' | shell pentium3-i386
 [[ $(cat out) == 'rss  0' && $(cat err) == *"shell:3:18: unknown field or argument 'misses'"* ]] || fail "a field of several: $(cat out err)"
 
+# Files.
+printf '%s\n' '$n = 5' 'expect $n == 5' 'expect 1 == 2' >some.mms
+printf '%s\n' 'source some.mms' '$n' 'source none.mms' 'source some.mms' | shell pentium3-i386
+[[ $? == 2 && $(cat out) == $'some.mms: 3 statements, 2 expectations, 1 failed\n0x5 (5)\nsome.mms: 3 statements, 2 expectations, 1 failed' ]] || fail "source: $(cat out)"
+[[ $(wc -l <err) == 3 && $(cat err) == *'some.mms:3:1: expectation failed: it is 1, expected 2 (sourced from shell:1)'*'shell:3:8: none.mms: cannot read: '* ]] || fail "source: $(cat err)"
+
 # Bytes that are no text, lines without end, and what was typed before them.
 printf 'expect 1 == 1\nab\0cd\n%2000d\nexpect 1 == 2' 7 | shell pentium3-i386
 [[ $? == 2 && $(cat err) == *'shell:2:1: a byte 0 in a line, expected text'*'shell:3:1: a line of more than 1023 bytes'*'shell:4:1: expectation failed'* ]] || fail "bytes: $(cat err)"
@@ -141,6 +147,33 @@ for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
     done
 done
 
+# Statements at random, of the commands and of what might mean something to them. MMUSIM_SEED repeats a run.
+seed=${MMUSIM_SEED:-$RANDOM} rounds=${MMUSIM_ROUNDS:-2}
+prepare=('$p = spawn a' 'switch $p' '$a = mmap 0 1M PROT_READ|PROT_WRITE MAP_PRIVATE|MAP_ANONYMOUS' 'write $a count 256 stride 4K' '$d = file data 256K'
+    '$c = mmap 0 256K PROT_READ|PROT_WRITE MAP_SHARED $d 0' '$v = vmalloc 64K' '$f = alloc_pages GFP_HIGHUSER' '$q = fork')
+for ((round = 0; round < rounds; round++)); do
+    for config in pentium3-i386 pentium4-pae skylake-sp-linux ice-lake-la57; do
+        {
+            printf '%s\n' "${prepare[@]}"
+            awk -v seed=$((seed + round)) 'BEGIN { srand(seed)
+                n = split("0 1 3 4K 64K $a $a+4K $a+64K $c $v $v+4K $f $p $q 2 3 4 $TASK_SIZE-4K $PAGE_OFFSET 0x20000000 0xfe000000 5000 PROT_READ PROT_READ|PROT_WRITE" \
+                    " PROT_NONE MAP_PRIVATE|MAP_ANONYMOUS MAP_SHARED MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS MREMAP_MAYMOVE MADV_DONTNEED MADV_FREE GFP_KERNEL GFP_HIGHUSER" \
+                    " read write fetch as kernel uaccess implicit user pid size count stride DMA Normal HighMem UC WB data x", word, " ") }
+                { command[NR] = $0 }
+                END { for (i = 0; i < 600; i++) {
+                    line = command[int(rand() * NR) + 1]
+                    if (rand() < .2) line = "$" substr("acfvq", int(rand() * 5) + 1, 1) " = " line
+                    else if (rand() < .1) line = "expect " line
+                    for (k = int(rand() * 5); k > 0; k--) line = line " " word[int(rand() * n) + 1]
+                    if (rand() < .1) line = line (rand() < .5 ? " == 1" : " fails ENOMEM")
+                    print line } }' commands
+        } >random
+        shell "$config" <random
+        [[ $? -le 2 ]] || fail "seed $((seed + round)), $config: crashed: $(tail -3 err)"
+        grep -v '^mmusim: ' err && fail "seed $((seed + round)), $config: said more than one line"
+    done
+done
+
 # At a terminal, where libedit is built in: a prompt, and the tabulator completes.
 if script -qec true /dev/null >/dev/null 2>&1 && strings "$MMUSIM" 2>/dev/null | grep -q el_gets; then
     printf 'buddy\t\nquit\n' | TERM=dumb timeout 20 script -qec "'$MMUSIM' shell --config pentium3-i386" /dev/null >out 2>err
@@ -155,4 +188,4 @@ if script -qec true /dev/null >/dev/null 2>&1 && strings "$MMUSIM" 2>/dev/null |
     grep -q 'cannot read' out && fail "completion of files: $(cat out)"
 fi
 
-verdict "the shell answers; $(wc -l <commands) commands"
+verdict "the shell answers; $(wc -l <commands) commands; MMUSIM_SEED=$seed"
