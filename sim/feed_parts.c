@@ -6,8 +6,9 @@
  * So all threads have work until the end, whichever of decoding and simulating is slower.
  *
  * The lock guards the reader, the counters and `ready`. A desk belongs to whoever took its part until it is
- * ready, then to the caller until that counts it out. A part that does not fit on its desk (very many marks)
- * is ready before its end, and the caller decodes the rest of it.
+ * ready, then to the caller until that counts it out. A part that does not fit on its desk is ready before
+ * its end, unpacked, and the caller decodes the rest of it, piece by piece, as it simulates them: then the
+ * references are still in its cache, and unpacking and half of the decoding are the share of the others.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "feed_parts.h"
@@ -17,7 +18,7 @@
 
 enum {
     /* Room of a desk. What a part does not need is never touched, and costs no memory. */
-    DESK_REFERENCES = 1 << 19, /* 8 MiB: a block of the binary form has no more */
+    DESK_REFERENCES = 1 << 17, /* 2 MiB: half a block of the binary form */
     DESK_HEADS = 1 << 18,      /* 8 MiB */
     DESK_MARKS = 4096,         /* 1 MiB */
     DESK_PIECES = 1024
@@ -65,12 +66,12 @@ static bool has_room(const struct feed_parts *f, const struct desk *d)
            (!f->runs || d->n_heads + FEED_STRETCH <= DESK_HEADS);
 }
 
-/* Decodes as much of the part as there is room for. */
-static void fill(const struct feed_parts *f, struct desk *d)
+/* Decodes as much of the part as there is room for, at most so many pieces. */
+static void fill(const struct feed_parts *f, struct desk *d, size_t pieces)
 {
     d->n_references = d->n_heads = d->n_marks = d->n_pieces = 0;
     d->status = 1;
-    while (d->status > 0 && has_room(f, d)) {
+    while (d->status > 0 && d->n_pieces < pieces && has_room(f, d)) {
         struct feed_piece *p = &d->pieces[d->n_pieces];
         d->status =
             feed_decode(d->part, f->runs, d->references + d->n_references, d->marks + d->n_marks, p, &d->err);
@@ -105,7 +106,7 @@ static void take(struct feed_parts *f)
         d->status = status;
     } else {
         pthread_mutex_unlock(&f->lock);
-        fill(f, d);
+        fill(f, d, DESK_PIECES);
         pthread_mutex_lock(&f->lock);
         d->ready = true;
     }
@@ -160,7 +161,7 @@ int feed_parts_next(struct feed_parts *f, struct feed_piece *piece, struct mmu_e
         if (d->status < 0 || d->last)
             return d->status;
         if (d->status > 0) {
-            fill(f, &f->desk[f->out % f->desks]);
+            fill(f, &f->desk[f->out % f->desks], 1);
             f->piece = 0;
         } else {
             next_desk(f, true);
