@@ -38,6 +38,7 @@ COMMAND(shrink_slabs);
 COMMAND(cpu);
 COMMAND(to_virtual);
 COMMAND(to_physical);
+COMMAND(virt_to_page);
 COMMAND(page_address);
 
 /* script_access.c */

@@ -114,6 +114,13 @@ COMMAND(to_physical)
     computed(r, outcome, "pa", pa, "this address is not in the direct map");
 }
 
+COMMAND(virt_to_page)
+{
+    mmu_pa pa = 0;
+    int outcome = mmu_os_pa(s->os, ARG(0), &pa);
+    computed(r, outcome, "pfn", pa >> 12, "this address is not in the direct map");
+}
+
 /* ----- the kernel as a whole ----- */
 
 CALL(set_memory, mmu_os_set_memory(s->os, ARG(0), ARG(1), (enum mmu_os_change)s->command->which))

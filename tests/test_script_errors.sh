@@ -86,8 +86,8 @@ refused "s.mms:1:4: unknown architecture 'i368'; did you mean 'i386'?" 'on i368 
 refused "s.mms:1:8: expected a statement behind the architecture" 'on i386'
 
 # Names.
-refused "s.mms:1:12: unknown name '\$page'; '\$page = ...' gives it a value" 'free_pages $page'
-refused "s.mms:2:12: unknown name '\$pgae'; did you mean '\$page'?" '$page = alloc_pages GFP_KERNEL' 'free_pages $pgae'
+refused "s.mms:1:14: unknown name '\$page'; '\$page = ...' gives it a value" '__free_pages $page'
+refused "s.mms:2:14: unknown name '\$pgae'; did you mean '\$page'?" '$page = alloc_pages GFP_KERNEL' '__free_pages $pgae'
 refused "s.mms:1:6: \$a would stand for itself, expected a value" '$a = $a'
 refused "s.mms:1:6: \$a would stand for itself, expected a value" '$a = $a + 1'
 refused "s.mms:1:6: unknown name '\$b'; '\$b = ...' gives it a value" '$a = $b' '$b = $a'
@@ -106,7 +106,7 @@ refused "s.mms:1:11: 'q', expected k, i, + or gN behind the size" ' L 1000,4 q'
 refused "s.mms:1:4: 0x123456789 does not fit this machine's 32-bit addresses" 'I  123456789,4'
 
 # What the kernel refuses.
-refused "s.mms:3:1: BUG: __free_pages: pfn 0x36bfe, order 0: the page is free already*" '$page = alloc_pages GFP_HIGHUSER_MOVABLE' 'free_pages $page' 'free_pages $page'
+refused "s.mms:3:1: BUG: __free_pages: pfn 0x36bfe, order 0: the page is free already*" '$page = alloc_pages GFP_HIGHUSER_MOVABLE' '__free_pages $page' '__free_pages $page'
 refused "s.mms:1:1: fork: no task runs on this CPU, expected 'switch PID' before it" 'fork'
 refused "s.mms:1:1: maps: there is no task 7, or no longer; 'tasks' lists them" 'maps 7'
 refused "s.mms:4:1: switch: there is no task 1, or no longer; 'tasks' lists them" "${spawn[@]}" 'exit' 'switch $p'

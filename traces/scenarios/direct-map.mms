@@ -6,7 +6,7 @@
 $object = kmalloc 256
 
 # The subtraction. It is how the kernel computes, and it is right.
-$pa = __pa $object
+$pa = virt_to_phys $object
 expect $object - $PAGE_OFFSET == $pa
 
 # But the processor knows nothing of it. Nothing has been accessed here yet, so no TLB entry holds the address, and the
@@ -31,7 +31,7 @@ expect stats run.faults_pf == $before
 # Is it so for memory that nobody has allocated? Yes: an allocation does not touch these tables.
 $page = __get_free_page GFP_KERNEL
 $entry = walk $page as kernel entry
-free_pages_at $page
+free_page $page
 expect walk $page as kernel entry == $entry
 expect read $page as kernel is done
 

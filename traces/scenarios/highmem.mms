@@ -71,8 +71,8 @@ kunmap_local $second
 kunmap_local $first
 on i386,i386_pae expect read $first as kernel fails OOPS
 
-free_pages $other
-free_pages $low
-free_pages $page
+__free_page $other
+__free_page $low
+__free_page $page
 # A page that is free cannot be freed again.
-expect free_pages $page fails BUG
+expect __free_page $page fails BUG
