@@ -226,6 +226,68 @@ static void all_formats_in_all_compressions(void **state)
     }
 }
 
+/* Appends a file's bytes, or these. */
+static void append(const char *path, const char *from, const void *bytes, size_t n)
+{
+    FILE *file = fopen(path, "ab");
+    unsigned char *read = from ? read_bytes(from, &n) : NULL;
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(read ? read : bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+    free(read);
+}
+
+/* Streams of no bytes, as Debian's tools write them (libarchive cannot write all of them). */
+static const struct {
+    const char *bytes;
+    size_t n;
+} empty[PACKINGS] = {
+    {"\x1f\x8b\x08\0\0\0\0\0\0\3\3\0\0\0\0\0\0\0\0\0", 20},
+    {"\xfd\x37\x7a\x58\x5a\0\0\4\xe6\xd6\xb4\x46\0\0\0\0\x1c\xdf\x44\x21\x1f\xb6\xf3\x7d\1\0\0\0\0\4YZ", 32},
+    {"\x28\xb5\x2f\xfd\x24\0\1\0\0\x99\xe9\xd8\x51", 13},
+    {"BZh9\x17rE8P\x90\0\0\0\0", 14},
+    {"\x04\x22\x4d\x18\x64\x40\xa7\0\0\0\0\x05\x5d\xcc\x02", 15},
+};
+
+/* Compressed streams behind each other, empty ones among them, are one; anything else behind them is told. */
+static void behind_each_other(void **state)
+{
+    static const char text[] = " L 1000,8\n";
+    const struct mmu_access a[] = {A(0x1000, 8, MMU_LOAD), A(0x1000, 8, MMU_LOAD)};
+    const char *all = in_scratch("all"), *one = in_scratch("one");
+
+    (void)state;
+    for (size_t p = 0; p < PACKINGS; p++) {
+        struct whole w;
+        if (!empty[p].bytes)
+            continue;
+        pack(one, p, text, sizeof text - 1);
+        remove(all);
+        append(all, NULL, empty[p].bytes, empty[p].n);
+        append(all, one, NULL, 0);
+        append(all, NULL, empty[p].bytes, empty[p].n);
+        append(all, one, NULL, 0);
+        append(all, NULL, empty[p].bytes, empty[p].n);
+        assert_whole(all, MMU_TRACE_TEXT, NULL, true, a, 2, NULL, 0);
+        append(all, NULL, "junk", 4);
+        w = read_whole(all, MMU_TRACE_AUTO, NULL, 100);
+        if (!w.code || w.n != 2)
+            fail_msg("%s: what follows is not told", packings[p].name);
+        whole_free(&w);
+    }
+    pack(all, 0, text, sizeof text - 1);
+    append(all, NULL, "\0\0\0", 3); /* gzip's padding */
+    assert_whole(all, MMU_TRACE_TEXT, NULL, true, a, 1, NULL, 0);
+    pack(one, 4, text, sizeof text - 1);
+    remove(all);
+    for (int i = 0; i < 2; i++) {
+        append(all, NULL, "\x53\x2a\x4d\x18\3\0\0\0abc", 11); /* lz4's frame to skip */
+        append(all, one, NULL, 0);
+    }
+    assert_whole(all, MMU_TRACE_TEXT, NULL, true, a, 2, NULL, 0);
+}
+
 /* ---- one format taken for another ---- */
 
 static void forced_wrongly(void **state)
@@ -287,11 +349,9 @@ static void damaged_and_not_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_folder_of_dynamorio),
-        cmocka_unit_test(a_file_of_chunks),
-        cmocka_unit_test(every_compression_of_debian),
-        cmocka_unit_test(all_formats_in_all_compressions),
-        cmocka_unit_test(forced_wrongly),
+        cmocka_unit_test(a_folder_of_dynamorio),       cmocka_unit_test(a_file_of_chunks),
+        cmocka_unit_test(every_compression_of_debian), cmocka_unit_test(all_formats_in_all_compressions),
+        cmocka_unit_test(behind_each_other),           cmocka_unit_test(forced_wrongly),
         cmocka_unit_test(damaged_and_not_named),
     };
 

@@ -8,6 +8,7 @@
 #include "input.h"
 
 #include "bits.h"
+#include "bytes.h"
 #include "error.h"
 #include "unpack.h"
 
@@ -37,6 +38,7 @@ struct input {
     bool packed;                /* the input comes out of one of the two below; else it is the raw bytes */
     struct unpack *unpack;      /* gzip, xz, zstd */
     struct archive *archive;    /* all else */
+    uint64_t archive_from;      /* where in the raw bytes libarchive began */
     bool archive_end;           /* of either */
     const unsigned char *block; /* of decompressed bytes, libarchive's; block_left are left of it */
     size_t block_left;
@@ -132,6 +134,118 @@ static int archive_failed(struct input *in)
     return packed_failed(in, text, strstr(text, "runcated") != NULL); /* "Truncated xz input" */
 }
 
+/* A frame to skip, which zstd and lz4 have; its length is behind the magic. */
+static bool begins_skipped(const unsigned char *head, size_t n)
+{
+    return n >= 8 && (head[0] & 0xf0) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3);
+}
+
+/*
+ * Only the compression whose first bytes these are is switched on: libarchive looks for all that it knows at
+ * each stage, and takes the head of many a plain trace for a second compression below the first. Returns
+ * false if they are none's.
+ */
+static bool support_filter(struct archive *a, const unsigned char *head, size_t n)
+{
+    static const struct {
+        const char *magic;
+        size_t length;
+        int (*support)(struct archive *);
+    } filters[] = {{"\x1f\x8b", 2, archive_read_support_filter_gzip},
+                   {"\xfd"
+                    "7zXZ",
+                    5, archive_read_support_filter_xz},
+                   {"\x28\xb5\x2f\xfd", 4, archive_read_support_filter_zstd},
+                   {"BZh", 3, archive_read_support_filter_bzip2},
+                   {"\x04\x22\x4d\x18", 4, archive_read_support_filter_lz4},
+                   {"\x02\x21\x4c\x18", 4, archive_read_support_filter_lz4}, /* of its beginnings */
+                   {"LZIP", 4, archive_read_support_filter_lzip},
+                   {"\x1f\x9d", 2, archive_read_support_filter_compress},
+                   {"\x5d\0\0", 3, archive_read_support_filter_lzma}};
+    bool known = false;
+
+    for (size_t i = 0; i < COUNT_OF(filters); i++)
+        if (n >= filters[i].length && !memcmp(head, filters[i].magic, filters[i].length)) {
+            filters[i].support(a);
+            known = true;
+        }
+    if (begins_skipped(head, n))
+        archive_read_support_filter_zstd(a);
+    return known || begins_skipped(head, n);
+}
+
+/*
+ * libarchive stops behind a compressed stream of no bytes, and at bytes that it does not know, without a
+ * word. Goes to the packed bytes that it has not taken. Returns false when there are none, or on a failure.
+ */
+static bool go_behind(struct input *in)
+{
+    uint64_t taken = in->archive_from + (uint64_t)archive_filter_bytes(in->archive, -1);
+    uint64_t begin = in->raw_read - in->raw_filled;
+
+    if (taken >= begin) {
+        in->raw_pos = (size_t)(taken - begin);
+    } else { /* it looked beyond the buffer */
+        if (!in->regular || lseek(in->fd, (off_t)(in->base + taken), SEEK_SET) < 0) {
+            packed_failed(in, "bytes follow that cannot be gone back to", false);
+            return false;
+        }
+        in->raw_read = taken;
+        in->raw_pos = in->raw_filled = 0;
+        in->raw_end = false;
+    }
+    in->archive_from = taken;
+    in->raw_filled -= in->raw_pos;
+    memmove(in->raw, in->raw + in->raw_pos, in->raw_filled);
+    in->raw_pos = 0;
+    while (in->raw_filled < HEAD_SIZE && raw_fill(in))
+        ;
+    if (in->raw_error)
+        packed_failed(in, "", false);
+    return in->raw_filled && !in->raw_error;
+}
+
+/* Has libarchive read the packed bytes in raw and behind; not frames to skip, of which its lz4 wants no first
+ * one. */
+static bool archive_begin(struct input *in)
+{
+    struct archive *a = in->archive = archive_read_new();
+    size_t left;
+
+    if (!a) {
+        in->archive_end = true;
+        err_at(&in->failed, MMU_ERR_NOMEM, in->name, 0, 0, "out of memory");
+        return false;
+    }
+    while (begins_skipped(in->raw + in->raw_pos, left = in->raw_filled - in->raw_pos) &&
+           get32(in->raw + in->raw_pos + 4) < left - 8)
+        in->raw_pos += 8 + get32(in->raw + in->raw_pos + 4);
+    in->archive_from += in->raw_pos;
+    if (!support_filter(a, in->raw + in->raw_pos, left) && in->archive_from) {
+        packed_failed(in, "something else follows the compressed bytes", false);
+        return false;
+    }
+    archive_read_support_format_raw(a);
+    archive_read_support_format_tar(a);
+    archive_read_support_format_zip(a);
+    archive_read_support_format_empty(a);
+    if (archive_read_open(a, in, NULL, archive_raw, NULL) == ARCHIVE_OK)
+        return true;
+    archive_failed(in);
+    return false;
+}
+
+/* At the end of a compressed stream, which is no archive: another one may follow it. */
+static bool archive_again(struct input *in)
+{
+    int format = archive_format(in->archive) & ARCHIVE_FORMAT_BASE_MASK;
+
+    if ((format != ARCHIVE_FORMAT_RAW && format != ARCHIVE_FORMAT_EMPTY) || !go_behind(in))
+        return false;
+    archive_read_free(in->archive);
+    return archive_begin(in);
+}
+
 /* Goes to the first file of the archive, or past the last: there must be one. Returns false at the end and on
  * an error. */
 static bool archive_next(struct input *in, bool first)
@@ -140,6 +254,10 @@ static bool archive_next(struct input *in, bool first)
 
     for (;;) {
         int code = archive_read_next_header(in->archive, &entry);
+        if (code == ARCHIVE_EOF && archive_again(in)) {
+            first = true;
+            continue;
+        }
         if (code == ARCHIVE_EOF) {
             in->archive_end = true;
             return false;
@@ -217,52 +335,6 @@ static size_t packed_bytes(struct input *in, unsigned char *to, size_t n)
     return got;
 }
 
-/*
- * Only the compression whose first bytes these are is switched on: libarchive looks for all that it knows at
- * each stage, and takes the head of many a plain trace for a second compression below the first.
- */
-static void support_filter(struct archive *a, const unsigned char *head, size_t n)
-{
-    static const struct {
-        const char *magic;
-        size_t length;
-        int (*support)(struct archive *);
-    } filters[] = {{"\x1f\x8b", 2, archive_read_support_filter_gzip},
-                   {"\xfd"
-                    "7zXZ",
-                    5, archive_read_support_filter_xz},
-                   {"\x28\xb5\x2f\xfd", 4, archive_read_support_filter_zstd},
-                   {"BZh", 3, archive_read_support_filter_bzip2},
-                   {"\x04\x22\x4d\x18", 4, archive_read_support_filter_lz4},
-                   {"\x02\x21\x4c\x18", 4, archive_read_support_filter_lz4}, /* of its beginnings */
-                   {"LZIP", 4, archive_read_support_filter_lzip},
-                   {"\x1f\x9d", 2, archive_read_support_filter_compress},
-                   {"\x5d\0\0", 3, archive_read_support_filter_lzma}};
-
-    for (size_t i = 0; i < COUNT_OF(filters); i++)
-        if (n >= filters[i].length && !memcmp(head, filters[i].magic, filters[i].length))
-            filters[i].support(a);
-    if (n >= 4 && (head[0] & 0xf0) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3)) {
-        archive_read_support_filter_zstd(a); /* a frame to skip, which both have */
-        archive_read_support_filter_lz4(a);
-    }
-}
-
-static void archive_open(struct input *in)
-{
-    struct archive *a = in->archive;
-
-    support_filter(a, in->raw, in->raw_filled);
-    archive_read_support_format_raw(a);
-    archive_read_support_format_tar(a);
-    archive_read_support_format_zip(a);
-    archive_read_support_format_empty(a);
-    if (archive_read_open(a, in, NULL, archive_raw, NULL) != ARCHIVE_OK)
-        archive_failed(in);
-    else if (archive_next(in, true))
-        in->head_filled = packed_bytes(in, in->head, HEAD_SIZE);
-}
-
 /* Unpacks the head by unpack.h. Returns false if that is not for it: another compression, or a packed tar
  * archive. */
 static bool unpack_open(struct input *in)
@@ -289,12 +361,8 @@ static int packed_start(struct input *in, struct mmu_error *err)
     in->packed = true;
     while (in->raw_filled < HEAD_SIZE && raw_fill(in))
         ;
-    if (!unpack_open(in)) {
-        in->archive = archive_read_new();
-        if (!in->archive)
-            return err_at(err, MMU_ERR_NOMEM, in->name, 0, 0, "out of memory");
-        archive_open(in);
-    }
+    if (!unpack_open(in) && archive_begin(in) && archive_next(in, true))
+        in->head_filled = packed_bytes(in, in->head, HEAD_SIZE);
     if (!in->head_filled && in->failed.code) {
         if (err)
             *err = in->failed;
@@ -310,6 +378,7 @@ static void packed_end(struct input *in)
     in->archive = NULL;
     in->unpack = NULL;
     in->archive_end = false;
+    in->archive_from = 0;
     in->block_left = 0;
     in->unpacked = 0;
     in->head_pos = in->head_filled = 0;

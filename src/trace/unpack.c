@@ -1,6 +1,6 @@
 /*
  * unpack.c: gzip by zlib, xz by liblzma, zstd by libzstd. Several members, streams or frames behind each
- * other are one stream; what follows the last gzip member and is none is ignored, as gzip does. Leaves out
+ * other are one stream; zeros behind the last gzip member are ignored, as tapes leave them. Leaves out
  * zstd's dictionaries, and xz files whose reader would need more than 1 GiB.
  */
 #include "unpack.h"
@@ -66,7 +66,10 @@ static size_t step_gzip(struct unpack *u, unsigned char *to, size_t n)
         return 0;
     }
     if (!u->inside && u->in[0] != 0x1f) { /* no other member */
-        u->done = true;
+        for (; u->in_left && !*u->in; u->in_left--)
+            u->in++;
+        if (u->in_left)
+            fail(u, "something else follows the gzip input", false);
         return 0;
     }
     u->inside = true;
