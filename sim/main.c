@@ -78,8 +78,9 @@ int main(int argc, char **argv)
         return print_help();
     if (help) {
         char option[] = "--help";
-        char *args[] = {argv[2], option, NULL};
-        return argc == 3 ? run_command(2, args) : cli_error("help: expected one command");
+        bool part = argc == 4 && !strcmp(argv[2], "trace"); /* which has commands of its own */
+        char *args[] = {argv[2], part ? argv[3] : option, part ? option : NULL, NULL};
+        return argc == 3 || part ? run_command(argc - 1, args) : cli_error("help: expected one command");
     }
     return run_command(argc - 1, argv + 1);
 }

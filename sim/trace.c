@@ -69,5 +69,6 @@ int cmd_trace(int argc, char **argv)
     cli_list_free(&words);
     return status != CLI_GO
                ? status
-               : cli_error("trace: expected convert, info or record; 'mmusim trace --help' explains");
+               : cli_error("trace: expected info, convert, cut, merge, stats, verify or record; 'mmusim "
+                           "trace --help' explains");
 }

@@ -109,7 +109,7 @@ refused 2 "folder: is a directory, expected a trace file" info folder
 refused 2 "absent: cannot open: No such file or directory" info absent
 refused 2 "no/place: cannot be written: No such file or directory" convert a.mmt no/place
 refused 2 "folder: is a directory, expected a place for a file" convert a.mmt folder
-refused 2 "trace: expected convert, info or record; 'mmusim trace --help' explains"
+refused 2 "trace: expected info, convert, cut, merge, stats, verify or record; 'mmusim trace --help' explains"
 refused 2 "unknown trace command 'convrt'; did you mean 'convert'?" convrt a b
 refused 2 "trace convert: expected two files, IN and OUT" convert a.mmt
 refused 2 "trace info: expected one trace" info
@@ -122,6 +122,8 @@ rm -f o.mmt
 for part in "" convert info; do
     # shellcheck disable=SC2086
     "$MMUSIM" trace $part --help | grep -q '^Usage: mmusim trace ' || fail "trace $part --help"
+    # shellcheck disable=SC2086
+    cmp <("$MMUSIM" help trace $part) <("$MMUSIM" trace $part --help) || fail "help trace $part"
 done
 [[ -z $(find . -name '*.tmp.*') ]] || fail "temporary files are left"
 
