@@ -257,6 +257,44 @@ static void tables_are_charged(void **state)
     }
 }
 
+/* What may only be executed has a protection key that says so, where there are keys (execute_only_pkey()). */
+static void only_fetches_may_be_made(void **state)
+{
+    (void)state;
+    struct mmu_os_signal s;
+    char text[16384];
+    for (unsigned m = 2; m < COUNT_OF(machines); m++) { /* Ice Lake has keys, Nehalem none */
+        struct world w;
+        begin(&w, m);
+        const bool keys = m == 3;
+        const enum mmu_os_signal_kind denied = keys ? MMU_SIG_SEGV_PKUERR : MMU_SIG_NONE;
+        mmu_va va = map(&w, 4, MMU_PROT_EXEC, ANON);
+        assert_true(can(&w, va, MMU_FETCH));
+        for (unsigned i = 0; i < 2; i++) { /* a page that is present, and one that is not */
+            assert_int_equal(can(&w, va + i * PAGE, MMU_LOAD), !keys);
+            mmu_os_signal(w.os, 0, &s);
+            assert_int_equal(s.kind, denied);
+            assert_int_equal(s.error_code, !keys ? 0 : i ? 0x4 : 0x25);
+        }
+        assert_int_equal(pagemap(&w, w.pid, va + PAGE) >> 63, !keys);
+        assert_false(can(&w, va, MMU_STORE));
+        assert_int_equal(signal_of(&w), keys ? MMU_SIG_SEGV_PKUERR : MMU_SIG_SEGV_ACCERR);
+        int outcome = mmu_os_mlock(w.os, w.pid, va, PAGE, true);
+        assert_int_equal(outcome, keys ? MMU_OS_ERROR : MMU_OS_DONE); /* as reads would be */
+        mmu_os_task_view(w.os, w.pid, MMU_VIEW_SMAPS, text, sizeof text);
+        assert_int_equal(strstr(text, "ProtectionKey:         1\n") != NULL, keys);
+        assert_int_equal(mmu_os_mprotect(w.os, w.pid, va, PAGE, MMU_PROT_READ | MMU_PROT_EXEC), MMU_OS_DONE);
+        assert_true(can(&w, va, MMU_LOAD) && can(&w, va, MMU_FETCH));
+        assert_int_equal(mmu_os_mprotect(w.os, w.pid, va, PAGE, MMU_PROT_EXEC), MMU_OS_DONE);
+        assert_int_equal(can(&w, va, MMU_LOAD), !keys);
+        assert_int_equal(signal_of(&w), denied);
+        assert_int_equal(act(&w, va, MMU_LOAD, MMU_SUPERVISOR) == MMU_DONE,
+                         m == 2); /* ... -EFAULT, or SMAP */
+        mmu_os_check(w.os);
+        rig_free(&w.rig);
+    }
+}
+
 /* KPF_MLOCKED and KPF_UNEVICTABLE, as long as any mapping of a page is locked. */
 static void locked_pages_say_so(void **state)
 {
@@ -413,6 +451,7 @@ int main(void)
         cmocka_unit_test(shared_memory_is_one),
         cmocka_unit_test(pages_move_with_their_mapping),
         cmocka_unit_test(views_are_packed_as_linux_does),
+        cmocka_unit_test(only_fetches_may_be_made),
         cmocka_unit_test(tables_are_charged),
         cmocka_unit_test(locked_pages_say_so),
         cmocka_unit_test(lazily_freed_pages_are_clean),

@@ -55,7 +55,7 @@ struct space {
 struct world {
     struct kspace_rig rig;
     struct rng rng;
-    bool nx;
+    bool nx, keys;
     uint32_t file;
     uint8_t content[FILE_PAGES];
     struct space space[SPACES];
@@ -156,6 +156,8 @@ static enum mmu_os_signal_kind expected(const struct world *w, const struct mode
     bool fetches = kind == MMU_FETCH && w->nx;
     if (p->kind == NOTHING)
         return MMU_SIG_SEGV_MAPERR;
+    if (w->keys && p->prot == MMU_PROT_EXEC && kind != MMU_FETCH)
+        return MMU_SIG_SEGV_PKUERR;
     int needs = kind == MMU_STORE ? MMU_PROT_WRITE : fetches ? MMU_PROT_EXEC : RW | MMU_PROT_EXEC;
     return p->prot & needs ? MMU_SIG_NONE : MMU_SIG_SEGV_ACCERR;
 }
@@ -304,6 +306,7 @@ static void play(unsigned machine, uint64_t seed, unsigned steps)
     assert_non_null(w);
     rig_boot(&w->rig, machines[machine].cpu, CORES, machines[machine].os);
     w->nx = w->rig.os->kspace->traits.vma_nx != 0;
+    w->keys = w->rig.os->kspace->traits.keys;
     rng_seed(&w->rng, seed, machine);
     assert_int_equal(mmu_os_file(w->rig.os, "data", NULL, FILE_PAGES * PAGE, &w->file), MMU_OS_DONE);
     mmu_os_totals(w->rig.os, &t);

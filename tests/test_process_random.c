@@ -68,7 +68,9 @@ static void spawn(struct world *w)
     uint32_t pid;
     struct mmu_os_task task;
     assert_true(done(w, mmu_os_spawn(w->os, NULL, &pid)));
-    add(w, pid, ref_space_new());
+    struct ref_space *space = ref_space_new();
+    space->has_keys = w->os->kspace->traits.keys;
+    add(w, pid, space);
     assert_int_equal(mmu_os_task(w->os, pid, &task), MMU_OS_DONE);
     struct ref_space *s = w->actor[w->actors - 1].space;
     s->start_brk = task.start_brk;

@@ -56,7 +56,7 @@ static int map_segment(struct exec *x, const struct elf_segment *s, mmu_va bias,
 {
     mmu_va start = s->va + bias, file_end = start + s->file_size, end = start + s->memory_size;
     const struct vma_like like = {.prot = mm_prot(x->mm, s->prot),
-                                  .flags = vma_account(s->prot, 0),
+                                  .flags = vma_account(s->prot, 0) | vma_key(x->os, mm_prot(x->mm, s->prot)),
                                   .file = file,
                                   .offset = page_down(s->offset) >> PAGE_SHIFT};
     const struct vma_like bss = {

@@ -90,7 +90,7 @@ static int user_fault(const struct arrival *a)
     struct vma *vma = find_vma(os, mm, a->cr2);
     if (!vma)
         return bad_area(a, MMU_SIG_SEGV_MAPERR);
-    if (a->error_code & MMU_PF_PK)
+    if (a->error_code & MMU_PF_PK || (vma->flags & VMA_KEYED && !(a->error_code & MMU_PF_I)))
         return bad_area(a, MMU_SIG_SEGV_PKUERR);
     if (forbidden(vma, a->error_code))
         return bad_area(a, MMU_SIG_SEGV_ACCERR);

@@ -209,7 +209,8 @@ static int add(const struct import *in, const struct maps_line *l)
     struct vma_like like = {
         .prot = l->prot,
         .flags = (l->shared ? VMA_SHARED : 0u) | (is_named(l, "[stack]") ? VMA_GROWSDOWN : 0u) |
-                 (vvar ? VMA_PFNMAP : 0u) | (writes && !l->shared ? VMA_ACCOUNT : 0u),
+                 (vvar ? VMA_PFNMAP : 0u) | vma_key(in->os, l->prot) |
+                 (writes && !l->shared ? VMA_ACCOUNT : 0u),
         .name = vvar                    ? VMA_VVAR
                 : is_named(l, "[vdso]") ? VMA_VDSO
                                         : VMA_ORDINARY,

@@ -22,6 +22,7 @@ struct kspace_traits kspace_traits(const struct mmu_config *config)
     t.pat = cpu->pse36 || cpu->long_mode; /* they came together, with the Pentium III */
     t.nx = cpu->nx ? f->not_execute : 0;
     t.vma_nx = f->levels >= 4 ? t.nx : 0;
+    t.keys = f->levels >= 4 && cpu->pku;
     t.global = cpu->pge && !t.kpti ? PTE_G : 0;
     t.large = (cpu->pse || f->levels >= 4 ? 1u << 2 : 0) | (f->levels >= 4 && cpu->page1g ? 1u << 3 : 0);
     t.copied = f->levels;

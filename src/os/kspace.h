@@ -18,6 +18,7 @@ struct kspace_traits {
     uint32_t large;  /* levels whose entries map pages: bit l */
     unsigned copied; /* level whose kernel entries each page directory has its own copy of */
     bool kpti, pge, pcid, invpcid, invlpg, pat;
+    bool keys;   /* protection keys of users' pages (arch_pkeys_enabled()) */
     uint64_t nx; /* XD where it is used, or 0 */
     uint64_t
         vma_nx; /* ... in the entries of VMAs: not with PAE, whose vm_get_page_prot() loses bits above 31 */

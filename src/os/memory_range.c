@@ -154,7 +154,7 @@ static bool may_write(const struct mmu_os *os, const struct vma *vma, uint64_t e
 static bool needs_flush(uint64_t before, uint64_t after)
 {
     const uint64_t cleared = before & ~after & (PTE_P | PTE_A | PTE_D);
-    return (before & PTE_P) && (cleared || ((before ^ after) & (PTE_W | PTE_U | PTE_XD)));
+    return (before & PTE_P) && (cleared || ((before ^ after) & (PTE_W | PTE_U | PTE_XD | PTE_KEY_ONE)));
 }
 
 void memory_protect(struct mmu_os *os, struct vma *vma, mmu_va start, mmu_va end)

@@ -24,6 +24,7 @@ enum {
     VMA_LOCKED = 4,
     VMA_ACCOUNT = 8, /* private, and writable once: its pages may have to be found (accountable_mapping()) */
     VMA_PFNMAP = 16, /* no page descriptors behind it: [vvar], [vsyscall] */
+    VMA_KEYED = 32,  /* has the protection key that forbids all but fetches */
 };
 
 /*
@@ -89,6 +90,9 @@ static inline uint32_t vma_account(uint32_t prot, uint32_t flags)
 {
     return (prot & MMU_PROT_WRITE) && !(flags & VMA_SHARED) ? VMA_ACCOUNT : 0;
 }
+/* What rights say of VMA_KEYED (execute_only_pkey()): whose only right is to be executed gets the key that
+ * enforces it, where there are keys. */
+uint32_t vma_key(const struct mmu_os *os, uint32_t prot);
 /* Before pages or VMAs go (update_hiwater_rss(), update_hiwater_vm()). */
 static inline void mm_note_peak(struct mm *mm)
 {

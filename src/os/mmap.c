@@ -140,11 +140,12 @@ static int populate(struct mmu_os *os, struct mm *mm, mmu_va start, mmu_va end,
     int status = MMU_OS_DONE;
     for (struct vma *vma = vma_from(mm, start); vma && vma->range.start < end && status == MMU_OS_DONE;
          vma = vma_next(vma)) {
-        enum mmu_os_signal_kind signal = MMU_SIG_SEGV_ACCERR;
+        const bool keyed = vma->flags & VMA_KEYED; /* a key forbids what is no fetch */
+        enum mmu_os_signal_kind signal = keyed ? MMU_SIG_SEGV_PKUERR : MMU_SIG_SEGV_ACCERR;
         mmu_va from = vma->range.start > start ? vma->range.start : start;
         if (vma->flags & VMA_PFNMAP)
             continue;
-        if (vma->prot & (MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC))
+        if (vma->prot && !keyed)
             status = memory_populate(os, vma, from, vma->range.end < end ? vma->range.end : end, &signal);
         if (first && signal != MMU_SIG_NONE) {
             *first = signal;
@@ -169,8 +170,8 @@ static int map_region(struct mmu_os *os, struct mm *mm, mmu_va start, const stru
     const struct vma_like like = {
         .prot = prot,
         .flags = (shared ? VMA_SHARED : 0u) | (r->flags & MMU_MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) |
-                 (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u) |
-                 vma_account((uint32_t)r->prot, shared ? VMA_SHARED : 0u),
+                 (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u) | vma_account(prot, shared ? VMA_SHARED : 0u) |
+                 vma_key(os, prot),
         .file = file,
         .offset = named    ? r->offset >> PAGE_SHIFT
                   : shared ? 0
@@ -321,7 +322,8 @@ static int protect(struct mmu_os *os, struct part *part, void *ctx)
     int status = cut_out(os, "mprotect", part);
     if (status != MMU_OS_DONE)
         return status;
-    part->vma = vma_change(os, part->vma, prot, part->vma->flags | account);
+    part->vma = vma_change(os, part->vma, prot,
+                           (part->vma->flags & ~(uint32_t)VMA_KEYED) | account | vma_key(os, prot));
     memory_protect(os, part->vma, part->start, part->end);
     if (fills) { /* locked pages are copied now: no write to them shall fault later */
         enum mmu_os_signal_kind signal;

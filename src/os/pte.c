@@ -11,6 +11,7 @@ uint64_t pte_prot(const struct mmu_os *os, const struct vma *vma)
     if (!vma->prot)
         return PTE_PROTNONE | PTE_A;
     return PTE_P | PTE_U | PTE_A | (vma->prot & MMU_PROT_EXEC ? 0 : t->vma_nx) |
+           (vma->flags & VMA_KEYED ? PTE_KEY_ONE : 0) |
            ((vma->prot & MMU_PROT_WRITE) && shared && !notifies ? PTE_W : 0);
 }
 

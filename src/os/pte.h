@@ -16,6 +16,7 @@
 #define PTE_PROTNONE   BIT(8)
 #define PTE_SPECIAL    BIT(9)  /* no page descriptor behind it: the zero page, [vvar] */
 #define PTE_SOFT_DIRTY BIT(11) /* amd64 only */
+#define PTE_KEY_ONE    BIT(59) /* protection key 1, the first that is given away */
 
 /* The bits of a page in a VMA before anything is written to it (vma->vm_page_prot). */
 uint64_t pte_prot(const struct mmu_os *os, const struct vma *vma);

@@ -128,6 +128,8 @@ static void say_vma(const struct mmu_os *os, const struct vma *vma, struct view 
     view_maps_line(v, vma);
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
         view_say(v, "%-16s%8" PRIu64 " kB\n", lines[i].name, lines[i].bytes >> 10);
+    if (os->kspace->traits.keys)
+        view_say(v, "ProtectionKey:  %8u\n", vma->flags & VMA_KEYED ? 1u : 0u);
     say_flags(os, vma, v);
 }
 

@@ -3,6 +3,7 @@
  *
  * Models vma_merge(), __split_vma(), do_munmap() and expand_stack() of mm/mmap.c, Linux 6.1.
  */
+#include "kspace.h"
 #include "memory.h"
 #include "task.h"
 
@@ -45,6 +46,11 @@ static void move_bounds(struct vma *vma, mmu_va start, mmu_va end)
     account(vma, -(int64_t)vma_pages(vma));
     ranges_resize(&vma->mm->vmas, &vma->range, start, end);
     account(vma, (int64_t)vma_pages(vma));
+}
+
+uint32_t vma_key(const struct mmu_os *os, uint32_t prot)
+{
+    return prot == MMU_PROT_EXEC && os->kspace->traits.keys ? VMA_KEYED : 0u;
 }
 
 /* ----- joining ----- */

@@ -128,6 +128,7 @@ struct ref_space *ref_space_fork(const struct ref_space *from)
     struct ref_space *s = ref_space_new();
     s->start_brk = from->start_brk;
     s->brk = from->brk;
+    s->has_keys = from->has_keys;
     for (size_t i = 0; i < from->n; i++) {
         struct ref_page page = from->page[i];
         if (page.copy)
@@ -153,6 +154,11 @@ void ref_space_put(struct ref_space *s)
 static bool behind_end(const struct ref_page *p)
 {
     return p->object && p->index >= p->object->pages;
+}
+
+static bool is_keyed(const struct ref_space *s, const struct ref_page *p)
+{
+    return s->has_keys && p->prot == MMU_PROT_EXEC;
 }
 
 static uint64_t value_of(const struct ref_page *p)
@@ -224,7 +230,7 @@ bool ref_populate(struct ref_space *s, mmu_va va, uint64_t n, bool to_the_end)
 {
     for (uint64_t i = 0; i < n; i++) {
         struct ref_page *p = ref_find(s, va + i * PAGE);
-        bool possible = p && p->prot && !behind_end(p);
+        bool possible = p && p->prot && !behind_end(p) && !is_keyed(s, p);
         if (!possible && !to_the_end)
             return false;
         if (possible && (p->prot & MMU_PROT_WRITE))
@@ -239,6 +245,8 @@ struct ref_outcome ref_access(struct ref_space *s, mmu_va va, bool write, bool f
     struct ref_outcome out = {.signal = MMU_SIG_NONE};
     if (!p)
         out.signal = MMU_SIG_SEGV_MAPERR;
+    else if (is_keyed(s, p) && !fetch)
+        out.signal = MMU_SIG_SEGV_PKUERR;
     else if (!p->prot || (write && !(p->prot & MMU_PROT_WRITE)))
         out.signal = MMU_SIG_SEGV_ACCERR;
     else if (behind_end(p)) /* before the right to execute, which only an entry denies */

@@ -38,6 +38,7 @@ struct ref_page {
 
 struct ref_space {
     unsigned users;
+    bool has_keys; /* a key lets what may only be executed be fetched alone */
     mmu_va start_brk, brk;
     size_t n, room;
     struct ref_page *page; /* by va */
