@@ -199,8 +199,9 @@ int script_source(struct script *s, const char *where, const char *path);
 /* Is this file a scenario? By its name's end, .mms, or by its first statement. */
 bool script_is_scenario(const char *path);
 
-/* One line, without its end. LINE_LONG and LINE_ZERO: it was passed over, and is no line of text. */
-enum script_line { LINE_GOOD, LINE_END, LINE_LONG, LINE_ZERO, LINE_ERROR };
+/* One line, without its end. LINE_LONG and LINE_ZERO: it was passed over, and is no line of text.
+ * LINE_ENDLESS: nor is anything behind it. */
+enum script_line { LINE_GOOD, LINE_END, LINE_LONG, LINE_ZERO, LINE_ENDLESS, LINE_ERROR };
 enum script_line script_read_line(FILE *in, char line[SCRIPT_LINE]);
 /* Executes what script_read_line() gave, LINE_END excepted, or complains of it. */
 int script_run_line(struct script *s, enum script_line what, const char *line);

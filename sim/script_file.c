@@ -13,6 +13,8 @@
 
 /* ----- lines ----- */
 
+enum { ENDLESS = 16 << 20 }; /* bytes: no text, but a device */
+
 enum script_line script_read_line(FILE *in, char line[SCRIPT_LINE])
 {
     size_t n = 0;
@@ -26,9 +28,9 @@ enum script_line script_read_line(FILE *in, char line[SCRIPT_LINE])
         return LINE_ERROR;
     if (n == SCRIPT_LINE) {
         line[n - 1] = 0;
-        while (c != EOF && c != '\n')
+        for (; c != EOF && c != '\n' && n < ENDLESS; n++)
             c = getc(in);
-        return LINE_LONG;
+        return n < ENDLESS ? LINE_LONG : LINE_ENDLESS;
     }
     n -= n && line[n - 1] == '\r';
     line[n] = 0;
@@ -41,6 +43,9 @@ int script_run_line(struct script *s, enum script_line what, const char *line)
     s->text = "";
     if (what == LINE_ERROR)
         return cli_error("%s: cannot read: %s", s->source->file, strerror(errno));
+    if (what == LINE_ENDLESS)
+        return script_complain(s, NULL, "more than %d MiB without an end of a line, expected text",
+                               ENDLESS >> 20);
     if (what == LINE_LONG)
         return script_complain(s, NULL, "a line of more than %d bytes", SCRIPT_LINE - 1);
     if (what == LINE_ZERO)

@@ -154,7 +154,7 @@ static int session(struct script *s)
         int status = script_run_line(s, what, line);
         fflush(s->out);
         worst = status > worst ? status : worst;
-        if (what == LINE_ERROR)
+        if (what >= LINE_ENDLESS)
             break;
     }
 #ifdef MMUSIM_LIBEDIT

@@ -198,6 +198,15 @@ check 2 "s.mms:1:1: a line of more than 1023 bytes" $?
 head -c 300 /dev/zero >s.mms
 "$MMUSIM" run --config "$config" s.mms >out 2>err
 check 2 "s.mms:1:1: a byte 0 in a line, expected text" $?
+ln -sf /dev/zero s.mms
+timeout 20 "$MMUSIM" run --config "$config" s.mms >out 2>err
+check 2 "s.mms:1:1: more than 16 MiB without an end of a line, expected text" $?
+timeout 20 "$MMUSIM" shell --config "$config" </dev/zero >out 2>err
+check 2 "shell:1:1: more than 16 MiB without an end of a line, expected text" $?
+rm s.mms && mkdir s.mms
+"$MMUSIM" run --config "$config" s.mms >out 2>err
+check 2 "s.mms: cannot open: Is a directory" $?
+rmdir s.mms
 echo 'drain' >s.mms
 "$MMUSIM" run --config "$config" --warmup 5 s.mms >out 2>err
 check 2 "run: --warmup is for traces, and s.mms is a scenario" $?
