@@ -87,7 +87,7 @@ static void empty(struct record_shared *shared, struct record_words *words, unsi
     uint32_t n = full ? shared->slab[slab].words : RECORD_WORDS; /* a held one ends with a zero */
     n = n < RECORD_WORDS ? n : RECORD_WORDS;
     record_words_take(words, &shared->slab[slab], shared->word[slab], n);
-    memset(shared->word[slab], 0, n * sizeof **shared->word);
+    STORE(shared->word[slab][0], 0);
     STORE(shared->state[slab], RECORD_FREE);
     __atomic_fetch_add(&shared->freed, 1, __ATOMIC_ACQ_REL);
     if (LOAD(shared->starving))

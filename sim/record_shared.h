@@ -6,8 +6,9 @@
  * frees it. Code is described once, when QEMU translates it; afterwards a block of it is one word each time
  * that it runs.
  *
- * A slab that is free holds only zeros, and no record begins with a zero word. So what a process had recorded
- * when it was killed can be read from the slab that it held.
+ * Behind the last record of a slab is a zero word, and no record begins with one. A record is written from
+ * behind: the next zero, its further words, its first word. So what a process had recorded when it was killed
+ * can be read from the slab that it held.
  *
  * WORDS. The type is in the top three bits.
  *   RECORD_BLOCK    bits 0-47  number of the block that begins to run
@@ -26,9 +27,9 @@
 #include <stdint.h>
 
 enum {
-    RECORD_LAYOUT = 2, /* of this page: another number is another layout */
+    RECORD_LAYOUT = 3, /* of this page: another number is another layout */
     RECORD_SLABS = 256,
-    RECORD_WORDS = 8192, /* of a slab */
+    RECORD_WORDS = 8192, /* of a slab; the last one is never a record's */
     RECORD_CALL_ARGUMENTS = 6,
     RECORD_PATH = 4096,
     RECORD_PROCESSOR = 64,

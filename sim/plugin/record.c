@@ -5,13 +5,17 @@
  * each load and store, and hands full slabs to the recorder. Everything else is the recorder's work: what
  * stands here runs inside the program's own time.
  *
+ * QEMU calls out when a block begins and for each access; calls are most of what recording costs. Where a
+ * block's first access is certain, as that of a push is, its call tells the beginning as well.
+ *
  * A child of fork() goes on in slabs of its own, and so does what a process becomes by execve(). What an
  * exception cuts off a block (a signal's handler runs, the rest of the block does not) QEMU does not tell;
- * its fetches are recorded all the same.
+ * its fetches are recorded all the same, or none if its first access tells of the block and is cut off.
  */
 #define _GNU_SOURCE
 #include "record_plugin.h"
 #include "record_plugin_exec.h"
+#include "record_plugin_insn.h"
 #include "record_shared.h"
 
 #include <errno.h>
@@ -31,7 +35,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Where this thread's next word goes. at == end: it holds no slab. */
+/* Where this thread's next word goes; *end is a word as well, for the zero. at == end: it holds no slab. */
 struct place {
     uint64_t *at, *end;
     unsigned slab;
@@ -80,7 +84,7 @@ static void retire(void)
 {
     static atomic_flag done = ATOMIC_FLAG_INIT;
     mine.at = nowhere();
-    mine.end = mine.at + RECORD_WORDS;
+    mine.end = mine.at + RECORD_WORDS - 1;
     mine.holds = false;
     if (!atomic_flag_test_and_set(&done))
         qemu_plugin_reset(plugin, nothing);
@@ -103,7 +107,7 @@ static bool take(unsigned slab)
     s->is_i386 = is_i386;
     s->time = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     mine = (struct place){
-        .at = shared->word[slab], .end = shared->word[slab] + RECORD_WORDS, .slab = slab, .holds = true};
+        .at = shared->word[slab], .end = shared->word[slab] + RECORD_WORDS - 1, .slab = slab, .holds = true};
     return true;
 }
 
@@ -155,16 +159,26 @@ static uint64_t *room(size_t n)
     return mine.at;
 }
 
+/* Appends a record of n words at p->at, of which all but the first one stand there already. */
+static inline void append(struct place *p, size_t n, uint64_t first)
+{
+    uint64_t *at = p->at;
+    STORE(at[n], 0);
+    STORE(at[0], first);
+    p->at = at + n;
+}
+
 /* ---- what runs with the program ----
  *
  * The common case touches no other function, so that it saves no registers. */
 
 static __attribute__((noinline, cold)) void first_block(void *user)
 {
-    *room(1) = (uintptr_t)user;
-    mine.at++;
+    room(1);
+    append(&mine, 1, (uintptr_t)user);
 }
 
+/* A block begins. user: its word. */
 static void on_block(unsigned vcpu, void *user)
 {
     struct place *p = &mine;
@@ -173,7 +187,7 @@ static void on_block(unsigned vcpu, void *user)
         first_block(user);
         return;
     }
-    *p->at++ = (uintptr_t)user;
+    append(p, 1, (uintptr_t)user);
 }
 
 /* A data word's size and RECORD_STORE by what QEMU says of an access: it never changes its mind. 0: not asked
@@ -181,46 +195,75 @@ static void on_block(unsigned vcpu, void *user)
 static uint64_t known[1 << 18];
 enum { KNOWN = sizeof known / sizeof *known };
 
-static __attribute__((noinline, cold)) void first_data(uint32_t info, uint64_t va, uint64_t word)
+static uint64_t what_of(uint32_t info)
 {
     uint64_t what = (uint64_t)(qemu_plugin_mem_size_shift(info) + 1) << RECORD_SIZE_SHIFT;
     what |= qemu_plugin_mem_is_store(info) ? RECORD_STORE : 0;
     if (info < KNOWN)
         known[info] = what;
-    *room(1) = word | va | what;
-    mine.at++;
+    return what;
 }
 
+static uint64_t address_bits(uint64_t va)
+{
+    return va & ((UINT64_C(1) << RECORD_ADDRESS_BITS) - 1);
+}
+
+static __attribute__((noinline, cold)) void first_data(uint32_t info, uint64_t va, uint64_t word)
+{
+    room(1);
+    append(&mine, 1, word | address_bits(va) | what_of(info));
+}
+
+/* An access. user: its word without address, size and RECORD_STORE. */
 static void on_data(unsigned vcpu, uint32_t info, uint64_t va, void *user)
 {
     struct place *p = &mine;
     uint64_t what = known[info % KNOWN];
     (void)vcpu;
-    va &= (UINT64_C(1) << RECORD_ADDRESS_BITS) - 1;
     if (__builtin_expect(p->at == p->end || info >= KNOWN || !what, 0)) {
         first_data(info, va, (uintptr_t)user);
         return;
     }
-    *p->at++ = (uintptr_t)user | va | what;
+    append(p, 1, (uintptr_t)user | address_bits(va) | what);
+}
+
+/* A block's number and above it the instruction whose access tells of both. */
+enum { OPENER_SHIFT = 32 };
+
+static inline uint64_t opener_block(uint64_t user)
+{
+    return (uint64_t)RECORD_BLOCK << RECORD_TYPE_SHIFT | (uint32_t)user;
+}
+
+static inline uint64_t opener_data(uint64_t user)
+{
+    return (uint64_t)RECORD_DATA << RECORD_TYPE_SHIFT | user >> OPENER_SHIFT << RECORD_INSN_SHIFT;
+}
+
+static __attribute__((noinline, cold)) void first_opener(uint32_t info, uint64_t va, uint64_t user)
+{
+    room(2)[1] = opener_data(user) | address_bits(va) | what_of(info);
+    append(&mine, 2, opener_block(user));
+}
+
+/* The first access of a block. */
+static void on_opener(unsigned vcpu, uint32_t info, uint64_t va, void *user)
+{
+    struct place *p = &mine;
+    uint64_t what = known[info % KNOWN];
+    (void)vcpu;
+    if (__builtin_expect(p->end - p->at < 2 || info >= KNOWN || !what, 0)) {
+        first_opener(info, va, (uintptr_t)user);
+        return;
+    }
+    p->at[1] = opener_data((uintptr_t)user) | address_bits(va) | what;
+    append(p, 2, opener_block((uintptr_t)user));
 }
 
 /* ---- code ---- */
 
-/* RECORD_INSN_PIECES for SSE, AVX, x87, FXSAVE and far pointers, RECORD_INSN_LOCKED for LOCK and XCHG. */
-static unsigned traits(const uint8_t *code, size_t size)
-{
-    size_t at = 0;
-    bool lock = false;
-    for (; at < size && memchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", code[at], 11); at++)
-        lock = lock || code[at] == 0xf0;
-    if (at < size && !is_i386 && (code[at] & 0xf0) == 0x40) /* REX */
-        at++;
-    if (at >= size)
-        return 0;
-    bool pieces = code[at] == 0x0f || code[at] == 0xc4 || code[at] == 0xc5 || (code[at] & 0xf8) == 0xd8;
-    lock = lock || (code[at] & 0xfe) == 0x86;
-    return (pieces ? RECORD_INSN_PIECES : 0) | (lock ? RECORD_INSN_LOCKED : 0);
-}
+enum { PAGE = 4096 };
 
 /* Describes a block; NULL: no room. */
 static struct record_code *describe(const struct qemu_plugin_tb *tb, size_t n)
@@ -237,9 +280,28 @@ static struct record_code *describe(const struct qemu_plugin_tb *tb, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         size_t length = qemu_plugin_insn_size(insn);
-        code->insn[i] = (uint8_t)(length | traits(qemu_plugin_insn_data(insn), length));
+        code->insn[i] = (uint8_t)(length | insn_traits(qemu_plugin_insn_data(insn), length, is_i386));
     }
     return code;
+}
+
+static enum insn_accesses accesses_of(const struct qemu_plugin_insn *insn)
+{
+    return insn_accesses(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn), is_i386);
+}
+
+/* The instruction whose one access is the first of the block and certain, or n. QEMU 7.2 tells the begin of
+ * an instruction that goes on in the next page as the last of a block, and does not run it. */
+static size_t find_opener(const struct qemu_plugin_tb *tb, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        enum insn_accesses a = accesses_of(insn);
+        bool may_go_on = i == n - 1 && qemu_plugin_insn_vaddr(insn) % PAGE + RECORD_INSN_BYTES > PAGE;
+        if (a != INSN_NONE)
+            return a == INSN_ONE && !may_go_on ? i : n;
+    }
+    return n;
 }
 
 static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
@@ -253,18 +315,25 @@ static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
         base = (uintptr_t)qemu_plugin_insn_haddr(first) - qemu_plugin_insn_vaddr(first);
         STORE(shared->based, 1);
     }
-    struct record_code *code = describe(tb, n < RECORD_BLOCK_INSNS ? n : RECORD_BLOCK_INSNS);
+    n = n < RECORD_BLOCK_INSNS ? n : RECORD_BLOCK_INSNS;
+    struct record_code *code = describe(tb, n);
     if (!code)
         return;
     uint64_t number = (uint64_t)((uint8_t *)code - shared->code) / RECORD_CODE_UNIT;
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_API_NO_REGISTERS,
-                                         (void *)((uint64_t)RECORD_BLOCK << RECORD_TYPE_SHIFT | number));
-    for (size_t i = 0; i < code->insns; i++) {
+    size_t opener = find_opener(tb, n);
+    if (opener == n)
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_API_NO_REGISTERS,
+                                             (void *)((uint64_t)RECORD_BLOCK << RECORD_TYPE_SHIFT | number));
+    for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         uint64_t word = (uint64_t)RECORD_DATA << RECORD_TYPE_SHIFT | (uint64_t)i << RECORD_INSN_SHIFT;
+        bool opens = i == opener;
+        if (accesses_of(insn) == INSN_NONE)
+            continue;
         /* QEMU 7.2 takes loads for stores when it is asked for one kind only. */
-        qemu_plugin_register_vcpu_mem_cb(insn, on_data, QEMU_API_NO_REGISTERS, QEMU_API_LOADS_STORES,
-                                         (void *)word);
+        qemu_plugin_register_vcpu_mem_cb(insn, opens ? on_opener : on_data, QEMU_API_NO_REGISTERS,
+                                         QEMU_API_LOADS_STORES,
+                                         (void *)(opens ? (uint64_t)i << OPENER_SHIFT | number : word));
     }
 }
 
@@ -282,8 +351,8 @@ static void send_maps(void)
         uint64_t *at = room(1 + PART / sizeof *at);
         ssize_t n = read(fd, at + 1, PART);
         size_t bytes = n > 0 ? (size_t)n : 0;
-        at[0] = (uint64_t)RECORD_MAPS << RECORD_TYPE_SHIFT | part | (bytes ? 0 : RECORD_LAST_PART) | bytes;
-        mine.at = at + 1 + (bytes + sizeof *at - 1) / sizeof *at;
+        append(&mine, 1 + (bytes + sizeof *at - 1) / sizeof *at,
+               (uint64_t)RECORD_MAPS << RECORD_TYPE_SHIFT | part | (bytes ? 0 : RECORD_LAST_PART) | bytes);
         part = 0;
         if (!bytes)
             break;
@@ -314,10 +383,9 @@ static void on_call(uint64_t id, unsigned vcpu, int64_t number, uint64_t a1, uin
 {
     (void)id, (void)vcpu, (void)a7, (void)a8;
     uint64_t *at = room(1 + RECORD_CALL_ARGUMENTS);
-    const uint64_t words[] = {
-        (uint64_t)RECORD_CALL << RECORD_TYPE_SHIFT | (uint16_t)number, a1, a2, a3, a4, a5, a6};
-    memcpy(at, words, sizeof words);
-    mine.at += sizeof words / sizeof *words;
+    const uint64_t arguments[RECORD_CALL_ARGUMENTS] = {a1, a2, a3, a4, a5, a6};
+    memcpy(at + 1, arguments, sizeof arguments);
+    append(&mine, 1 + RECORD_CALL_ARGUMENTS, (uint64_t)RECORD_CALL << RECORD_TYPE_SHIFT | (uint16_t)number);
     if (ends(number) || becomes(number)) {
         send_maps();
         hand_over();
@@ -337,10 +405,8 @@ static bool is_worth(uint32_t n)
 static void on_return(uint64_t id, unsigned vcpu, int64_t number, int64_t result)
 {
     (void)id, (void)vcpu;
-    uint64_t *at = room(2);
-    at[0] = (uint64_t)RECORD_RETURN << RECORD_TYPE_SHIFT | (uint16_t)number;
-    at[1] = (uint64_t)result;
-    mine.at += 2;
+    room(2)[1] = (uint64_t)result;
+    append(&mine, 2, (uint64_t)RECORD_RETURN << RECORD_TYPE_SHIFT | (uint16_t)number);
     /* A program that is killed shows its mappings no more. The first changes are those of the dynamic linker.
      */
     if (changes_maps(number) && is_worth(ADD(shared->changes, 1) + 1))
