@@ -56,8 +56,8 @@ static void print_task(void *ctx, const struct mmu_os_task *t)
     struct listing *list = ctx;
     list->n++;
     fprintf(list->out,
-            "%5" PRIu32 " %5" PRIu32 " %6" PRIu32 "  %-8s %-15s %4" PRIu64 "  %#-12" PRIx64 " %s\n", t->pid,
-            t->tgid, t->parent, KINDS[t->kind], t->comm, t->mm, t->root, t->running ? "runs" : "");
+            "%5" PRIu32 " %5" PRIu32 " %6" PRIu32 "  %-8s %-15s %4" PRIu64 "  %-4s  0x%" PRIx64 "\n", t->pid,
+            t->tgid, t->parent, KINDS[t->kind], t->comm, t->mm, t->running ? "yes" : "-", t->root);
 }
 
 COMMAND(tasks)
@@ -70,7 +70,7 @@ COMMAND(tasks)
         result_bad(r, "out of memory");
         return;
     }
-    fprintf(list.out, "  pid  tgid parent  kind     comm              mm  pgd\n");
+    fprintf(list.out, "  pid  tgid parent  kind     comm              mm  runs  pgd\n");
     mmu_os_tasks(s->os, print_task, &list);
     fclose(list.out);
     result_number(r, "tasks", list.n);

@@ -50,7 +50,7 @@ printf '\033[2J x\n' | shell pentium3-i386
 grep -q $'\033' err && fail "an escape sequence went to the terminal"
 
 # Nothing ends with blanks but what Linux ends so (maps).
-printf '%s\n' '$p = spawn init' 'switch $p' 'read 0xbffff000' 'walk 0xbffff000' 'walk 0x1000' 'walk $PAGE_OFFSET as kernel' 'tlb' 'tasks' 'status' 'page 4096' 'layout' \
+printf '%s\n' '$p = spawn init' 'switch $p' 'read 0xbffff000' 'walk 0xbffff000' 'walk 0x1000' 'walk $PAGE_OFFSET as kernel' 'tlb' 'fork' 'kthread k' 'tasks' 'status' 'page 4096' 'layout' \
     'stats' 'zoneinfo' 'vmallocinfo' 'task' 'region 0' 'why 0' 'registers' 'help' 'help read' | shell pentium3-i386 || fail "questions: $(cat err)"
 grep -n ' $' out && fail "blanks at the end of a line"
 
