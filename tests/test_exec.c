@@ -378,6 +378,31 @@ static void test_read_implies_exec(void **state)
     assert_null(strstr(areas(), "rwxp program\n"));
 }
 
+/* A path that is a symbolic link. */
+static void test_links(void **state)
+{
+    (void)state;
+    const struct image i = image(ET_EXEC, 0x400000);
+    char link[80];
+    mmu_va entry;
+    uint32_t child, file;
+    struct mmu_os_file_info info;
+    write_file(program, &i, sizeof i);
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(symlink("program", link), 0);
+    done(mmu_os_fork(rig.os, pid, &child));
+    done(exec(link, &entry)); /* maps names the file itself, and both have one */
+    assert_non_null(strstr(areas(), " program\n"));
+    done(mmu_os_exec(rig.os, child, &(struct mmu_os_exec){.path = program}, &entry));
+    done(mmu_os_file(rig.os, program, program, 0, &file));
+    done(mmu_os_file_info(rig.os, file, &info));
+    assert_int_equal(info.cached, 4); /* what exec touched was read once */
+    struct mmu_os_task task;
+    assert_int_equal(mmu_os_task(rig.os, pid, &task), MMU_OS_DONE);
+    assert_string_equal(task.comm, "link");
+    unlink(link);
+}
+
 /* The thread that calls exec is alone afterwards, and bears its group's number. */
 static void test_threads(void **state)
 {
@@ -590,6 +615,7 @@ int main(void)
         TEST(test_read_implies_exec),
         TEST(test_shared_page),
         TEST(test_threads),
+        TEST(test_links),
         TEST(test_no_file),
         TEST(test_broken),
         TEST(test_more_broken),

@@ -98,11 +98,14 @@ static bool host_size(const char *path, uint64_t *size)
 
 struct file *file_open(struct mmu_os *os, const char *path)
 {
-    struct file *f = find_name(os, path);
+    char *target = path[0] == '/' ? realpath(path, NULL) : NULL;
+    const char *name = target ? target : path;
+    struct file *f = find_name(os, name);
     uint64_t size = 0;
-    if (f)
-        return f;
-    return host_size(path, &size) ? new_file(os, FILE_ORDINARY, path, path, size) : NULL;
+    if (!f && host_size(name, &size))
+        f = new_file(os, FILE_ORDINARY, name, name, size);
+    free(target);
+    return f;
 }
 
 struct file *file_special(struct mmu_os *os, const char *name, uint64_t pages)

@@ -54,7 +54,8 @@ void files_destroy(struct mmu_os *os);
 /* NULL: none has this number. */
 struct file *file_find(const struct mmu_os *os, uint32_t number);
 /* Shared memory that nobody can name (shmem_zero_setup()); the pages of a program of the host; pages of the
- * kernel under a name. NULL: no host memory. */
+ * kernel under a name. NULL: no host memory. A program's name is what an absolute path leads to (d_path()).
+ */
 struct file *file_new_shmem(struct mmu_os *os, uint64_t size);
 struct file *file_open(struct mmu_os *os, const char *path);
 struct file *file_special(struct mmu_os *os, const char *name, uint64_t pages);
