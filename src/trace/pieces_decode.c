@@ -69,6 +69,9 @@ int pieces_decode_begin(struct pieces_decoder *d, struct block_decoder *tokens, 
     const uint8_t *code = tokens->streams[MMT_CODE].at;
     int64_t n;
 
+    d->n_pieces = 0;
+    if (!left)
+        return MMU_ERR_FORMAT;
     if (!reserve(d, left))
         return MMU_ERR_NOMEM;
     memset(d->slot, 0, sizeof d->slot);

@@ -1,8 +1,8 @@
 /*
  * fuzz_trace.c: any bytes as a trace. The first byte says how the rest is taken: as a binary trace, as one
- * whose checksums are made right, as text, as the streams of one block, as a stream of marks, or as the heads
- * of page runs. Whatever is delivered is a possible reference, mark or head, the same whichever way it is
- * read; a refusal has one clear line.
+ * whose checksums are made right, as text, as the streams of one block, as a stream of marks, as the heads of
+ * page runs, or as executions of pieces of code. Whatever is delivered is a possible reference, mark or head,
+ * the same whichever way it is read; a refusal has one clear line.
  *
  * What libarchive makes of bytes is its own fuzzers' business: text gets a line in front that keeps it out.
  */
@@ -220,7 +220,7 @@ static void as_marks(const uint8_t *data, size_t size)
 static void as_heads(const uint8_t *data, size_t size)
 {
     struct heads_decoder d = {.gaps = true};
-    struct mmu_head to[7];
+    struct mmu_head to[40];
     uint8_t *code, *members, zeros[BLOCK_SLACK] = {0};
     size_t count = size ? data[0] : 0, total = 0;
     int64_t n;
@@ -238,11 +238,72 @@ static void as_heads(const uint8_t *data, size_t size)
     d.members = members;
     d.count = (uint32_t)count;
     if (block_decode_begin(&d.accesses, (uint32_t)count, 0))
-        while ((n = heads_decode(&d, to, 7)) > 0)
+        while ((n = heads_decode(&d, to, 40)) > 0)
             total += (size_t)n;
     require(total <= count, "more heads than there are");
     free(members);
     free(code);
+}
+
+/* A copy of n bytes of the input, or fewer, with slack, exactly for the address sanitizer; they are used up.
+ */
+static struct block_stream take_stream(const uint8_t **data, size_t *size, size_t n)
+{
+    uint8_t *bytes;
+
+    n = n < *size ? n : *size;
+    bytes = calloc(1, n + BLOCK_SLACK);
+    require(bytes, "the host has no memory");
+    memcpy(bytes, *data, n);
+    *data += n;
+    *size -= n;
+    return (struct block_stream){bytes, bytes + n};
+}
+
+/* Four bytes: tokens, pieces, executions, places. Then the code, the pieces' lengths, the executions, the
+ * places, and deltas. */
+static void as_pieces(const uint8_t *data, size_t size)
+{
+    static const uint8_t zeros[MMT_BLOCK_TOKENS];
+    struct mmu_access to[150];
+    struct pieces_decoder d = {.room = 0};
+    struct block_decoder tokens;
+    struct block_stream code, lengths;
+    const uint8_t *at = data;
+    size_t total = 0, places = 0, left = size;
+    int64_t n = -1;
+
+    if (size < 4)
+        return;
+    at += 4;
+    left -= 4;
+    code = take_stream(&at, &left, data[0]);
+    lengths = take_stream(&at, &left, data[1]);
+    d.executions = take_stream(&at, &left, 2u * data[2]);
+    d.executions.end -= (d.executions.end - d.executions.at) & 1;
+    d.place = take_stream(&at, &left, data[3]);
+    d.payload = take_stream(&at, &left, left);
+    for (const uint8_t *c = code.at; c < code.end; c++)
+        places += (*c & 3) != 0;
+    for (int s = 0; s < MMT_STREAMS; s++)
+        tokens.streams[s] = (struct block_stream){zeros, zeros};
+    tokens.streams[MMT_CODE] = code;
+    tokens.streams[MMT_PLACE].end += places;
+    struct block_stream executions = d.executions, place = d.place, payload = d.payload;
+    if (block_decode_begin(&tokens, (uint32_t)(code.end - code.at), 0) &&
+        !pieces_decode_begin(&d, &tokens, lengths.at, (uint32_t)(lengths.end - lengths.at)))
+        while ((n = pieces_decode(&d, to, 1 + total % 150)) > 0) {
+            check_references(to, n);
+            total += (size_t)n;
+        }
+    require(total <= (size_t)PIECE_MOST * data[2], "more references than executions can be");
+    require(n < 0 || pieces_decode_done(&d), "executions are left");
+    pieces_decoder_free(&d);
+    free((void *)code.at);
+    free((void *)lengths.at);
+    free((void *)executions.at);
+    free((void *)place.at);
+    free((void *)payload.at);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -253,7 +314,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memset(front, '#', sizeof front);
     front[sizeof front - 1] = '\n';
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
     case 0:
         as_file(MMT_MAGIC, MMT_MAGIC_LENGTH, data + 1, size - 1, false, MMU_TRACE_AUTO);
         break;
@@ -271,6 +332,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 5:
         as_heads(data + 1, size - 1);
+        break;
+    case 6:
+        as_pieces(data + 1, size - 1);
         break;
     }
     return 0;
