@@ -54,6 +54,17 @@ printf '%s\n' '$p = spawn init' 'switch $p' 'read 0xbffff000' 'walk 0xbffff000' 
     'stats' 'zoneinfo' 'vmallocinfo' 'task' 'region 0' 'why 0' 'registers' 'help' 'help read' | shell pentium3-i386 || fail "questions: $(cat err)"
 grep -n ' $' out && fail "blanks at the end of a line"
 
+# Questions change nothing: neither counters nor TLBs nor registers.
+for config in pentium3-i386 pentium4-pae skylake-sp-linux ice-lake-la57; do
+    printf '%s\n' '$p = spawn init' 'switch $p' '$v = kmalloc 64' '$s = task start_stack' 'write $s - 4K' 'read $v as kernel' 'stats' 'tlb' 'registers' \
+        'translate $s - 4K as uaccess' 'walk $s - 4K write as uaccess' 'translate 0x1000 write' 'translate $v as kernel' 'walk $v' 'walk $v as implicit' \
+        'why $v' 'why 0x1000' 'maps' 'smaps' 'pagemap $v' 'pgd $v' 'page 4096' 'rmap 4096' 'zoneinfo' 'tlb $v' 'vma 0' 'task' 'layout' 'meminfo' \
+        'page 4096 use' 'stats' 'tlb' 'registers' | shell $config || fail "questions, $config: $(cat err)"
+    mark=$(grep -n '^use  ' out | tail -1 | cut -d: -f1) from=$(grep -n -m1 '^[a-z0-9._]*  *[0-9]* [a-z]*s$' out | cut -d: -f1)
+    tail -n +$((mark + 1)) out >after
+    tail -n +"$from" out | head -n "$(wc -l <after)" | cmp - after || fail "questions, $config: something changed"
+done
+
 # Why the kernel's addresses are as they are: by region, by who wrote the entry, or why there is none. Idle knows, too.
 for config in pentium3-i386 pentium4-pae skylake-sp-linux ice-lake-la57; do
     shell $config <<'LIST' || fail "why, $config: $(cat err)"
