@@ -260,6 +260,12 @@ static void test_pie(void **state)
     write_file(program, &i, sizeof i);
     done(exec(program, &entry));
     assert_non_null(strstr(areas(), "555555400000-555555402000 r-xp program\n"));
+    i.segment[1].p_vaddr += 1 << 20; /* a hole, which exec maps for a moment */
+    write_file(program, &i, sizeof i);
+    done(exec(program, &entry));
+    char text[1024];
+    mmu_os_task_view(rig.os, pid, MMU_VIEW_STATUS, text, sizeof text);
+    assert_non_null(strstr(text, "VmPeak:\t    1184 kB\n")); /* the stack's 132, 0x107000 bytes */
 }
 
 /* A page in which one segment ends and the next begins is the second's. */

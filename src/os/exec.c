@@ -104,6 +104,10 @@ static int load(struct exec *x, struct exec_program *p, const char *path, bool h
         return MMU_ERR_NOMEM;
     if (!place(x, p, has_interpreter))
         return mm_error(x->os, "execve", LINUX_ENOMEM, "%s: no room for it in user space", path);
+    uint64_t whole = x->mm->total_vm + (elf_span(&p->elf) >> PAGE_SHIFT);
+    if (p->elf.moves &&
+        whole > x->mm->peak_vm) /* all of it is mapped at first, to be sure of the room (elf_map()) */
+        x->mm->peak_vm = whole;
     int status = MMU_OS_DONE;
     for (uint32_t i = 0; i < p->elf.segments && status == MMU_OS_DONE; i++)
         status = map_segment(x, &p->elf.segment[i], p->bias, file);
