@@ -31,8 +31,6 @@ static uint32_t drop_translations(struct mmu *m, mmu_va va, uint16_t pcid, bool 
         book(m, i, n, cause);
         dropped += n;
     }
-    if (dropped)
-        mmu_hot_sync_all(m);
     return dropped;
 }
 
@@ -70,7 +68,6 @@ static void sweep(struct mmu *m, enum sweep what, uint16_t pcid, unsigned cause)
     }
     dropped += what <= SWEEP_PCID_AND_GLOBAL ? psc_drop_pcid(&m->psc, pcid, m->psc_stats, cause)
                                              : psc_drop_all(&m->psc, m->psc_stats, cause);
-    mmu_hot_sync_all(m);
     notify_dropped(m, 0, dropped);
 }
 
@@ -97,14 +94,11 @@ void mmu_drop_everything(struct mmu *m, unsigned cause)
 void mmu_drop_unkept(struct mmu *m, unsigned cause)
 {
     uint32_t dropped = 0;
-    for (unsigned i = 0; i < m->tlbs; i++) {
-        if (!m->tlb[i].config->pcid_bound || m->tlb[i].config->pcids > 0)
-            continue;
+    for (uint32_t left = m->forgetful; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
         uint32_t n = tlb_drop_all(&m->tlb[i], false);
         book(m, i, n, cause);
         dropped += n;
-        if (n)
-            mmu_hot_sync_tlb(m, &m->tlb[i]);
     }
     if (dropped)
         notify_dropped(m, 0, dropped);

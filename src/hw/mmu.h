@@ -110,6 +110,7 @@ struct mmu {
         bool calm;                  /* see plain_calm() */
     } plain[MMU_KINDS];             /* for plain.h */
     uint32_t others;                /* entries held that are not of 4 KBytes */
+    uint32_t forgetful;             /* bit set of the structures that keep nothing across MOV CR3 */
     bool classifies;                /* every structure has its shadow (shadow.h) */
     struct mmu_observer observer;
     struct mmu_prefetcher_ops prefetcher;
@@ -222,7 +223,6 @@ void mmu_hot_sync(struct mmu *m, const struct tlb *t, uint32_t index);
 /* The classes of access that may use a first-level entry while hot.pcid is current: what its hot entry must
  * say. */
 uint32_t mmu_hot_allow(const struct mmu *m, const struct tlb *t, uint32_t index);
-void mmu_hot_sync_tlb(struct mmu *m, const struct tlb *t);
 void mmu_hot_sync_all(struct mmu *m);
 void mmu_hot_switch(struct mmu *m);
 void mmu_hot_bind(struct mmu *m); /* once, before any fill */

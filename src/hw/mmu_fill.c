@@ -54,16 +54,11 @@ static void bind_recency(struct mmu *m, struct tlb *t, uint32_t index)
     h->stamp = stamps ? ~UINT64_C(0) : 0;
 }
 
-void mmu_hot_sync_tlb(struct mmu *m, const struct tlb *t)
-{
-    for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++)
-        mmu_hot_sync(m, t, e);
-}
-
 void mmu_hot_sync_all(struct mmu *m)
 {
     for (unsigned i = 0; i < m->tlbs; i++)
-        mmu_hot_sync_tlb(m, &m->tlb[i]);
+        for (uint32_t e = 0; m->tlb[i].hot != TLB_NONE && e < m->tlb[i].sets * m->tlb[i].ways; e++)
+            mmu_hot_sync(m, &m->tlb[i], e);
 }
 
 void mmu_hot_switch(struct mmu *m)
@@ -84,7 +79,8 @@ void mmu_hot_bind(struct mmu *m)
 {
     for (unsigned i = 0; i < m->tlbs; i++) {
         struct tlb *t = &m->tlb[i];
-        for (uint32_t e = 0; t->hot != TLB_NONE && e < t->sets * t->ways; e++)
+        t->open = t->hot == TLB_NONE ? NULL : &m->hot.entry[t->hot];
+        for (uint32_t e = 0; t->open && e < t->sets * t->ways; e++)
             bind_recency(m, t, e);
     }
     mmu_hot_sync_all(m);
@@ -202,10 +198,7 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
     stats->fills[f.page]++;
     stats->refills[0] += done.refill;
     stats->evictions[0] += done.evicted != 0;
-    if (UNLIKELY(done.dropped)) {
-        stats->flushed[MMU_BY_PCID_LIMIT] += done.dropped;
-        mmu_hot_sync_all(m);
-    }
+    stats->flushed[MMU_BY_PCID_LIMIT] += done.dropped;
     if (level == 0) {
         if (UNLIKELY(f.page != MMU_4K || ((f.global || done.refill) && m->others)))
             mark_contested(m, q->kind, t, done.index);

@@ -134,6 +134,8 @@ int mmu_init(struct mmu *m, const struct mmu_config *config, struct phys *phys,
     for (; m->tlbs < config->tlbs; m->tlbs++) {
         int status = tlb_init(&m->tlb[m->tlbs], &config->tlb[m->tlbs], m->tlbs, &context);
         m->tlb[m->tlbs].others = &m->others;
+        bool forgetful = config->tlb[m->tlbs].pcid_bound && config->tlb[m->tlbs].pcids == 0;
+        m->forgetful |= (uint32_t)forgetful << m->tlbs;
         if (status != MMU_OK) {
             tlb_destroy(&m->tlb[m->tlbs]);
             return status;

@@ -147,7 +147,7 @@ static uint32_t drop_where(struct psc *p, uint64_t mask, uint64_t match, struct 
     uint32_t dropped = 0;
     for (unsigned l = 0; l < MMU_PSC_LEVELS; l++) {
         struct psc_array *a = &p->array[l];
-        for (uint32_t i = 0; i < a->sets * a->ways; i++) {
+        for (uint32_t i = 0; i < a->sets * a->ways && a->free < a->sets * a->ways; i++) {
             if ((a->tag[i] & mask) == match) {
                 drop(a, i, stats, cause);
                 dropped++;

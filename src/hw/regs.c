@@ -152,14 +152,15 @@ enum mmu_outcome mmu_set_register(struct mmu *m, enum mmu_reg reg, uint64_t valu
         return set_cr3(m, value, pdptes_read);
     if (reg == MMU_REG_CR0 || reg == MMU_REG_CR4 || reg == MMU_REG_EFER)
         return set_control(m, reg, value, pdptes_read);
+    if (reg == MMU_REG_CR2 || (reg == MMU_REG_CPL && value <= 3)) {
+        m->regime.reg[reg] = value; /* nothing follows from it */
+        return MMU_DONE;
+    }
     struct regime next = m->regime;
     next.reg[reg] = value;
     if (!is_consistent(&m->regime, next.reg))
         return MMU_FAULT_GP;
-    if (reg == MMU_REG_CR2 || reg == MMU_REG_CPL)
-        m->regime.reg[reg] = value; /* nothing follows from it */
-    else
-        adopt(m, &next, false);
+    adopt(m, &next, false);
     return MMU_DONE;
 }
 

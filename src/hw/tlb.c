@@ -65,6 +65,20 @@ void tlb_drop(struct tlb *t, uint32_t index)
     INVARIANT(t->tag[index] & TLB_VALID);
     count(t, index, UINT32_MAX);
     t->tag[index] = 0;
+    if (t->open)
+        t->open[index].allow = 0;
+}
+
+/* The first valid entry from i on, or `entries`. Most are invalid behind a flush: eight at a time. */
+static uint32_t next_valid(const struct tlb *t, uint32_t i, uint32_t entries)
+{
+    const uint64_t *tag = t->tag;
+    while (i + 8 <= entries && !(tag[i] | tag[i + 1] | tag[i + 2] | tag[i + 3] | tag[i + 4] | tag[i + 5] |
+                                 tag[i + 6] | tag[i + 7]))
+        i += 8;
+    while (i < entries && !tag[i])
+        i++;
+    return i;
 }
 
 void tlb_write_counted(struct tlb *t, uint32_t index, uint64_t tag, const struct tlb_entry *entry)
@@ -115,6 +129,16 @@ static uint32_t drop_siblings(struct tlb *t, mmu_va va, uint16_t pcid, bool glob
     return dropped;
 }
 
+/* The entry with this tag, in its set, if it is held. Returns the number dropped. */
+static uint32_t drop_tag(struct tlb *t, uint32_t set, uint64_t tag)
+{
+    uint32_t way = match_ways(t->tag + set * t->ways, t->ways, tag);
+    if (way == TLB_NONE)
+        return 0;
+    tlb_drop(t, set * t->ways + way);
+    return 1;
+}
+
 uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
 {
     uint32_t dropped = t->fractured ? drop_siblings(t, va, pcid, globals) : 0;
@@ -123,59 +147,49 @@ uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
     for (unsigned page = 0; page < MMU_PAGES; page++) {
         if (!t->held[page])
             continue;
-        uint32_t first = tlb_set(t, va, page) * t->ways;
-        for (uint32_t i = first; i < first + t->ways; i++) {
-            uint64_t tag = t->tag[i];
-            if (tag && tlb_tag_page(tag) == page && (tag & TLB_VPN_MASK) == tlb_vpn(va, page) &&
-                owned(tag, pcid, globals)) {
-                tlb_drop(t, i);
-                dropped++;
-            }
-        }
+        uint32_t set = tlb_set(t, va, page);
+        dropped += drop_tag(t, set, tlb_tag(va, page, pcid, false));
+        if (globals && t->globals)
+            dropped += drop_tag(t, set, tlb_tag(va, page, 0, true));
     }
     return dropped;
+}
+
+/* All entries whose tags match; ends when no more than `kept` are left, which are known to stay. */
+static uint32_t drop_matching(struct tlb *t, uint64_t mask, uint64_t match, uint32_t kept)
+{
+    const uint32_t entries = t->sets * t->ways, before = t->free;
+    for (uint32_t i = 0; entries - t->free > kept; i++) {
+        i = next_valid(t, i, entries);
+        if (i == entries)
+            break;
+        if ((t->tag[i] & mask) == match)
+            tlb_drop(t, i);
+    }
+    return t->free - before;
 }
 
 uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid)
 {
-    uint32_t dropped = 0;
+    const uint64_t mask = TLB_GLOBAL | TLB_PCID_MASK, match = (uint64_t)pcid << TLB_PCID_SHIFT;
     if (UNLIKELY(t->shadow))
-        shadow_drop_matching(t->shadow, TLB_GLOBAL | TLB_PCID_MASK, (uint64_t)pcid << TLB_PCID_SHIFT);
-    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
-        if (t->tag[i] && owned(t->tag[i], pcid, false)) {
-            tlb_drop(t, i);
-            dropped++;
-        }
-    }
-    return dropped;
+        shadow_drop_matching(t->shadow, mask, match);
+    return drop_matching(t, mask, match, t->globals);
 }
 
 uint32_t tlb_drop_globals(struct tlb *t)
 {
-    uint32_t dropped = 0;
     if (UNLIKELY(t->shadow))
         shadow_drop_matching(t->shadow, TLB_GLOBAL, TLB_GLOBAL);
-    for (uint32_t i = 0; t->globals && i < t->sets * t->ways; i++) {
-        if (t->tag[i] & TLB_GLOBAL) {
-            tlb_drop(t, i);
-            dropped++;
-        }
-    }
-    return dropped;
+    return drop_matching(t, TLB_GLOBAL, TLB_GLOBAL, t->sets * t->ways - t->free - t->globals);
 }
 
 uint32_t tlb_drop_all(struct tlb *t, bool globals)
 {
-    uint32_t dropped = 0;
+    const uint64_t mask = globals ? 0 : TLB_GLOBAL;
     if (UNLIKELY(t->shadow))
-        shadow_drop_matching(t->shadow, globals ? 0 : TLB_GLOBAL, 0);
-    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
-        if (t->tag[i] && (globals || !(t->tag[i] & TLB_GLOBAL))) {
-            tlb_drop(t, i);
-            dropped++;
-        }
-    }
-    return dropped;
+        shadow_drop_matching(t->shadow, mask, 0);
+    return drop_matching(t, mask, 0, globals ? 0 : t->globals);
 }
 
 void tlb_check(const struct tlb *t)

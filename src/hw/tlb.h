@@ -15,6 +15,7 @@
 #ifndef HW_TLB_H
 #define HW_TLB_H
 
+#include "hot.h"
 #include "match.h"
 #include "regime.h"
 #include "repl.h"
@@ -63,9 +64,10 @@ struct tlb {
     uint32_t pcids;
     struct shadow *shadow; /* shadow.h; NULL: misses are not classified */
     /* first-level structures: for hot.h */
-    uint32_t hot;     /* where its entries stand in the hot array; else TLB_NONE */
-    uint32_t classes; /* that it serves */
-    bool first;       /* every kind that it serves asks it first, so that its 4-KByte hits need no counting */
+    uint32_t hot;           /* where its entries stand in the hot array; else TLB_NONE */
+    struct hot_entry *open; /* ... and the first of them; else NULL */
+    uint32_t classes;       /* that it serves */
+    bool first; /* every kind that it serves asks it first, so that its 4-KByte hits need no counting */
 };
 
 /* What a fill writes. */

@@ -99,9 +99,10 @@ static void cover(struct coverage *c, mmu_cycle start, mmu_cycle end, uint32_t r
 
 static void add(struct coverage *c, mmu_cycle start, mmu_cycle end, mmu_cycle settled, uint32_t room)
 {
-    if (LIKELY(c->opens == 1 && c->open[0].end <= start &&
-               c->open[0].end <= settled)) { /* one after another */
-        c->open[0] = (struct interval){start, end};
+    const mmu_cycle before = c->opens ? c->open[c->opens - 1].end : 0;
+    if (LIKELY(before < start && (before <= settled || c->opens < 2))) { /* one after another */
+        c->opens = before <= settled ? 0 : c->opens;
+        c->open[c->opens++] = (struct interval){start, end};
         c->cycles += end - start;
         return;
     }
