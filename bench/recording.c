@@ -1,16 +1,22 @@
 /*
- * recording.c: how much slower a program runs while `mmusim trace record` records it.
+ * recording.c: how much slower a program runs while `mmusim trace record` records it, and why.
  *
- * The programs are this one, started again: each row is one way of keeping a processor busy. Or a program
- * that is named. Both are timed by the clock on the wall, since the recorder works beside the program; the
- * machine should be idle and have two processors at least.
+ * Each program runs alone, under QEMU alone, under QEMU with a plugin that is called as often as a recorder
+ * must be and does nothing, and recorded. What QEMU takes alone no recorder that stands on it can win back;
+ * programs whose vector instructions QEMU makes of calls lose most there.
+ *
+ * The programs are this one, started again, each way of keeping a processor busy a row, and some of the
+ * system's; or one that is named. They are timed by the clock on the wall, since the recorder works beside
+ * the program; the machine should be idle and have two processors at least. Behind it stand the processors'
+ * times of QEMU and of the recorder.
  */
 #define _GNU_SOURCE
 #include "bench.h"
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +108,30 @@ static const struct {
 } WORK[] = {{"chase", chase}, {"hash", hash}, {"sort", sort}, {"multiply", multiply}};
 enum { N_WORK = sizeof WORK / sizeof *WORK };
 
+/* Programs of the system: they read a file of text, which is named last. */
+static const char *const SYSTEM[][4] = {
+    {"gzip", "-9", "-c", NULL}, {"xz", "-1", "-c", NULL}, {"sort", NULL}, {"sha256sum", NULL}};
+enum { N_SYSTEM = sizeof SYSTEM / sizeof *SYSTEM };
+
+/* Lines of words, some more frequent than others. */
+static void write_text(FILE *file)
+{
+    enum { WORDS = 2400000, OF_A_LINE = 8 };
+    uint64_t state = 3;
+    for (unsigned i = 1; i <= WORDS; i++) {
+        uint64_t r = bench_random(&state), word = r % (1 + (r >> 32) % 5000) * UINT64_C(0x9E3779B97F4A7C15);
+        for (uint64_t left = word; left > word >> 30; left >>= 8)
+            fputc('a' + (int)(left % 26), file);
+        fputc(i % OF_A_LINE ? ' ' : '\n', file);
+    }
+}
+
 /* ---- timing ---- */
+
+/* Seconds: on the wall, of processors, and of those the share of children. */
+struct times {
+    double wall, all, children;
+};
 
 static double wall(void)
 {
@@ -111,23 +140,55 @@ static double wall(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* Runs it, its output thrown away, and returns the seconds that it took. *status: what it ended with. */
-static double run(char *const *argv, int *status)
+/* Of a process that has ended, but was not waited for. */
+static void read_times(pid_t pid, struct times *t)
 {
-    double start = wall();
+    char path[64], text[1024];
+    unsigned long ticks[4] = {0};
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "r");
+    size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[n] = 0;
+    if (file)
+        fclose(file);
+    const char *behind = strrchr(text, ')'); /* fields 14 to 17: utime, stime, cutime, cstime */
+    if (behind)
+        sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &ticks[0],
+               &ticks[1], &ticks[2], &ticks[3]);
+    double second = (double)sysconf(_SC_CLK_TCK);
+    t->children = (double)(ticks[2] + ticks[3]) / second;
+    t->all = t->children + (double)(ticks[0] + ticks[1]) / second;
+}
+
+/* Runs it, its output thrown away. *status: what it ended with. */
+static struct times run(char *const *argv, int *status)
+{
+    struct times t = {.wall = wall()};
+    siginfo_t about;
     pid_t pid = fork();
     if (!pid) {
-        int null = open("/dev/null", O_WRONLY);
+        int null = open("/dev/null", O_RDWR);
+        dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
         execvp(argv[0], argv);
         perror(argv[0]);
         _exit(127);
     }
-    if (pid < 0 || waitpid(pid, status, 0) != pid) {
+    if (pid < 0 || waitid(P_PID, (id_t)pid, &about, WEXITED | WNOWAIT)) {
         perror("cannot run");
         exit(2);
     }
-    return wall() - start;
+    t.wall = wall() - t.wall;
+    read_times(pid, &t);
+    waitpid(pid, status, 0);
+    return t;
+}
+
+/* The faster of two. */
+static struct times run_twice(char *const *argv, int *status)
+{
+    struct times first = run(argv, status), second = run(argv, status);
+    return second.wall < first.wall ? second : first;
 }
 
 static uint64_t references(const char *path)
@@ -142,65 +203,161 @@ static uint64_t references(const char *path)
     return info.count;
 }
 
-/* One row: argv[4...] is the program, argv[0] to argv[3] are free for "mmusim trace record -o". */
-static void row(const char *name, const char *mmusim, char **argv)
+/* ---- rows ---- */
+
+enum { FRONT = 6, GOAL = 8 }; /* words before a program's; times slower, at most */
+
+struct rig {
+    char self[PATH_MAX], mmusim[PATH_MAX + 16], plugin[PATH_MAX + 32];
+    char output[32], text[32]; /* temporary files */
+    char *words[64];           /* a command line: the first FRONT are free */
+};
+
+static void must_be_same(const char *name, int status, int again)
 {
-    char output[] = P_tmpdir "/mmusim-bench.XXXXXX";
+    if (status == again)
+        return;
+    fprintf(stderr, "%s: ended in another way under QEMU\n", name);
+    exit(2);
+}
+
+/* Times slower than alone: under QEMU, with its plugin that does nothing, recorded. */
+static void row(struct rig *rig, const char *name, const char *what)
+{
+    static char qemu[] = "qemu-x86_64", cpu[] = "-cpu", processor[] = "max,-erms", option[] = "-plugin";
     static char trace[] = "trace", record[] = "record", to[] = "-o", ends[] = "--";
+    char **words = rig->words;
     struct stat about;
     int status, again;
-    int fd = mkstemp(output);
+    struct times alone = run_twice(words + FRONT, &status);
+    memcpy(words + 1, (char *[]){qemu, option, rig->plugin, cpu, processor}, 5 * sizeof *words);
+    struct times calls = run(words + 1, &again);
+    must_be_same(name, status, again);
+    memcpy(words + 3, (char *[]){qemu, cpu, processor}, 3 * sizeof *words);
+    struct times bare = run(words + 3, &again);
+    must_be_same(name, status, again);
+    memcpy(words, (char *[]){rig->mmusim, trace, record, to, rig->output, ends}, 6 * sizeof *words);
+    struct times recorded = run(words, &again);
+    must_be_same(name, status, again);
+    if (stat(rig->output, &about)) {
+        perror(rig->output);
+        exit(2);
+    }
+    char label[32];
+    snprintf(label, sizeof label, "%s%s", name, what);
+    double n = (double)references(rig->output), all = alone.wall;
+    printf("%-12.12s %7.2f s  %5.1f  %5.1f  %8.1f  %4d  %5.1f  %8.1f  %8.1f  %8.1f  %6.3f\n", label, all,
+           bare.wall / all, calls.wall / all, recorded.wall / all, GOAL, recorded.children / all,
+           (recorded.all - recorded.children) / all, n / all * 1e-6, n / recorded.wall * 1e-6,
+           (double)about.st_size / n);
+    fflush(stdout);
+}
+
+/* A program by its path, since QEMU looks for none. False: there is no such. */
+static bool find(const char *name, char path[PATH_MAX])
+{
+    const char *at = getenv("PATH");
+    if (strchr(name, '/'))
+        return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX;
+    for (; at && *at; at += strcspn(at, ":") + (at[strcspn(at, ":")] == ':'))
+        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)strcspn(at, ":"), at, name) < PATH_MAX &&
+            !access(path, X_OK))
+            return true;
+    return false;
+}
+
+static void make_file(char name[32])
+{
+    strcpy(name, P_tmpdir "/mmusim-bench.XXXXXX");
+    int fd = mkstemp(name);
     if (fd < 0) {
         perror("cannot make a file");
         exit(2);
     }
     close(fd);
-    double alone = run(argv + 6, &status), second = run(argv + 6, &again);
-    alone = second < alone ? second : alone;
-    argv[0] = (char *)(uintptr_t)mmusim, argv[1] = trace, argv[2] = record;
-    argv[3] = to, argv[4] = output, argv[5] = ends;
-    double recorded = run(argv, &again);
-    if (status != again || stat(output, &about)) {
-        fprintf(stderr, "%s: could not be recorded\n", name);
+}
+
+static void own_rows(struct rig *rig, const char *only)
+{
+    static char work[] = "work";
+    for (size_t i = 0; i < N_WORK; i++) {
+        if (only && !strstr(WORK[i].name, only))
+            continue;
+        memcpy(rig->words + FRONT, (char *[]){rig->self, work, (char *)(uintptr_t)WORK[i].name, NULL},
+               4 * sizeof *rig->words);
+        row(rig, WORK[i].name, "");
+    }
+}
+
+static void system_rows(struct rig *rig, const char *only)
+{
+    char path[PATH_MAX];
+    for (size_t i = 0; i < N_SYSTEM; i++) {
+        size_t n = FRONT;
+        if ((only && !strstr(SYSTEM[i][0], only)) || !find(SYSTEM[i][0], path))
+            continue;
+        rig->words[n++] = path;
+        for (size_t k = 1; SYSTEM[i][k]; k++)
+            rig->words[n++] = (char *)(uintptr_t)SYSTEM[i][k];
+        rig->words[n++] = rig->text;
+        rig->words[n] = NULL;
+        row(rig, SYSTEM[i][0], "(1)");
+    }
+}
+
+/* One that was named. */
+static void named_row(struct rig *rig, char *const *arguments, size_t n)
+{
+    static char path[PATH_MAX];
+    if (n + FRONT + 1 > sizeof rig->words / sizeof *rig->words || !find(arguments[0], path)) {
+        fprintf(stderr, "%s: cannot be run\n", arguments[0]);
         exit(2);
     }
-    uint64_t n = references(output);
-    printf("%-20.20s %7.2f s  %9.2f s  %6.1f  %8.1f  %8.1f  %6.3f\n", name, alone, recorded, recorded / alone,
-           (double)n / alone * 1e-6, (double)n / recorded * 1e-6, (double)about.st_size / (double)n);
-    fflush(stdout);
-    unlink(output);
+    memcpy(rig->words + FRONT, arguments, n * sizeof *arguments);
+    rig->words[FRONT] = path;
+    rig->words[FRONT + n] = NULL;
+    row(rig, arguments[0], "");
+}
+
+static void prepare(struct rig *rig)
+{
+    ssize_t n = readlink("/proc/self/exe", rig->self, sizeof rig->self - 1);
+    char folder[PATH_MAX];
+    if (n <= 0)
+        exit(2);
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(rig->self, '/') - rig->self), rig->self);
+    snprintf(rig->mmusim, sizeof rig->mmusim, "%s/mmusim", folder);
+    snprintf(rig->plugin, sizeof rig->plugin, "%s/../lib/bench-calls.so", folder);
+    make_file(rig->output);
+    make_file(rig->text);
+    FILE *file = fopen(rig->text, "w");
+    if (!file) {
+        perror(rig->text);
+        exit(2);
+    }
+    write_text(file);
+    fclose(file);
 }
 
 int main(int argc, char **argv)
 {
-    char self[PATH_MAX] = "", mmusim[PATH_MAX + 16];
+    static struct rig rig;
     struct bench_options o;
     for (size_t i = 0; argc == 3 && !strcmp(argv[1], "work") && i < N_WORK; i++)
         if (!strcmp(argv[2], WORK[i].name))
             return printf("%" PRIu64 "\n", WORK[i].run()) < 0;
     bench_parse(&o, argc, argv, usage);
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *copy = n > 0 ? strdup(self) : NULL;
-    if (!copy)
-        return 2;
-    snprintf(mmusim, sizeof mmusim, "%s/mmusim", dirname(copy));
-    printf("%-20s %9s  %11s  %6s  %8s  %8s  %6s\n", "program", "alone", "recorded", "ratio", "M refs/s",
-           "recorded", "bytes");
-    char **words = calloc((size_t)o.n_arguments + 16, sizeof *words);
-    if (!words)
-        return 2;
+    prepare(&rig);
+    printf("%-12s %9s  %21s  %4s  %15s  %18s\n", "", "", "times slower", "", "processors", "M references/s");
+    printf("%-12s %9s  %5s  %5s  %8s  %4s  %5s  %8s  %8s  %8s  %6s\n", "program", "alone", "qemu", "calls",
+           "recorded", "goal", "qemu", "recorder", "alone", "recorded", "bytes");
     if (o.n_arguments) {
-        memcpy(words + 6, o.arguments, (size_t)o.n_arguments * sizeof *words);
-        row(o.arguments[0], mmusim, words);
+        named_row(&rig, o.arguments, (size_t)o.n_arguments);
+    } else {
+        own_rows(&rig, o.only);
+        system_rows(&rig, o.only);
     }
-    for (size_t i = 0; !o.n_arguments && i < N_WORK; i++) {
-        static char work[] = "work";
-        if (o.only && !strstr(WORK[i].name, o.only))
-            continue;
-        words[6] = self, words[7] = work, words[8] = (char *)(uintptr_t)WORK[i].name;
-        row(WORK[i].name, mmusim, words);
-    }
-    free(words);
-    free(copy);
+    unlink(rig.output);
+    unlink(rig.text);
     return 0;
 }
