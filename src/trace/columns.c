@@ -37,16 +37,7 @@ static const struct {
 
 ALWAYS_INLINE bool field_ends(const char *p)
 {
-    return *p == ',' || *p == ' ' || *p == '\n' || *p == '\t' || *p == ';' || *p == '"' || line_ends(p);
-}
-
-/* The end of a field in quotes, from behind the first one: the other, or the end of the line. Two of them
- * stand for one in the text. */
-static const char *quoted_end(const char *p)
-{
-    while ((*p != '"' || p[1] == '"') && !line_ends(p))
-        p += *p == '"' ? 2 : 1;
-    return p;
+    return *p == ',' || *p == ' ' || *p == '\n' || *p == '\t' || *p == ';' || line_ends(p) || *p == '"';
 }
 
 /* What a number is expected to be, by role and base. */
@@ -154,36 +145,59 @@ ALWAYS_INLINE bool make(const struct columns *c, unsigned kind, struct mmu_acces
     return true;
 }
 
+/* One field, of this role. Returns the byte behind it. */
+ALWAYS_INLINE const char *field(const struct column_list *list, enum column_role role, const char *p,
+                                uint64_t *values, unsigned *kind, const char **address, struct line_bad *bad)
+{
+    const char *start = p;
+    bool hex;
+
+    if (role == COLUMN_NONE) {
+        if (line_ends(p))
+            return line_refuse(bad, p, MMU_ERR_FORMAT, "another column");
+        while (!field_ends(p))
+            p++;
+        return p;
+    }
+    if (role == COLUMN_TYPE)
+        return type(p, kind, bad);
+    hex = list->hex >> (role - 1) & 1;
+    p = number(p, role, hex, &values[role], bad);
+    if (p && UNLIKELY((role == COLUMN_GAP && values[role] > UINT32_MAX) ||
+                      (role == COLUMN_SIZE && values[role] - 1 > 4095)))
+        return line_refuse(bad, start, MMU_ERR_RANGE, expected_number(role, hex));
+    *address = role == COLUMN_ADDRESS ? start : *address;
+    return p;
+}
+
+/* The same in quotes, from the first one. Two of them within stand for one. */
+static const char *quoted_field(const struct column_list *list, enum column_role role, const char *p,
+                                uint64_t *values, unsigned *kind, const char **address, struct line_bad *bad)
+{
+    p++;
+    if (role == COLUMN_NONE)
+        while ((*p != '"' || p[1] == '"') && !line_ends(p))
+            p += *p == '"' ? 2 : 1;
+    else if (!(p = field(list, role, p, values, kind, address, bad)))
+        return NULL;
+    if (*p != '"')
+        return line_refuse(bad, p, MMU_ERR_FORMAT, "the quote that ends the field");
+    return p + 1;
+}
+
 /* The fields of a line into values. Returns the byte behind the last one. */
 ALWAYS_INLINE const char *fields(const struct column_list *list, const char *p, uint64_t *values,
                                  unsigned *kind, const char **address, struct line_bad *bad)
 {
     for (unsigned i = 0; i < list->n; i++) {
         enum column_role role = list->roles[i];
-        const bool quoted = *p == '"';
-        const char *start = p += quoted;
 
-        if (role == COLUMN_NONE) {
-            if (line_ends(p))
-                return line_refuse(bad, p, MMU_ERR_FORMAT, "another column");
-            if (quoted)
-                p = quoted_end(p);
-            while (!field_ends(p))
-                p++;
-        } else if (role == COLUMN_TYPE) {
-            p = type(p, kind, bad);
-        } else {
-            bool hex = list->hex >> (role - 1) & 1;
-            p = number(p, role, hex, &values[role], bad);
-            if (p && UNLIKELY((role == COLUMN_GAP && values[role] > UINT32_MAX) ||
-                              (role == COLUMN_SIZE && values[role] - 1 > 4095)))
-                return line_refuse(bad, start, MMU_ERR_RANGE, expected_number(role, hex));
-            *address = role == COLUMN_ADDRESS ? start : *address;
-        }
+        if (UNLIKELY(*p == '"'))
+            p = quoted_field(list, role, p, values, kind, address, bad);
+        else
+            p = field(list, role, p, values, kind, address, bad);
         if (UNLIKELY(!p))
             return NULL;
-        if (UNLIKELY(quoted && *p++ != '"'))
-            return line_refuse(bad, p - 1, MMU_ERR_FORMAT, "the quote that ends the field");
         p = separator(p);
     }
     return p;
