@@ -44,6 +44,10 @@ struct mmu_machine *bench_machine(const char *name, const struct bench_options *
 /* A whole trace in memory. Freed by the caller. */
 struct mmu_access *bench_trace(const char *path, size_t *n, bool *has_fetches);
 
+/* Runs `mmusim run` of this build with these arguments of a shell's line; returns references a second, as it
+ * says, or 0 when it fails. */
+double bench_run(const char *arguments);
+
 /* Small seeded generator (splitmix64). */
 uint64_t bench_random(uint64_t *state);
 

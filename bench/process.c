@@ -2,7 +2,9 @@
  * process.c: faults and forks: anonymous minor faults a second through mmu_core_run(), and the time of a fork
  * of a process that has touched its memory.
  *
- * Beside the faults stands the rate of the same accesses once the pages are there.
+ * Beside the faults stands the rate of the same accesses once the pages are there. Then the replay of the
+ * shipped traces by `mmusim run`, decoding included: under the kernel of each shipped machine that has one,
+ * and under the same machine's demand pager, run in turns; the best of each.
  */
 #include "bench.h"
 #include <mmusim/process.h>
@@ -12,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "Usage: bench_process [--seconds N] [--only TEXT]\n"
-                            "Minor faults a second, and milliseconds of a fork.\n";
+static const char usage[] =
+    "Usage: bench_process [--seconds N] [--only TEXT] [TRACE...]\n"
+    "Minor faults a second, milliseconds of a fork, and what a kernel leaves of a replay's speed.\n";
 
 enum { PAGES = 1 << 16, PAGE_BYTES = 4096 };
 
@@ -137,23 +140,67 @@ static void measure_fork(struct rig *r, uint64_t bytes, double *fork, double *en
     *end = bench_now() - begin;
 }
 
+static void print_faults(const struct bench_options *o)
+{
+    printf("%-16s %10s %6s %10s %10s %6s %8s\n", "machine", "faults/s", "goal", "mapped/s", "fork 1G ms",
+           "goal", "exit ms");
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
+        struct rig r;
+        double faults, hits, fork, end;
+        if (o->only && !strstr(machines[i].name, o->only))
+            continue;
+        boot(&r, &machines[i], o);
+        bench_profile_begin(o);
+        measure_faults(&r, o->seconds, &faults, &hits);
+        measure_fork(&r, UINT64_C(1) << 30, &fork, &end);
+        bench_profile_end(o);
+        printf("%-16s %9.2fM %6s %9.2fM %10.1f %6s %8.1f\n", machines[i].name, faults * 1e-6, ">= 2M",
+               hits * 1e-6, fork * 1e3, "< 100", end * 1e3);
+        fflush(stdout);
+        mmu_machine_free(r.machine);
+    }
+}
+
+static double better(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* A trace that does not fit the machine's user space has no row. */
+static void compare_replays(const struct bench_options *o, const char *machine, const char *path)
+{
+    char with[4200], without[4300];
+    const char *name = strrchr(path, '/');
+    const unsigned rounds = 3 + (unsigned)(4 * o->seconds);
+    double kernel = 0, pager = 0;
+    snprintf(with, sizeof with, "--config %s --threads 1 '%s'", machine, path);
+    snprintf(without, sizeof without, "--set os=null %s", with);
+    for (unsigned i = 0; i < rounds && (i == 0 || kernel > 0); i++) {
+        kernel = better(kernel, bench_run(with));
+        pager = kernel > 0 ? better(pager, bench_run(without)) : 0;
+    }
+    if (kernel > 0 && pager > 0)
+        printf("%-16s %-14s %12.1f %12.1f %8.3f %8s\n", machine, name ? name + 1 : path, kernel * 1e-6,
+               pager * 1e-6, kernel / pager, ">= 0.8");
+    fflush(stdout);
+}
+
+static void print_replays(const struct bench_options *o)
+{
+    printf("\n%-16s %-14s %12s %12s %8s %8s\n", "machine", "trace", "kernel M/s", "pager M/s", "ratio",
+           "goal");
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
+        for (int k = 0; !machines[i].os && k < o->n_arguments; k++)
+            if (!o->only || strstr(machines[i].name, o->only) || strstr(o->arguments[k], o->only))
+                compare_replays(o, machines[i].name, o->arguments[k]);
+}
+
 int main(int argc, char **argv)
 {
     struct bench_options o = {.seconds = 1};
     bench_parse(&o, argc, argv, usage);
-    printf("%-16s %14s %14s %12s %12s\n", "machine", "faults/s", "mapped/s", "fork 1G ms", "exit ms");
-    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
-        struct rig r;
-        double faults, hits, fork, end;
-        if (o.only && !strstr(machines[i].name, o.only))
-            continue;
-        boot(&r, &machines[i], &o);
-        bench_profile_begin(&o);
-        measure_faults(&r, o.seconds, &faults, &hits);
-        measure_fork(&r, UINT64_C(1) << 30, &fork, &end);
-        bench_profile_end(&o);
-        printf("%-16s %14.0f %14.0f %12.1f %12.1f\n", machines[i].name, faults, hits, fork * 1e3, end * 1e3);
-        mmu_machine_free(r.machine);
-    }
+    bench_shipped_traces(&o);
+    print_faults(&o);
+    print_replays(&o);
     return 0;
 }
