@@ -106,6 +106,7 @@ static void test_places(void **state)
                 "1000000-1002000 rw-p 00000000 00:00 0 [heap]\n"
                 "2000000-2001000 rw-s 00000000 00:01 5 /dev/zero (deleted)\n"
                 "2003000-2004000 rw-s 00001000 00:01 5 /dev/zero (deleted)\n"
+                "7f0000000000-7f0000002000 r--p 00000000 00:00 0 [vvar_vclock]\n"
                 "7fff00000000-7fff00021000 rw-p 00000000 00:00 0 [stack]\n"
                 "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]"));
     assert_int_equal(mmu_os_task(rig.os, pid, &task), MMU_OS_DONE);
@@ -120,6 +121,7 @@ static void test_places(void **state)
         "01000000-01003000 rw-p 00000000 00:00 0                                  [heap]\n"
         "02000000-02001000 rw-s 00000000 00:01 5                                  /dev/zero (deleted)\n"
         "02003000-02004000 rw-s 00001000 00:01 5                                  /dev/zero (deleted)\n"
+        "7f0000000000-7f0000002000 r--p 00000000 00:00 0                          [vvar_vclock]\n"
         "7ffefffff000-7fff00021000 rw-p 00000000 00:00 0                          [stack]\n");
     /* one inode: one memory */
     assert_int_equal(mmu_os_vma(rig.os, pid, 0x2000000, &vma), MMU_OS_DONE);

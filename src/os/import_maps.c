@@ -4,8 +4,8 @@
  *
  * A file becomes a file of the same name whose content is a pattern, as long as its largest extent; device
  * and inode are kept for those who print them. Shared memory without a name is that. [stack] grows, [heap] is
- * what brk() ends; [vvar] and [vdso] are the kernel's special pages; [vsyscall] lies in the kernel's part and
- * is passed over. Neighbours that are alike stay apart, as they were.
+ * what brk() ends; [vvar], [vvar_vclock] and [vdso] are the kernel's special pages; [vsyscall] lies in the
+ * kernel's part and is passed over. Neighbours that are alike stay apart, as they were.
  */
 #include "error.h"
 #include "exec.h"
@@ -204,7 +204,8 @@ static void note_place(struct mm *mm, const struct maps_line *l)
 
 static int add(const struct import *in, const struct maps_line *l)
 {
-    const bool vvar = is_named(l, "[vvar]"), writes = l->prot & MMU_PROT_WRITE;
+    const bool vvar = is_named(l, "[vvar]") || is_named(l, "[vvar_vclock]"),
+               writes = l->prot & MMU_PROT_WRITE;
     struct vma *vma;
     struct vma_like like = {
         .prot = l->prot,
