@@ -34,8 +34,9 @@ struct binary_writer {
     uint64_t first; /* number of the begun block's first reference */
 };
 
-/* References and heads that a block has at most; bytes of an access, in code. */
-enum { MOST = 2 * MMT_BLOCK_TOKENS, DATA_MOST = 512 };
+/* Tokens of a block, where no code is written by its executions; references and heads of it; bytes of an
+ * access, in code. Of code, larger blocks are smaller and faster: each tells anew what its pieces are. */
+enum { TOKENS = 262144, MOST = 2 * TOKENS, DATA_MOST = 512 };
 
 static int no_memory(const struct mmu_trace_writer *w, struct mmu_error *err)
 {
@@ -71,21 +72,23 @@ static bool runs_init(struct runs_writer *r, const struct mmu_trace_writer *w)
     r->references = malloc(MOST * sizeof *r->references);
     r->heads = malloc(MOST * sizeof *r->heads);
     r->members = malloc((size_t)MOST * HEAD_BYTES);
-    return r->references && r->heads && r->members && block_encoder_init(&r->encoder);
+    return r->references && r->heads && r->members && block_encoder_init(&r->encoder, TOKENS);
 }
 
 static int binary_create(struct mmu_trace_writer *w, struct mmu_error *err)
 {
     struct binary_writer *b = w->state = calloc(1, sizeof *b);
     uint8_t header[MMT_HEADER_MAX];
-    const struct block_header most = {.tokens = MMT_BLOCK_TOKENS,
-                                      .references = MOST,
+    uint32_t tokens = w->unsummed && !w->collapse ? MMT_BLOCK_TOKENS : TOKENS;
+    const struct block_header most = {.tokens = tokens,
+                                      .references = 2 * tokens,
                                       .heads = w->collapse ? MOST : 0,
-                                      .head_tokens = w->collapse ? MMT_BLOCK_TOKENS : 0};
+                                      .head_tokens = w->collapse ? TOKENS : 0};
 
     if (!b)
         return no_memory(w, err);
-    if (!pieces_encoder_init(&b->encoder) || !marks_encoder_init(&b->marks) || !runs_init(&b->runs, w))
+    if (!pieces_encoder_init(&b->encoder, tokens) || !marks_encoder_init(&b->marks) ||
+        !runs_init(&b->runs, w))
         return no_memory(w, err);
     if (packer_init(&b->packer, w->output, w->level, &most, w->threaded, err))
         return MMU_ERR_NOMEM;

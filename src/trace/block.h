@@ -101,7 +101,8 @@ unsigned slots_choose(const struct block_slots *s, uint64_t va);
 
 /* Tokens being encoded. */
 struct block_encoder {
-    uint8_t *streams[MMT_STREAMS]; /* room for MMT_BLOCK_TOKENS tokens each */
+    uint32_t most;                 /* tokens of a block */
+    uint8_t *streams[MMT_STREAMS]; /* room for as many each */
     uint32_t lengths[MMT_STREAMS];
     uint32_t tokens, references;
     uint8_t attribute; /* of all tokens; their stream is written only when they differ */
@@ -112,7 +113,8 @@ struct block_encoder {
     struct mmu_access load;
 };
 
-bool block_encoder_init(struct block_encoder *e); /* false: out of memory */
+/* most: tokens of a block, at most MMT_BLOCK_TOKENS. False: out of memory. */
+bool block_encoder_init(struct block_encoder *e, uint32_t most);
 void block_encoder_free(struct block_encoder *e);
 void block_encode_begin(struct block_encoder *e);
 /* Appends one valid reference (see writer.c). Returns false, and takes nothing, if the block is full. */
@@ -159,7 +161,7 @@ struct pieces_encoder {
     struct mmu_access load;
 };
 
-bool pieces_encoder_init(struct pieces_encoder *e); /* false: out of memory */
+bool pieces_encoder_init(struct pieces_encoder *e, uint32_t most); /* as block_encoder_init() */
 void pieces_encoder_free(struct pieces_encoder *e);
 void pieces_encode_begin(struct pieces_encoder *e);
 /* As block_encode() and what follows there. */
@@ -172,7 +174,7 @@ bool pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uin
 /* Is there room for one more reference for certain? */
 static inline bool pieces_encode_room(const struct pieces_encoder *e)
 {
-    return e->tokens < MMT_BLOCK_TOKENS;
+    return e->tokens < e->plain.most;
 }
 
 /* Marks being encoded. Room for a mark is there while marks_encode_room(). */

@@ -12,11 +12,12 @@
 
 static const uint32_t bytes_per_token[MMT_STREAMS] = {1, 1, MMT_DELTA_MAX + MMT_SIZE_BYTES, 1, 4};
 
-bool block_encoder_init(struct block_encoder *e)
+bool block_encoder_init(struct block_encoder *e, uint32_t most)
 {
     memset(e, 0, sizeof *e);
+    e->most = most;
     for (int s = 0; s < MMT_STREAMS; s++) {
-        e->streams[s] = malloc((size_t)MMT_BLOCK_TOKENS * bytes_per_token[s] + sizeof(uint64_t));
+        e->streams[s] = malloc((size_t)most * bytes_per_token[s] + sizeof(uint64_t));
         if (!e->streams[s]) {
             block_encoder_free(e);
             return false;
@@ -154,7 +155,7 @@ bool block_encode(struct block_encoder *e, const struct mmu_access *a)
             return true;
         }
     }
-    if (e->tokens == MMT_BLOCK_TOKENS)
+    if (e->tokens == e->most)
         return false;
     if (MMU_KIND_OF(a->kind) == MMU_LOAD) {
         e->load = *a;

@@ -30,11 +30,11 @@
  *   128   8  checksum of the blocks: from 0, a step of an XXH64 lane (src/base/hash.h) with each block's XXH64 of its
  *            packed streams, in order
  *
- * BLOCK: some 262144 tokens, decodable alone. All the state below is 0 at its begin.
+ * BLOCK: decodable alone. Of 262144 tokens, or of 1048576 where code is written by its executions. All the state below is 0 at its begin.
  *     0   4  magic "MMTB"
- *     4   4  references in it, 0 to 524288; 0: marks alone
+ *     4   4  references in it, 0 to 2097152; 0: marks alone
  *     8   8  number of its first reference in the trace
- *    16   4  tokens in its first five streams, 0 to 262144
+ *    16   4  tokens in its first five streams, 0 to 1048576
  *    20   4  attribute: the one that all tokens have, or 256: they are in the attribute stream
  *    24   4  marks in it
  *    28   4  bits 0-3: a process, a thread, a cpu, a time has been told by the blocks before
@@ -158,7 +158,7 @@ enum {
     MMT_BLOCK_HEADER_1 = 80,
     MMT_LENGTHS_AT = 80,
     MMT_PACKED_AT = MMT_LENGTHS_AT + 64,
-    MMT_BLOCK_TOKENS = 262144,
+    MMT_BLOCK_TOKENS = 1048576, /* at most */
     MMT_ATTRIBUTE_VARIES = 256,
     MMT_DELTA_MAX = 8, /* bytes of a delta, at most */
     MMT_SIZE_BYTES = 2,

@@ -21,24 +21,21 @@ enum { TABLE = 4 * MMT_PIECES, GIVE_UP = 1 << 16 };
 /* Streams, from MMT_PIECE on. */
 enum { PIECE, EXECUTION, PLACE, PAYLOAD };
 
-static const uint32_t rooms[PIECE_STREAMS] = {
-    [PIECE] = MMT_PIECES,
-    [EXECUTION] = 2 * MMT_BLOCK_TOKENS,
-    [PLACE] = MMT_BLOCK_TOKENS,
-    [PAYLOAD] = MMT_DELTA_MAX * MMT_BLOCK_TOKENS,
-};
+/* Bytes of each for a token; there is at most a piece a token. */
+static const uint32_t bytes_per_token[PIECE_STREAMS] = {
+    [PIECE] = 1, [EXECUTION] = 2, [PLACE] = 1, [PAYLOAD] = MMT_DELTA_MAX};
 
-bool pieces_encoder_init(struct pieces_encoder *e)
+bool pieces_encoder_init(struct pieces_encoder *e, uint32_t most)
 {
     bool ok;
 
     memset(e, 0, sizeof *e);
-    ok = block_encoder_init(&e->plain);
+    ok = block_encoder_init(&e->plain, most);
     for (int s = 0; s < PIECE_STREAMS; s++)
-        ok = (e->streams[s] = malloc(rooms[s] + sizeof(uint64_t))) && ok;
+        ok = (e->streams[s] = malloc((size_t)most * bytes_per_token[s] + sizeof(uint64_t))) && ok;
     e->known = malloc(MMT_PIECES * sizeof *e->known);
     e->table = malloc(TABLE * sizeof *e->table);
-    e->templates = malloc(2 * (size_t)MMT_BLOCK_TOKENS * sizeof *e->templates);
+    e->templates = malloc(2 * (size_t)most * sizeof *e->templates);
     if (!ok || !e->known || !e->table || !e->templates) {
         pieces_encoder_free(e);
         return false;
@@ -226,7 +223,7 @@ bool pieces_encode(struct pieces_encoder *e, const struct mmu_access *a)
 
     if (e->is_plain)
         return encode_plain(e, a);
-    if (!second && e->tokens == MMT_BLOCK_TOKENS)
+    if (!second && e->tokens == e->plain.most)
         return false;
     if (!second && (e->piece_tokens == MMT_PIECE_TOKENS || (fetch && a->va != e->next))) {
         end_piece(e);
@@ -367,7 +364,7 @@ ALWAYS_INLINE bool begin(struct pieces_encoder *e, struct appending *a, struct c
 {
     if (UNLIKELY(!c || a->most - a->references < c->n_references))
         return false;
-    if (UNLIKELY(a->tokens + c->n_tokens > MMT_BLOCK_TOKENS)) {
+    if (UNLIKELY(a->tokens + c->n_tokens > e->plain.most)) {
         *full = true;
         return false;
     }
