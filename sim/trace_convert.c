@@ -88,6 +88,7 @@ struct copying {
     struct mmu_trace_reader *reader;
     struct mmu_trace_writer *writer;
     struct trace_batch *batch;
+    struct trace_maps *maps;
     uint64_t at, end; /* of IN's references */
     uint64_t lost;
 };
@@ -101,7 +102,9 @@ static int copy_part(struct copying *k, struct mmu_error *err)
     while (k->at < k->end && more > 0 && !wrong) {
         size_t max = k->end - k->at < TRACE_BATCH ? (size_t)(k->end - k->at) : TRACE_BATCH;
         more = trace_batch_read(k->reader, k->batch, k->at, max, err);
-        if (more > 0 && write_batch(k->writer, k->batch, k->end, err))
+        if (more > 0 && !k->maps->begun && trace_copy_maps(k->reader, k->writer, k->maps, err))
+            wrong = -1;
+        if (more > 0 && !wrong && write_batch(k->writer, k->batch, k->end, err))
             wrong = -1;
         k->at += more > 0 ? k->batch->n : 0;
         progress_update(&progress, k->at - k->c->skip, mmu_trace_progress(k->reader));
@@ -141,6 +144,7 @@ static int convert(const struct convert *c, struct mmu_trace_reader *reader)
 {
     struct trace_batch *batch = malloc(sizeof *batch);
     struct mmu_trace_writer *writer = NULL;
+    struct trace_maps maps = {0};
     struct mmu_error err;
     char source[256];
     int status = batch ? CLI_GO : cli_error("out of memory");
@@ -150,14 +154,20 @@ static int convert(const struct convert *c, struct mmu_trace_reader *reader)
     if (status == CLI_GO)
         status = trace_out_create(&c->out, c->words.item[1], source, &writer);
     if (status == CLI_GO) {
-        struct copying k = {
-            .c = c, .reader = reader, .writer = writer, .batch = batch, .at = c->skip, .end = UINT64_MAX};
+        struct copying k = {.c = c,
+                            .reader = reader,
+                            .writer = writer,
+                            .batch = batch,
+                            .maps = &maps,
+                            .at = c->skip,
+                            .end = UINT64_MAX};
         if (c->has_limit && c->limit < UINT64_MAX - c->skip)
             k.end = c->skip + c->limit;
         status = copy(&k);
     }
-    if (status != CLI_BAD && trace_copy_maps(reader, writer, &err))
+    if (status != CLI_BAD && trace_copy_maps(reader, writer, &maps, &err))
         status = cli_error_mmu(&err);
+    free(maps.sum);
     free(batch);
     return trace_out_end(writer, status);
 }

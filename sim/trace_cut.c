@@ -40,6 +40,7 @@ struct cut {
 struct cutting {
     const struct cut *cut;
     struct mmu_trace_writer *writer;
+    struct trace_maps maps;
     struct trace_told here, told; /* of the input at this place; what the output has been told */
     uint64_t kept, position;
     bool over; /* nothing behind this place can be wanted */
@@ -54,7 +55,8 @@ static const struct cli_command CUT = {
         "output. OUT appears whole or not at all.",
     .details =
         "Times are those that the trace tells, since its beginning. Without --records a trace is read to\n"
-        "its end; with it, the binary form is entered where A is.\n"
+        "its end; with it, the binary form is entered where A is, and maps that stand behind B in text or\n"
+        "a pipe are not met.\n"
         "\n"
         "Examples:\n"
         "  mmusim trace cut --records 1000000:2000000 long.mmt part.mmt\n"
@@ -224,6 +226,8 @@ static int read_all(struct cutting *k, struct mmu_trace_reader *reader, struct t
     while (k->position < end && more > 0) {
         size_t max = end - k->position < TRACE_BATCH ? (size_t)(end - k->position) : TRACE_BATCH;
         more = trace_batch_read(reader, batch, k->position, max, &err);
+        if (more > 0 && !k->maps.begun && trace_copy_maps(reader, k->writer, &k->maps, &err))
+            more = -1;
         if (more > 0 && write_batch(k, batch, &err))
             more = -1;
         k->position += more > 0 ? batch->n : 0;
@@ -264,8 +268,9 @@ static int cut(const struct cut *c, struct mmu_trace_reader *reader)
         status = check_told(c, &k);
     if (status == CLI_GO && !k.kept)
         status = cli_error("%s: no reference of it is what the options ask for", c->words.item[0]);
-    if (status == CLI_GO && trace_copy_maps(reader, k.writer, &err))
+    if (status == CLI_GO && trace_copy_maps(reader, k.writer, &k.maps, &err))
         status = cli_error_mmu(&err);
+    free(k.maps.sum);
     free(batch);
     return trace_out_end(k.writer, status);
 }

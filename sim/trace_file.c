@@ -144,15 +144,38 @@ void trace_source_of(const struct mmu_trace_reader *reader, const char *path, co
                                         : path);
 }
 
+/* FNV-1a. */
+static uint64_t sum_of(uint64_t pid, const char *text, size_t n)
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ pid;
+    for (size_t i = 0; i < n; i++)
+        sum = (sum ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
 int trace_copy_maps(const struct mmu_trace_reader *reader, struct mmu_trace_writer *writer,
-                    struct mmu_error *err)
+                    struct trace_maps *copied, struct mmu_error *err)
 {
     uint64_t pid;
     size_t n;
     const char *text;
     int code = MMU_OK;
-    for (uint32_t i = 0; !code && (text = mmu_trace_maps(reader, i, &pid, &n)); i++)
+    copied->begun = true;
+    for (uint32_t i = 0; !code && (text = mmu_trace_maps(reader, i, &pid, &n)); i++) {
+        uint64_t sum = sum_of(pid, text, n);
+        bool again = i < copied->n;
+        if (again && copied->sum[i] == sum)
+            continue;
+        uint64_t *more = again ? copied->sum : realloc(copied->sum, (i + 1) * sizeof *more);
+        if (!more) {
+            *err = (struct mmu_error){.code = MMU_ERR_NOMEM, .message = "out of memory"};
+            return err->code;
+        }
+        copied->sum = more;
+        copied->sum[i] = sum;
+        copied->n += !again;
         code = mmu_trace_set_maps(writer, pid, text, n, err);
+    }
     return code;
 }
 

@@ -63,9 +63,18 @@ bool trace_is_terminal(const char *path);
 /* "what IN says, or where it comes from" into source[]. */
 void trace_source_of(const struct mmu_trace_reader *reader, const char *path, const char *what,
                      char source[256]);
-/* All maps that the reader knows. Returns a status of the library. */
+/*
+ * Copies the maps that the reader knows by now and that have not been copied, or have changed: once behind
+ * the first batch read, before it is written, so that they stand before all references where they can; and
+ * once at the end. Returns a status of the library. copied: a sum of each; zero-initialise, free(sum).
+ */
+struct trace_maps {
+    uint64_t *sum;
+    uint32_t n;
+    bool begun;
+};
 int trace_copy_maps(const struct mmu_trace_reader *reader, struct mmu_trace_writer *writer,
-                    struct mmu_error *err);
+                    struct trace_maps *copied, struct mmu_error *err);
 
 /*
  * Marks of process, thread, cpu and time that a writer has been told, so that it is told again only what

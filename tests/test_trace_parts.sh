@@ -22,6 +22,11 @@ text() {
 # ---- marks and maps: text, binary, text ----
 cat >marks.txt <<END
 # x
+# mmusim: maps 10
+# mmusim: map 10 00001000-00003000 r-xp 00000000 fe:01 12    /bin/some thing
+# mmusim: map 10 00003000-00004000 rw-p 00000000 00:00 0
+# mmusim: maps 20
+# mmusim: map 20 7fffffffe000-7ffffffff000 rw-p 00000000 00:00 0          [stack]
 # mmusim: process 10
 # mmusim: thread 11
 # mmusim: cpu 0
@@ -38,17 +43,20 @@ I  00001000,4
 I  00001004,2
  L 7ffffffff000,16 g12
 # mmusim: event exit
-# mmusim: maps 10
-# mmusim: map 10 00001000-00003000 r-xp 00000000 fe:01 12    /bin/some thing
-# mmusim: map 10 00003000-00004000 rw-p 00000000 00:00 0
-# mmusim: maps 20
-# mmusim: map 20 7fffffffe000-7ffffffff000 rw-p 00000000 00:00 0          [stack]
 END
 "$MMUSIM" trace convert --source x marks.txt marks.mmt || fail "marks to binary"
 text convert marks.mmt | cmp - marks.txt || fail "marks are changed by the binary form"
 text convert marks.txt | cmp - marks.txt || fail "marks are changed by the text form"
 "$MMUSIM" trace convert --source x marks.txt - | "$MMUSIM" trace convert --source x --text - - | cmp - marks.txt ||
     fail "marks are changed by a pipe"
+# Maps go before the references, wherever they stood: who stops early has them all the same.
+{ grep -v '^# mmusim: map' marks.txt && grep '^# mmusim: map' marks.txt; } >behind.txt
+"$MMUSIM" trace convert --source x behind.txt behind.mmt || fail "maps behind the references"
+text convert behind.mmt | cmp - marks.txt || fail "maps behind the references stay there"
+for in in marks.txt marks.mmt behind.mmt; do
+    [[ $(text cut --records 0:2 $in | grep -c '^# mmusim: map ') == 3 ]] || fail "cut --records 0:2 $in loses maps"
+    [[ $(text convert --limit 2 $in | grep -c '^# mmusim: map ') == 3 ]] || fail "convert --limit 2 $in loses maps"
+done
 "$MMUSIM" trace info marks.mmt >info
 for line in 'processes *2: 10 20' 'threads *1: 11' 'cpus *2: 0 1' 'times *3: 0.000000000 s to 0.000002500 s' 'events *2' '  syscall *1' '  exit *1' \
     'maps *2 processes' 'references *7'; do
