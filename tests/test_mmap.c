@@ -481,12 +481,20 @@ static void test_smaps(void **state)
                                 "Referenced:            8 kB\n"
                                 "Anonymous:             8 kB\n"
                                 "LazyFree:              0 kB\n"
+                                "AnonHugePages:         0 kB\n"
+                                "ShmemPmdMapped:        0 kB\n"
+                                "FilePmdMapped:         0 kB\n"
+                                "Shared_Hugetlb:        0 kB\n"
+                                "Private_Hugetlb:       0 kB\n"
+                                "Swap:                  0 kB\n"
+                                "SwapPss:               0 kB\n"
                                 "Locked:                0 kB\n"
+                                "THPeligible:    0\n"
                                 "VmFlags: rd wr mr mw me ac sd \n";
     text[sizeof first - 1] = '\0';
     assert_string_equal(text, first);
     mmu_os_task_view(rig.os, pid, MMU_VIEW_SMAPS, text, sizeof text);
-    assert_non_null(strstr(text, "Locked:                4 kB\nVmFlags: rd wr mr mw me gd lo ac sd \n"));
+    assert_non_null(strstr(text, "Locked:                4 kB\nTHPeligible:    0\nVmFlags: rd wr mr mw me gd lo ac sd \n"));
 }
 
 static void test_status(void **state)
@@ -503,6 +511,7 @@ static void test_status(void **state)
                               "VmPeak:\t     172 kB\n"
                               "VmSize:\t     156 kB\n"
                               "VmLck:\t       8 kB\n"
+                              "VmPin:\t       0 kB\n"
                               "VmHWM:\t      32 kB\n"
                               "VmRSS:\t      16 kB\n"
                               "RssAnon:\t      16 kB\n"
@@ -513,6 +522,7 @@ static void test_status(void **state)
                               "VmExe:\t       0 kB\n"
                               "VmLib:\t       8 kB\n"
                               "VmPTE:\t      16 kB\n"
+                              "VmSwap:\t       0 kB\n"
                               "Threads:\t1\n");
 }
 

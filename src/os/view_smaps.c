@@ -1,8 +1,8 @@
 /*
  * view_smaps.c: /proc/PID/smaps.
  *
- * Models smaps_account() and show_smap() of fs/proc/task_mmu.c, Linux 6.1. Left out: the lines of what is
- * left out: huge pages, hugetlb, swap.
+ * Models smaps_account() and show_smap() of fs/proc/task_mmu.c, Linux 6.1. This kernel gives processes no
+ * huge pages, no hugetlb and no swap: the lines of these are there, as Linux prints them, and say 0.
  */
 #include "file.h"
 #include "plan.h"
@@ -123,11 +123,19 @@ static void say_vma(const struct mmu_os *os, const struct vma *vma, struct view 
         {"Referenced:", s.referenced},
         {"Anonymous:", s.anonymous},
         {"LazyFree:", s.lazyfree},
+        {"AnonHugePages:", 0},
+        {"ShmemPmdMapped:", 0},
+        {"FilePmdMapped:", 0},
+        {"Shared_Hugetlb:", 0},
+        {"Private_Hugetlb:", 0},
+        {"Swap:", 0},
+        {"SwapPss:", 0},
         {"Locked:", s.pss_locked >> PSS_SHIFT},
     };
     view_maps_line(v, vma);
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
         view_say(v, "%-16s%8" PRIu64 " kB\n", lines[i].name, lines[i].bytes >> 10);
+    view_say(v, "THPeligible:    0\n");
     if (os->kspace->traits.keys)
         view_say(v, "ProtectionKey:  %8u\n", vma->flags & VMA_KEYED ? 1u : 0u);
     say_flags(os, vma, v);

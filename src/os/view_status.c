@@ -2,7 +2,7 @@
  * view_status.c: /proc/PID/status: who a task is, and its memory.
  *
  * Models proc_pid_status() (fs/proc/array.c) and task_mem() (fs/proc/task_mmu.c) of Linux 6.1. Left out: what
- * is not modelled: pinned pages, swap, credentials, signals.
+ * is not modelled: credentials, signals. Nothing is pinned or swapped out: these lines say 0.
  */
 #include "memory.h"
 #include "view_task.h"
@@ -26,6 +26,7 @@ static void say_memory(const struct mmu_os *os, const struct mm *mm, struct view
         {"VmPeak", greater(mm->peak_vm, mm->total_vm) << PAGE_SHIFT},
         {"VmSize", mm->total_vm << PAGE_SHIFT},
         {"VmLck", mm->locked_vm << PAGE_SHIFT},
+        {"VmPin", 0},
         {"VmHWM", greater(mm->peak_rss, rss) << PAGE_SHIFT},
         {"VmRSS", rss << PAGE_SHIFT},
         {"RssAnon", mm->rss_anon << PAGE_SHIFT},
@@ -36,6 +37,7 @@ static void say_memory(const struct mmu_os *os, const struct mm *mm, struct view
         {"VmExe", text},
         {"VmLib", exec - text},
         {"VmPTE", memory_table_bytes(os, mm)},
+        {"VmSwap", 0},
     };
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
         view_say(v, "%s:\t%8" PRIu64 " kB\n", lines[i].name, lines[i].bytes >> 10);
