@@ -22,11 +22,17 @@ static void notify_dropped(struct mmu *m, mmu_va va, uint32_t dropped)
     mmu_notify(m, &event);
 }
 
-/* The entries that translate va, of a PCID and (when asked) global ones; returns the number. */
-static uint32_t drop_translations(struct mmu *m, mmu_va va, uint16_t pcid, bool globals, unsigned cause)
+/* The entries that translate va, of a PCID and (when asked) global ones; returns the number. absent: bit set
+ * of structures that are known to hold none, but for other pieces of its page. */
+static uint32_t drop_translations(struct mmu *m, mmu_va va, uint16_t pcid, bool globals, unsigned cause,
+                                  uint32_t absent)
 {
     uint32_t dropped = 0;
     for (unsigned i = 0; i < m->tlbs; i++) {
+        const struct tlb *t = &m->tlb[i];
+        bool none = t->free == t->config->entries || ((absent >> i & 1) && !t->fractured);
+        if (none && LIKELY(!t->shadow))
+            continue;
         uint32_t n = tlb_drop_page(&m->tlb[i], va, pcid, globals);
         book(m, i, n, cause);
         dropped += n;
@@ -34,9 +40,9 @@ static uint32_t drop_translations(struct mmu *m, mmu_va va, uint16_t pcid, bool 
     return dropped;
 }
 
-void mmu_drop_page(struct mmu *m, mmu_va va, unsigned cause)
+void mmu_drop_page(struct mmu *m, mmu_va va, unsigned cause, uint32_t absent)
 {
-    uint32_t dropped = drop_translations(m, va, m->regime.pcid, true, cause);
+    uint32_t dropped = drop_translations(m, va, m->regime.pcid, true, cause, absent);
     if (m->regime.geometry)
         dropped += psc_drop_address(&m->psc, m->regime.geometry, va, m->regime.pcid, m->psc_stats, cause);
     notify_dropped(m, va, dropped);
@@ -114,7 +120,7 @@ enum mmu_outcome mmu_invlpg(struct mmu *m, mmu_va va)
     if (r->geometry && r->geometry->long_mode && !is_canonical(va, r->va_bits))
         return MMU_DONE; /* no operation */
     m->changes++;
-    uint32_t dropped = drop_translations(m, va, r->pcid, true, MMU_BY_INVLPG);
+    uint32_t dropped = drop_translations(m, va, r->pcid, true, MMU_BY_INVLPG, 0);
     dropped += psc_drop_pcid(&m->psc, r->pcid, m->psc_stats, MMU_BY_INVLPG);
     notify_dropped(m, va, dropped);
     return MMU_DONE;
@@ -136,7 +142,7 @@ enum mmu_outcome mmu_invpcid(struct mmu *m, uint64_t type, const struct mmu_invp
     uint16_t pcid = (uint16_t)descriptor->pcid;
     switch (type) {
     case 0: {
-        uint32_t dropped = drop_translations(m, descriptor->va, pcid, false, MMU_BY_INVPCID);
+        uint32_t dropped = drop_translations(m, descriptor->va, pcid, false, MMU_BY_INVPCID, 0);
         if (r->geometry)
             dropped +=
                 psc_drop_address(&m->psc, r->geometry, descriptor->va, pcid, m->psc_stats, MMU_BY_INVPCID);

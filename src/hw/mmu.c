@@ -35,13 +35,14 @@ static void charge_lookup(struct mmu *m, struct request *q, unsigned level, unsi
     mmu_charge(m, q, MMU_PART_FIRST + level, cycles);
 }
 
-static enum mmu_outcome fault(struct mmu *m, struct request *q, uint32_t error_code)
+/* absent: see mmu_drop_page(). */
+static enum mmu_outcome fault(struct mmu *m, struct request *q, uint32_t error_code, uint32_t absent)
 {
     q->outcome = MMU_FAULT_PF;
     q->where = MMU_AT_FAULT;
     q->error_code = error_code;
     if (!q->silent)
-        mmu_drop_page(m, q->va, MMU_BY_FAULT);
+        mmu_drop_page(m, q->va, MMU_BY_FAULT, absent);
     return MMU_FAULT_PF;
 }
 
@@ -184,7 +185,7 @@ enum mmu_outcome mmu_walk_keep(struct mmu *m, struct request *q, const struct wa
     if (UNLIKELY(w->outcome != MMU_DONE)) {
         count_faulted_misses(m, q, need == MMU_NEED_WALK ? m->levels : level);
         if (w->outcome == MMU_FAULT_PF)
-            return fault(m, q, w->error_code);
+            return fault(m, q, w->error_code, need == MMU_NEED_WALK && !q->split ? m->serves[q->kind] : 0);
         q->outcome = w->outcome;
         q->where = MMU_AT_FAULT;
         q->pa = w->missing;
@@ -260,7 +261,7 @@ enum mmu_outcome mmu_answer_hit(struct mmu *m, struct request *q, const struct m
     if (UNLIKELY(need == MMU_NEED_FAULT)) {
         count_faulted_misses(m, q, f->level);
         bool key = m->regime.key_denied[e->rights & RIGHT_U ? 1 : 0][e->key] >> q->class & 1;
-        return fault(m, q, regime_error_code(&m->regime, q->class, MMU_PF_P | (key ? MMU_PF_PK : 0u)));
+        return fault(m, q, regime_error_code(&m->regime, q->class, MMU_PF_P | (key ? MMU_PF_PK : 0u)), 0);
     }
     struct translation x = {
         .va = q->va,

@@ -111,6 +111,7 @@ struct mmu {
     } plain[MMU_KINDS];             /* for plain.h */
     uint32_t others;                /* entries held that are not of 4 KBytes */
     uint32_t forgetful;             /* bit set of the structures that keep nothing across MOV CR3 */
+    uint32_t serves[MMU_KINDS];     /* ... that serve a kind, at any level */
     bool classifies;                /* every structure has its shadow (shadow.h) */
     struct mmu_observer observer;
     struct mmu_prefetcher_ops prefetcher;
@@ -246,7 +247,8 @@ enum mmu_outcome mmu_task_switch(struct mmu *m, uint64_t cr3, bool *pdptes_read)
 /* Invalidations (inval.c); they count what they drop. */
 enum mmu_outcome mmu_invlpg(struct mmu *m, mmu_va va);
 enum mmu_outcome mmu_invpcid(struct mmu *m, uint64_t type, const struct mmu_invpcid *descriptor);
-void mmu_drop_page(struct mmu *m, mmu_va va, unsigned cause); /* a #PF: rule 27 */
+/* A #PF: rule 27. absent: bit set of the structures that were just looked up in vain. */
+void mmu_drop_page(struct mmu *m, mmu_va va, unsigned cause, uint32_t absent);
 void mmu_drop_pcid(struct mmu *m, uint16_t pcid, unsigned cause);
 void mmu_drop_current(struct mmu *m, unsigned cause); /* of the current PCID, and the global ones */
 void mmu_drop_nonglobal(struct mmu *m, unsigned cause);

@@ -26,6 +26,7 @@ static void plan(struct mmu *m)
             if (!(c->kinds >> kind & 1))
                 continue;
             s->tlb[s->n++] = &m->tlb[i];
+            m->serves[kind] |= UINT32_C(1) << i;
             for (unsigned page = 0; page < MMU_PAGES; page++) {
                 if (!(c->pages >> page & 1))
                     continue;

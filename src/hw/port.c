@@ -1,6 +1,7 @@
 /* port.c: the operating system's door into the hardware. See port.h. */
 #include "port.h"
 #include "mmu.h"
+#include <string.h>
 
 int port_read(const struct mmu *m, mmu_pa pa, void *to, size_t size)
 {
@@ -17,6 +18,18 @@ uint64_t port_entry(const struct mmu *m, mmu_pa pa, unsigned bytes)
     uint64_t entry;
     REQUIRE(phys_load(m->phys, pa, bytes, &entry));
     return entry;
+}
+
+int port_put_entry(struct mmu *m, mmu_pa pa, uint64_t entry, unsigned bytes)
+{
+    uint8_t *page = phys_page(m->phys, pa >> PAGE_SHIFT);
+    if (UNLIKELY(!page))
+        return phys_write(m->phys, pa, &entry, bytes);
+    if (bytes == 8)
+        memcpy(page + (pa & PAGE_MASK), &entry, 8);
+    else
+        memcpy(page + (pa & PAGE_MASK), &entry, 4); /* its low half: hosts are little-endian */
+    return MMU_OK;
 }
 
 bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size)

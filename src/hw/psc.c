@@ -145,7 +145,7 @@ static uint32_t drop_where(struct psc *p, uint64_t mask, uint64_t match, struct 
                            unsigned cause)
 {
     uint32_t dropped = 0;
-    for (unsigned l = 0; l < MMU_PSC_LEVELS; l++) {
+    for (unsigned l = 0; p->any && l < MMU_PSC_LEVELS; l++) {
         struct psc_array *a = &p->array[l];
         for (uint32_t i = 0; i < a->sets * a->ways && a->free < a->sets * a->ways; i++) {
             if ((a->tag[i] & mask) == match) {

@@ -206,7 +206,9 @@ int mmu_os_kmap_local(struct mmu_os *os, mmu_pfn pfn, mmu_va *va)
         return status;
     }
     *va = local_va(os, os->current, cpu->depth);
-    kernel_set_pte(os, *va, (pfn << PAGE_SHIFT) | prot_kernel(os, MMU_CACHE_WB, PROT_WRITE));
+    if (!cpu->at[cpu->depth])
+        cpu->at[cpu->depth] = kernel_find_pte(os, *va);
+    kspace_write(os, 1, cpu->at[cpu->depth], pfn << PAGE_SHIFT | prot_kernel(os, MMU_CACHE_WB, PROT_WRITE));
     cpu->pfn[cpu->depth++] = pfn;
     return MMU_OS_DONE;
 }
@@ -231,7 +233,7 @@ int mmu_os_kunmap_local(struct mmu_os *os, mmu_va va)
         os->report.va = va;
         return outcome;
     }
-    kernel_set_pte(os, page, 0);
+    kspace_write(os, 1, cpu->at[cpu->depth - 1], 0);
     flush_local_page(os, page);
     cpu->depth--;
     return MMU_OS_DONE;

@@ -27,6 +27,7 @@ struct kmaps {
     struct kmaps_cpu {
         uint32_t depth;
         mmu_pfn pfn[16]; /* KM_MAX_IDX */
+        mmu_pa at[16];   /* of a slot's entry, once it has been used; the fixmap's tables stay */
     } * cpu;
 };
 

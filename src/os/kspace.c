@@ -235,12 +235,17 @@ uint64_t kernel_unmap(struct mmu_os *os, mmu_va va)
     return e->value;
 }
 
-void kernel_set_pte(struct mmu_os *os, mmu_va va, uint64_t entry)
+mmu_pa kernel_find_pte(const struct mmu_os *os, mmu_va va)
 {
     struct mmu_os_lookup found;
     kernel_lookup(os, va, &found);
     REQUIRE(found.level == 0);
-    kspace_set_entry(os, 1, va, found.entry[0].at, entry, false);
+    return found.entry[0].at;
+}
+
+void kernel_set_pte(struct mmu_os *os, mmu_va va, uint64_t entry)
+{
+    kspace_set_entry(os, 1, va, kernel_find_pte(os, va), entry, false);
 }
 
 /* ----- boot ----- */

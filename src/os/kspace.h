@@ -89,6 +89,8 @@ bool kernel_may_map(const struct mmu_os *os, mmu_va va, unsigned shift);
 /* Clears the entry that maps va: its old value, 0 when there was none. Tables stay. The flush is the
  * caller's (flush.h). */
 uint64_t kernel_unmap(struct mmu_os *os, mmu_va va);
+/* Where the PTE of va is kept: of kmap slots and the fixmap, whose tables exist since boot. */
+mmu_pa kernel_find_pte(const struct mmu_os *os, mmu_va va);
 /* Writes the PTE at va whatever it was before: for kmap slots and the fixmap, whose tables exist since boot.
  */
 void kernel_set_pte(struct mmu_os *os, mmu_va va, uint64_t entry);

@@ -88,7 +88,7 @@ uint64_t pgtable_read(const struct mmu_os *os, mmu_pa at)
 
 int pgtable_write(struct mmu_os *os, mmu_pa at, uint64_t entry)
 {
-    int status = port_write(os->hw[0], at, &entry, pgtable_form[os->config->os.arch].entry_bytes);
+    int status = port_put_entry(os->hw[0], at, entry, pgtable_form[os->config->os.arch].entry_bytes);
     REQUIRE(status != MMU_ERR_NORAM);
     return status;
 }

@@ -17,6 +17,7 @@ int port_read(const struct mmu *m, mmu_pa pa, void *to, size_t size);
 int port_write(struct mmu *m, mmu_pa pa, const void *from, size_t size);
 /* An aligned entry of 4 or 8 bytes, which must be RAM. */
 uint64_t port_entry(const struct mmu *m, mmu_pa pa, unsigned bytes);
+int port_put_entry(struct mmu *m, mmu_pa pa, uint64_t entry, unsigned bytes); /* as port_write() */
 bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size);
 /* Drops the bytes of whole pages, which must be RAM: they read as zeros and cost the host nothing. */
 void port_discard(struct mmu *m, mmu_pfn pfn, uint64_t pages);
