@@ -145,6 +145,7 @@ struct pieces_encoder {
     uint32_t tokens, references; /* of the block */
     struct block_encoder plain;  /* tokens of the pieces; or, if is_plain, of the references */
     bool is_plain;
+    uint32_t give_up; /* tokens of pieces from which on it may become so before the block's end */
     uint8_t *streams[PIECE_STREAMS]; /* from MMT_PIECE on */
     uint32_t lengths[PIECE_STREAMS];
     struct block_slots slots;

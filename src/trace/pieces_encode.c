@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Places in the table; tokens of pieces from which on a block may be given up before its end. */
-enum { TABLE = 4 * MMT_PIECES, GIVE_UP = 1 << 16 };
+/* Places in the table; tokens of pieces from which on a block may be given up before its end: and when the
+ * one before it was. */
+enum { TABLE = 4 * MMT_PIECES, GIVE_UP = 1 << 16, GIVE_UP_AGAIN = 1 << 13 };
 
 /* Streams, from MMT_PIECE on. */
 enum { PIECE, EXECUTION, PLACE, PAYLOAD };
@@ -61,6 +62,7 @@ static void forget_piece(struct pieces_encoder *e)
 
 void pieces_encode_begin(struct pieces_encoder *e)
 {
+    e->give_up = e->is_plain ? GIVE_UP_AGAIN : GIVE_UP;
     block_encode_begin(&e->plain);
     memset(e->lengths, 0, sizeof e->lengths);
     memset(&e->slots, 0, sizeof e->slots);
@@ -144,7 +146,7 @@ static bool find_piece(struct pieces_encoder *e, const struct mmu_access *piece,
             !memcmp(piece, e->templates + p->first, n * sizeof *piece))
             return true;
     }
-    if (e->n_known == MMT_PIECES || (e->plain.tokens > GIVE_UP && is_poor(e)))
+    if (e->n_known == MMT_PIECES || (e->plain.tokens > e->give_up && is_poor(e)))
         return false;
     *number = e->n_known++;
     e->table[at] = e->n_known;
