@@ -73,8 +73,9 @@ MMU_API int mmu_os_schedule(struct mmu_os *os, uint32_t pid);
 /*
  * execve() of an ELF program (fs/binfmt_elf.c): a new address space with its segments, bss, interpreter,
  * heap, stack with argv, environment and auxiliary vector (written: exec touches the stack). path is a file
- * of the host; its content backs the mappings. An ELF file that is none, or not for this architecture: ERROR
- * with ENOEXEC and the byte offset in the text.
+ * of the host; its content backs the mappings. A 64-bit kernel runs 32-bit programs, too: they have 4 GiB
+ * but for two pages. An ELF file that is none, or not for this architecture: ERROR with ENOEXEC and the byte
+ * offset in the text.
  */
 struct mmu_os_exec {
     const char *path;
