@@ -162,8 +162,8 @@ static void assert_data(const struct whole *w, const struct mmu_access *a, size_
     assert_int_equal(k, n);
 }
 
-/* A packed file that is cut gives what can be unpacked of it, then an error. zip's end may be cut: it holds
- * only the list of members. */
+/* A packed file that is cut gives what can be unpacked of it, then an error: also where only its end is cut,
+ * zip's list of members, say. */
 static void assert_cut(const char *path, size_t packing, const struct mmu_access *a)
 {
     size_t size, delivered = 0;
@@ -182,6 +182,14 @@ static void assert_cut(const char *path, size_t packing, const struct mmu_access
         assert_true(n >= delivered && n < N);
         assert_data(&w, a, n);
         delivered = n;
+        whole_free(&w);
+    }
+    for (size_t less = 1; less < 25; less += 6) {
+        struct whole w;
+        write_bytes(path, bytes, size - less);
+        w = read_whole(path, MMU_TRACE_AUTO, NULL, 100);
+        if (w.code != MMU_ERR_TRUNCATED)
+            fail_msg("%s without its last %zu bytes: status %d", packings[packing].name, less, w.code);
         whole_free(&w);
     }
     if (packing == 0) /* gzip is unpacked to where it was cut, however short it is */

@@ -497,9 +497,12 @@ static bool has_entry(struct mmu_trace_reader *r, struct drm_stream *s)
     if (s->footer && left && !r->failure.code)
         err_offset(&r->failure, MMU_ERR_FORMAT, input_name(s->input), place(s),
                    "something follows the footer entry, expected the end");
-    if (s->footer || left >= DRM_ENTRY)
+    if (left >= DRM_ENTRY)
         return !s->footer;
-    r->failure = s->failed;
+    if (!r->failure.code)
+        r->failure = s->failed;
+    if (s->footer)
+        return false;
     if (!s->failed.code && left)
         err_offset(&r->failure, MMU_ERR_TRUNCATED, input_name(s->input), place(s),
                    "the trace ends %zu bytes into an entry of %u", left, s->entry);

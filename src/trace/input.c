@@ -246,6 +246,27 @@ static bool archive_again(struct input *in)
     return archive_begin(in);
 }
 
+/*
+ * libarchive reads a zip archive as a stream, and ends before its list of files without a word, also where
+ * that is cut. The record at its end has at least 22 bytes, and a comment; of a pipe it is not looked for.
+ */
+static void check_zip(struct input *in)
+{
+    enum { RECORD = 22, COMMENT = 65535 };
+    size_t n = in->size < RECORD + COMMENT ? (size_t)in->size : RECORD + COMMENT;
+    ssize_t got;
+    bool found = false;
+
+    if (!in->regular || (archive_format(in->archive) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP)
+        return;
+    got = pread(in->fd, in->raw, n, (off_t)(in->base + in->size - n)); /* nobody needs raw any more */
+    in->raw_pos = in->raw_filled = 0;
+    for (ssize_t i = 0; i + RECORD <= got && !found; i++)
+        found = !memcmp(in->raw + i, "PK\5\6", 4);
+    if (!found)
+        packed_failed(in, "truncated zip input: its list of files is cut", true);
+}
+
 /* Goes to the first file of the archive, or past the last: there must be one. Returns false at the end and on
  * an error. */
 static bool archive_next(struct input *in, bool first)
@@ -260,6 +281,7 @@ static bool archive_next(struct input *in, bool first)
         }
         if (code == ARCHIVE_EOF) {
             in->archive_end = true;
+            check_zip(in);
             return false;
         }
         if (code < ARCHIVE_WARN) {
