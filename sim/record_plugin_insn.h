@@ -17,6 +17,9 @@ enum insn_accesses {
 /* How often an instruction of these bytes loads or stores. */
 enum insn_accesses insn_accesses(const uint8_t *code, size_t size, bool is_i386);
 
+/* Do these bytes hold all of it? */
+bool insn_is_whole(const uint8_t *code, size_t size, bool is_i386);
+
 /* RECORD_INSN_PIECES for SSE, AVX, x87, FXSAVE and far pointers, RECORD_INSN_LOCKED for LOCK and XCHG. */
 unsigned insn_traits(const uint8_t *code, size_t size, bool is_i386);
 

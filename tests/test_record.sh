@@ -86,6 +86,31 @@ for width in 64 32; do
     [[ $(field checksum) == "$checksum" ]] || fail "$width: two recordings differ"
 done
 
+# ---- an instruction that goes on in the next page is fetched once, whole, whatever stands before it ----
+cat >crossing.S <<'EOF'
+.globl _start
+.p2align 12
+_start: .fill 4080, 1, 0x90
+        jmp 1f
+1:      .fill 11, 1, 0x90
+across: mov $0x11223344, %eax
+#ifdef __x86_64__
+        mov $60, %eax
+        xor %edi, %edi
+        syscall
+#else
+        mov $1, %eax
+        xor %ebx, %ebx
+        int $0x80
+#endif
+EOF
+for width in 64 32; do
+    cc -m$width -static -nostdlib -no-pie crossing.S -o crossing || fail "crossing.S, $width"
+    across=$(nm crossing | awk '$3 == "across" { print substr($1, length($1) - 7) }')
+    "$MMUSIM" trace record --text -o text -- ./crossing 2>err || fail "crossing, $width: $(cat err)"
+    [[ $(grep "^I  $across," text) == "I  $across,5" && $(grep -c '^I' text) == 4096 ]] || fail "crossing, $width: $(grep -A2 "^I  $across" text), $(grep -c '^I' text) fetches"
+done
+
 # ---- a program of the system, with its own libraries ----
 if "$MMUSIM" trace record -o ls.mmt -- ls / >out 2>err; then
     ls / | cmp - out || fail "ls prints something else"

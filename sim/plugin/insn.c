@@ -1,7 +1,8 @@
 /*
  * sim/plugin/insn.c: see record_plugin_insn.h. The tables have the general instructions that compilers use
  * most, by their opcode (AMD64 Architecture Programmer's Manual, volume 3, appendix A). What is not there,
- * may fault by itself or is made of several accesses is UNKNOWN, and costs time only.
+ * may fault by itself or is made of several accesses is UNKNOWN, and costs time only. Lengths are those of
+ * all instructions that QEMU 7.2 knows.
  */
 #include "record_plugin_insn.h"
 #include "record_shared.h"
@@ -75,8 +76,8 @@ static const struct {
 };
 
 struct opcode {
-    size_t at;                /* behind the prefixes */
-    bool repeat, lock, other; /* other: an address size */
+    size_t at;                                 /* behind the prefixes */
+    bool repeat, lock, operand, address, wide; /* operand, address: another size; wide: REX.W */
 };
 
 static struct opcode skip_prefixes(const uint8_t *code, size_t size, bool is_i386)
@@ -84,11 +85,12 @@ static struct opcode skip_prefixes(const uint8_t *code, size_t size, bool is_i38
     struct opcode o = {0};
     for (; o.at < size && memchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", code[o.at], 11); o.at++) {
         o.lock = o.lock || code[o.at] == 0xf0;
-        o.other = o.other || code[o.at] == 0x67;
+        o.operand = o.operand || code[o.at] == 0x66;
+        o.address = o.address || code[o.at] == 0x67;
         o.repeat = o.repeat || (code[o.at] | 1) == 0xf3;
     }
     if (o.at < size && !is_i386 && (code[o.at] & 0xf0) == 0x40) /* REX */
-        o.at++;
+        o.wide = code[o.at++] & 8;
     return o;
 }
 
@@ -110,7 +112,7 @@ enum insn_accesses insn_accesses(const uint8_t *code, size_t size, bool is_i386)
     struct opcode o = skip_prefixes(code, size, is_i386);
     bool two = o.at < size && code[o.at] == 0x0f;
     size_t at = o.at + two;
-    if (at >= size || o.lock || o.other || (!two && (o.repeat || (is_i386 && code[at] == 0x63))))
+    if (at >= size || o.lock || o.address || (!two && (o.repeat || (is_i386 && code[at] == 0x63))))
         return INSN_UNKNOWN;
     uint8_t modrm = at + 1 < size ? code[at + 1] : 0;
     enum class c = two ? second_of(code[at], o.repeat) : (enum class)one_byte[code[at]];
@@ -144,4 +146,107 @@ unsigned insn_traits(const uint8_t *code, size_t size, bool is_i386)
     bool pieces = opcode == 0x0f || opcode == 0xc4 || opcode == 0xc5 || (opcode & 0xf8) == 0xd8;
     bool locked = o.lock || (opcode & 0xfe) == 0x86;
     return (pieces ? RECORD_INSN_PIECES : 0) | (locked ? RECORD_INSN_LOCKED : 0);
+}
+
+/* ---- lengths ---- */
+
+/* Bytes of an immediate operand: so many, or by the sizes of operands and addresses. */
+enum immediate { Z = 16, V, P, A, T, TZ };
+
+/* What stands behind opcodes from first to last: a ModRM byte and an immediate operand. */
+struct layout {
+    uint8_t first, last, modrm, immediate;
+};
+
+/* Of one byte, from 40 on; and behind 0f, where all others have ModRM alone. The last row is for all. */
+static const struct layout one[] = {
+    {0x62, 0x63, 1, 0}, {0x68, 0x68, 0, Z}, {0x69, 0x69, 1, Z},  {0x6a, 0x6a, 0, 1}, {0x6b, 0x6b, 1, 1},
+    {0x70, 0x7f, 0, 1}, {0x80, 0x80, 1, 1}, {0x81, 0x81, 1, Z},  {0x82, 0x83, 1, 1}, {0x84, 0x8f, 1, 0},
+    {0x9a, 0x9a, 0, P}, {0xa0, 0xa3, 0, A}, {0xa8, 0xa8, 0, 1},  {0xa9, 0xa9, 0, Z}, {0xb0, 0xb7, 0, 1},
+    {0xb8, 0xbf, 0, V}, {0xc0, 0xc1, 1, 1}, {0xc2, 0xc2, 0, 2},  {0xc4, 0xc5, 1, 0}, {0xc6, 0xc6, 1, 1},
+    {0xc7, 0xc7, 1, Z}, {0xc8, 0xc8, 0, 3}, {0xca, 0xca, 0, 2},  {0xcd, 0xcd, 0, 1}, {0xd0, 0xd3, 1, 0},
+    {0xd4, 0xd5, 0, 1}, {0xd8, 0xdf, 1, 0}, {0xe0, 0xe7, 0, 1},  {0xe8, 0xe9, 0, Z}, {0xea, 0xea, 0, P},
+    {0xeb, 0xeb, 0, 1}, {0xf6, 0xf6, 1, T}, {0xf7, 0xf7, 1, TZ}, {0xfe, 0xff, 1, 0}, {0, 0xff, 0, 0}};
+static const struct layout two[] = {
+    {0x04, 0x0c, 0, 0}, {0x0e, 0x0e, 0, 0}, {0x0f, 0x0f, 1, 1}, {0x30, 0x37, 0, 0},
+    {0x70, 0x73, 1, 1}, {0x77, 0x77, 0, 0}, {0x80, 0x8f, 0, Z}, {0xa0, 0xa2, 0, 0},
+    {0xa4, 0xa4, 1, 1}, {0xa8, 0xaa, 0, 0}, {0xac, 0xac, 1, 1}, {0xba, 0xba, 1, 1},
+    {0xc2, 0xc2, 1, 1}, {0xc4, 0xc6, 1, 1}, {0xc8, 0xcf, 0, 0}, {0, 0xff, 1, 0}};
+
+/* The layout of the opcode at *at, which moves behind it. NULL: it goes on behind the bytes that there are.
+ */
+static const struct layout *find_layout(const uint8_t *code, size_t size, bool is_i386, size_t *at)
+{
+    static const struct layout row[4] = {{0, 0, 1, 0}, {0, 0, 1, 1}, {0, 0, 0, 1}, {0, 0, 0, Z}};
+    const struct layout *l = one;
+    unsigned map = 0; /* 1: behind 0f, 2: behind 0f 38, 3: behind 0f 3a */
+    if (*at + 1 < size && (code[*at] & 0xfe) == 0xc4 && (!is_i386 || code[*at + 1] >= 0xc0)) { /* VEX */
+        map = code[*at] == 0xc5 ? 1 : code[*at + 1] & 3;
+        *at += code[*at] == 0xc5 ? 2 : 3;
+    } else if (*at < size && code[*at] == 0x0f) {
+        map = ++*at < size && (code[*at] == 0x38 || code[*at] == 0x3a) ? 2 + (code[*at] == 0x3a) : 1;
+        *at += map > 1;
+    }
+    if (*at >= size)
+        return NULL;
+    uint8_t opcode = code[(*at)++];
+    if (map > 1)
+        return &row[map - 2];
+    if (!map && opcode < 0x40) /* eight operations, each in eight forms */
+        return (opcode & 7) < 4    ? &row[0]
+               : (opcode & 6) == 4 ? &row[2 + (opcode & 1)]
+                                   : &one[sizeof one / sizeof *one - 1];
+    for (l = map ? two : one; opcode < l->first || opcode > l->last; l++)
+        ;
+    return l;
+}
+
+/* Bytes of the ModRM byte's operand, behind it. */
+static size_t operand_bytes(const uint8_t *modrm, size_t left, bool narrow)
+{
+    unsigned mod = *modrm >> 6, rm = *modrm & 7;
+    if (mod == 3)
+        return 0;
+    if (narrow)
+        return mod ? mod : rm == 6 ? 2 : 0;
+    bool sib = rm == 4, far = mod == 2 || (!mod && (rm == 5 || (sib && left > 1 && (modrm[1] & 7) == 5)));
+    return sib + (far ? 4 : mod);
+}
+
+static size_t immediate_bytes(const struct layout *l, const struct opcode *o, bool is_i386, unsigned digit)
+{
+    size_t z = o->operand && !o->wide ? 2 : 4;
+    switch (l->immediate) {
+    case Z:
+        return z;
+    case V:
+        return o->wide ? 8 : z;
+    case P:
+        return z + 2;
+    case A:
+        return (is_i386 ? 4u : 8u) / (o->address ? 2 : 1);
+    case T:
+        return digit < 2;
+    case TZ:
+        return digit < 2 ? z : 0;
+    default:
+        return l->immediate;
+    }
+}
+
+bool insn_is_whole(const uint8_t *code, size_t size, bool is_i386)
+{
+    struct opcode o = skip_prefixes(code, size, is_i386);
+    size_t at = o.at;
+    const struct layout *l = find_layout(code, size, is_i386, &at);
+    unsigned digit = 0;
+    if (!l)
+        return false;
+    if (l->modrm) {
+        if (at >= size)
+            return false;
+        digit = code[at] >> 3 & 7;
+        at += 1 + operand_bytes(code + at, size - at, is_i386 && o.address);
+    }
+    return at + immediate_bytes(l, &o, is_i386, digit) <= size;
 }

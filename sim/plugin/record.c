@@ -290,16 +290,25 @@ static enum insn_accesses accesses_of(const struct qemu_plugin_insn *insn)
     return insn_accesses(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn), is_i386);
 }
 
-/* The instruction whose one access is the first of the block and certain, or n. QEMU 7.2 tells the begin of
- * an instruction that goes on in the next page as the last of a block, and does not run it. */
+/* Instructions of a block. QEMU 7.2 tells the begin of one that goes on in the next page as the last of a
+ * block, and does not run it there, unless it is alone. */
+static size_t count_insns(const struct qemu_plugin_tb *tb)
+{
+    size_t n = qemu_plugin_tb_n_insns(tb);
+    const struct qemu_plugin_insn *last = n > 1 ? qemu_plugin_tb_get_insn(tb, n - 1) : NULL;
+    if (last && qemu_plugin_insn_vaddr(last) % PAGE + RECORD_INSN_BYTES > PAGE &&
+        !insn_is_whole(qemu_plugin_insn_data(last), qemu_plugin_insn_size(last), is_i386))
+        n--;
+    return n < RECORD_BLOCK_INSNS ? n : RECORD_BLOCK_INSNS;
+}
+
+/* The instruction whose one access is the first of the block and certain, or n. */
 static size_t find_opener(const struct qemu_plugin_tb *tb, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        enum insn_accesses a = accesses_of(insn);
-        bool may_go_on = i == n - 1 && qemu_plugin_insn_vaddr(insn) % PAGE + RECORD_INSN_BYTES > PAGE;
+        enum insn_accesses a = accesses_of(qemu_plugin_tb_get_insn(tb, i));
         if (a != INSN_NONE)
-            return a == INSN_ONE && !may_go_on ? i : n;
+            return a == INSN_ONE ? i : n;
     }
     return n;
 }
@@ -307,7 +316,7 @@ static size_t find_opener(const struct qemu_plugin_tb *tb, size_t n)
 static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
 {
     (void)id;
-    size_t n = qemu_plugin_tb_n_insns(tb);
+    size_t n = count_insns(tb);
     if (!n || LOAD(shared->stopped))
         return;
     struct qemu_plugin_insn *first = qemu_plugin_tb_get_insn(tb, 0);
@@ -315,7 +324,6 @@ static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
         base = (uintptr_t)qemu_plugin_insn_haddr(first) - qemu_plugin_insn_vaddr(first);
         STORE(shared->based, 1);
     }
-    n = n < RECORD_BLOCK_INSNS ? n : RECORD_BLOCK_INSNS;
     struct record_code *code = describe(tb, n);
     if (!code)
         return;
