@@ -81,6 +81,7 @@ void report_csv(const struct report_run *run, size_t n, FILE *out)
     fputs("machine,trace,path,unit,value\n", out);
     for (size_t i = 0; i < n; i++) {
         struct csv csv = {.out = out, .run = &run[i]};
+        print_number(&csv, "trace.complete", "number", !run[i].cut); /* 1; 0: it ends too early */
         print_number(&csv, "replay.seed", "number", run[i].config->seed);
         print_number(&csv, "replay.warmup", "accesses", run[i].warmup);
         print_number(&csv, "replay.measured", "accesses", run[i].measured);

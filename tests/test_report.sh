@@ -89,7 +89,7 @@ awk -F, 'NR > 1 { runs[$1 "," $2]++ } NF != 5 { exit 1 } END { for (run in runs)
 
 # A warm-up and what it leaves out are the whole, counter by counter; but for time, since the machine waits at the end of the warm-up, and,
 # where accesses overlap, for what depends on time.
-elsewhere='^(figure|replay)[.]|^walk_latency[.]max$|^cycles[.](elapsed|ideal|stalled)'
+elsewhere='^(figure|replay|trace)[.]|^walk_latency[.]max$|^cycles[.](elapsed|ideal|stalled)'
 for machine in tiny wide; do
     for n in 1 5 10 17; do
         good whole --config ./$machine.yaml --format csv tiny.lackey
@@ -151,7 +151,7 @@ grep -q compulsory "$scratch/warm" && fail "classes of a run without misses"
 
 # The seed is the machine's, or --seed's.
 good seed --config ./tiny.yaml --format csv --seed 18446744073709551615 tiny.lackey
-values csv replay.seed=7
+values csv replay.seed=7 trace.complete=1
 values seed replay.seed=18446744073709551615
 
 # Two machines of one name stay apart; a trace can come from standard input, packed.
@@ -212,6 +212,9 @@ head -c 1000 "$scratch/whole.gz" >"$scratch/cut.gz"
 "$MMUSIM" run --config $m "$scratch/cut.gz" >"$scratch/out" 2>"$scratch/error"
 [[ $? == 2 && $(wc -l <"$scratch/error") == 1 ]] || fail "truncated: says $(cat "$scratch/error")"
 grep -q "incomplete: it ends too early" "$scratch/out" || fail "truncated: $(head -5 "$scratch/out")"
+"$MMUSIM" run --config $m --format csv "$scratch/cut.gz" >"$scratch/cut" 2>"$scratch/error"
+[[ $? == 2 ]] || fail "truncated: exit status is not 2"
+values cut trace.complete=0
 echo " L 100000000,8" >"$scratch/wide"
 bad wide "reference 1, 8 bytes at 0x100000000, does not fit the 32-bit linear addresses of tiny" \
     --config $m --set pager.mode=i386 --set pager.page=4K "$scratch/wide"
