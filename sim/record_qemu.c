@@ -96,11 +96,14 @@ static void empty(struct record_shared *shared, struct record_words *words, unsi
 
 /* ---- the run ---- */
 
-/* Sleeps until a slab is full or the process has ended, at most a tenth of a second. */
+/* Sleeps until some slabs are full or the process has ended, at most a tenth of a second: to be woken for
+ * each one costs both sides time. */
 static void rest(struct record_shared *shared, struct record_child *child)
 {
     const struct timespec most = {.tv_nsec = 100000000};
+    enum { SOME = 8 };
     uint32_t full = LOAD(shared->full);
+    STORE(shared->wake_at, full + SOME);
     (void)__atomic_exchange_n(&shared->waiting, 1, __ATOMIC_SEQ_CST); /* a fence, too, that TSan knows */
     if (find_full(shared) == NO_SLAB && !record_child_ended(child))
         syscall(SYS_futex, &shared->full, FUTEX_WAIT, full, &most, NULL, 0);

@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 enum {
-    RECORD_LAYOUT = 3, /* of this page: another number is another layout */
+    RECORD_LAYOUT = 4, /* of this page: another number is another layout */
     RECORD_SLABS = 256,
     RECORD_WORDS = 8192, /* of a slab; the last one is never a record's */
     RECORD_CALL_ARGUMENTS = 6,
@@ -80,7 +80,8 @@ struct record_shared {
     uint32_t exhausted; /* the plugin found no room to describe code: the recording is not complete */
     uint32_t threads;   /* that were ever started: 1 needs no order among threads */
     uint32_t full;      /* futex: slabs that were handed over */
-    uint32_t waiting;   /* the recorder sleeps on full */
+    uint32_t waiting;   /* the recorder sleeps on full, */
+    uint32_t wake_at;   /* until it is so much, or some time has passed */
     uint32_t freed;     /* futex: slabs that were freed */
     uint32_t starving;  /* threads that sleep on freed */
     uint32_t started;   /* the plugin has begun its work */

@@ -141,7 +141,7 @@ static __attribute__((noinline, cold)) void hand_over(void)
     s->order = ADD(shared->full, 1);
     STORE(shared->state[p->slab], RECORD_FULL);
     *p = (struct place){0};
-    if (LOAD(shared->waiting))
+    if (LOAD(shared->waiting) && (int32_t)(LOAD(shared->full) - LOAD(shared->wake_at)) >= 0)
         futex_wake(&shared->full);
 }
 
