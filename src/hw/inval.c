@@ -102,6 +102,8 @@ void mmu_drop_unkept(struct mmu *m, unsigned cause)
     uint32_t dropped = 0;
     for (uint32_t left = m->forgetful; left; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctz(left);
+        if (m->tlb[i].free == m->tlb[i].config->entries && LIKELY(!m->tlb[i].shadow))
+            continue;
         uint32_t n = tlb_drop_all(&m->tlb[i], false);
         book(m, i, n, cause);
         dropped += n;

@@ -98,6 +98,7 @@ struct mmu {
                          flight looks here */
     struct mmu_ledger ledger; /* of the access in progress */
     struct mmu_ahead ahead[MMU_AHEAD];
+    mmu_pa ahead_line; /* asked for last */
     /* what it is made of */
     const struct mmu_config *config;
     struct phys *phys;

@@ -271,8 +271,9 @@ void mmu_look_ahead(struct mmu *m, mmu_va pde, mmu_va table, mmu_va pte)
         __builtin_prefetch(at);
     mmu_pa second = table_ahead(m, table);
     phys_prefetch(m->phys, second >> PAGE_SHIFT);
-    if (m->config->memory.reads == MMU_READS_CACHED)
-        pcache_prefetch(&m->pcache, second + (table >> PAGE_SHIFT & 511) * 8);
+    mmu_pa line = second + (table >> PAGE_SHIFT & 504) * 8; /* of 64 bytes */
+    if (m->config->memory.reads == MMU_READS_CACHED && line != m->ahead_line)
+        pcache_prefetch(&m->pcache, m->ahead_line = line);
     const uint8_t *page = phys_page(m->phys, table_ahead(m, pte) >> PAGE_SHIFT);
     if (page)
         __builtin_prefetch(page + (pte >> PAGE_SHIFT & 511) * 8);

@@ -169,6 +169,22 @@ static uint32_t drop_matching(struct tlb *t, uint64_t mask, uint64_t match, uint
     return t->free - before;
 }
 
+/* The same of all of them. */
+static uint32_t empty(struct tlb *t)
+{
+    const uint32_t entries = t->sets * t->ways, dropped = entries - t->free;
+    if (!dropped)
+        return 0;
+    *t->others -= dropped - t->held[MMU_4K];
+    memset(t->held, 0, sizeof t->held);
+    memset(t->tag, 0, entries * sizeof *t->tag);
+    t->globals = t->fractured = 0;
+    t->free = entries;
+    for (uint32_t i = 0; t->open && i < entries; i++)
+        t->open[i].allow = 0;
+    return dropped;
+}
+
 uint32_t tlb_drop_pcid(struct tlb *t, uint16_t pcid)
 {
     const uint64_t mask = TLB_GLOBAL | TLB_PCID_MASK, match = (uint64_t)pcid << TLB_PCID_SHIFT;
@@ -189,7 +205,7 @@ uint32_t tlb_drop_all(struct tlb *t, bool globals)
     const uint64_t mask = globals ? 0 : TLB_GLOBAL;
     if (UNLIKELY(t->shadow))
         shadow_drop_matching(t->shadow, mask, 0);
-    return drop_matching(t, mask, 0, globals ? 0 : t->globals);
+    return globals || !t->globals ? empty(t) : drop_matching(t, mask, 0, t->globals);
 }
 
 void tlb_check(const struct tlb *t)
