@@ -239,6 +239,9 @@ kept=$(awk '{ print $4 }' out)
 cmp <(text convert kept.mmt) <(text convert --limit "$kept" "$SRC/traces/sqlite.mmt") || fail "what was salvaged is not what was written"
 
 # ---- an input that ends too early: what was read is reported, and the exit status is not 0 ----
+gzip -c "$SRC/traces/ls32.mmt" | head -c -4 >cut.mmt.gz # all of the trace, not all of its packing
+"$MMUSIM" trace verify cut.mmt.gz >out 2>err && fail "a packed trace without its last bytes is good"
+grep -q '^mmusim: cut.mmt.gz: byte [0-9]*: after decompression: truncated gzip input' err || fail "cut.mmt.gz: said '$(cat err)'"
 "$MMUSIM" trace convert --text "$SRC/traces/gzip32.mmt" - | head -200000 | gzip -1 >long.txt.gz
 head -c $(($(stat -c %s long.txt.gz) / 2)) long.txt.gz >cut.txt.gz
 "$MMUSIM" trace info cut.txt.gz >out 2>err

@@ -152,8 +152,10 @@ static int check_end(struct mmu_trace_reader *r, uint64_t offset, const uint8_t 
         code = bad_end(r, offset, "the index does not say where the blocks are", err);
     else if (!old)
         code = check_totals(r, offset, end, length, err);
-    if (!code && (got > length || input_read(r->input, end, 1, NULL) == 1))
-        code = bad_end(r, offset + length, "the file goes on behind its end", err);
+    if (!code)
+        more = got > length ? 1 : input_read(r->input, end, 1, err); /* its packing may lack an end, too */
+    if (!code && more)
+        code = more < 0 ? (int)more : bad_end(r, offset + length, "the file goes on behind its end", err);
     free(end);
     return code;
 }
