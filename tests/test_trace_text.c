@@ -188,6 +188,25 @@ static void lines_that_are_nothing(void **state)
     }
 }
 
+/* The same of lines too long to be looked at, with and without an end, in the reader's buffer and beyond it.
+ */
+static void a_long_line_that_is_nothing(void **state)
+{
+    static const size_t lengths[] = {4095, 4096, 4097, 32797, 3 << 20};
+    char *file = malloc((3 << 20) + 2);
+    (void)state;
+    assert_non_null(file);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (size_t newline = 0; newline < 2; newline++) {
+            memset(file, 'q', lengths[i]);
+            file[lengths[i]] = '\n';
+            file[lengths[i] + newline] = 0;
+            write_text(path, file);
+            assert_refused_as(path, MMU_TRACE_TEXT, 0, MMU_ERR_FORMAT, ":1:1: found 'qqqqqqqqq");
+        }
+    free(file);
+}
+
 /* Lines of all lengths at all places of the reader's buffer: references, comments and blanks in turn. */
 static void lines_across_buffers(void **state)
 {
@@ -301,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup(lines_passed_over, before),
         cmocka_unit_test_setup(lines_refused, before),
         cmocka_unit_test_setup(lines_that_are_nothing, before),
+        cmocka_unit_test_setup(a_long_line_that_is_nothing, before),
         cmocka_unit_test_setup(lines_across_buffers, before),
         cmocka_unit_test_setup(lines_without_end, before),
         cmocka_unit_test_setup(bytes_that_are_no_text, before),

@@ -17,7 +17,6 @@ struct text {
     struct lines l;
     uint64_t others;        /* lines that are nothing, before the first reference or mark */
     struct mmu_error other; /* the first of them */
-    bool passing;           /* in the middle of a long line that is passed over */
 };
 
 /*
@@ -71,7 +70,6 @@ static bool pass_over(struct text *t, struct mmu_error *err)
         if (newline) {
             t->l.at = (size_t)(newline - t->l.buffer) + 1;
             t->l.number++;
-            t->passing = false;
             return true;
         }
         t->l.at = t->l.end;
@@ -126,6 +124,13 @@ static int refuse_nothing(struct mmu_trace_reader *r, const struct text *t)
                   "%s; plain columns need --columns", t->other.message);
 }
 
+/* The input has ended or failed: a trace of nothing but such lines is none. */
+static void finish(struct mmu_trace_reader *r, const struct text *t)
+{
+    if (!r->failure.code && is_nothing(r, t))
+        refuse_nothing(r, t);
+}
+
 /* A line that is nothing: passed over, but not too many of them before anything else. */
 static int pass_other(struct mmu_trace_reader *r, struct text *t, const struct mmu_error *why)
 {
@@ -156,8 +161,7 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
      * cut. */
     *stop = !newline && (r->failure.code || line == end);
     if (*stop) {
-        if (!r->failure.code && is_nothing(r, t))
-            refuse_nothing(r, t);
+        finish(r, t);
         return 0;
     }
     mark = text_is_mark(line, end);
@@ -182,8 +186,9 @@ static size_t parse_slow(struct mmu_trace_reader *r, struct text *t, struct mmu_
         t->l.number++;
     } else {
         t->l.at = t->l.end;
-        t->passing = !t->l.ended;
-        *stop = t->passing && !pass_over(t, &r->failure);
+        *stop = !t->l.ended && !pass_over(t, &r->failure);
+        if (*stop)
+            finish(r, t);
     }
     return (size_t)n;
 }
@@ -258,7 +263,6 @@ static void start(struct mmu_trace_reader *r, struct text *t)
 {
     lines_start(&t->l, r->input);
     t->others = 0;
-    t->passing = false;
     memset(r->info.kinds, 0, sizeof r->info.kinds);
     r->info.skipped = 0;
 }

@@ -30,6 +30,7 @@ static inline void read_path(const char *path, enum mmu_trace_format format, con
     }
     if ((end = n) < 0)
         check_refusal(n, &err);
+    require(mmu_trace_read(r, a, 61, &again) == end, "another end at the second time");
     require(mmu_trace_seek(r, 0, &again) == MMU_OK, "no way back");
     while ((n = mmu_trace_read(r, a, 60, &again)) > 0) {
         count_again += (uint64_t)n;
