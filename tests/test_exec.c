@@ -282,19 +282,28 @@ static void test_shared_page(void **state)
     assert_memory_equal(areas(), "00400000-00401000 r-xp program\n00401000-00402000 rw-p ", 54);
 }
 
-/* Writes a program of 32 bits. stack: what it says of its stack (flags of PT_GNU_STACK); -1: nothing. */
-static void write_narrow(int stack)
+/* Writes a program of 32 bits, of three segments at most. */
+static void write_narrow_file(const char *path, uint16_t type, const Elf32_Phdr *segments, uint16_t n)
 {
     static uint8_t bytes[FILE_BYTES];
     const Elf32_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
-                               .e_type = ET_EXEC,
+                               .e_type = type,
                                .e_machine = EM_386,
                                .e_version = EV_CURRENT,
-                               .e_entry = 0x8048100,
+                               .e_entry = segments[0].p_vaddr + 0x100,
                                .e_phoff = sizeof(Elf32_Ehdr),
                                .e_ehsize = sizeof(Elf32_Ehdr),
                                .e_phentsize = sizeof(Elf32_Phdr),
-                               .e_phnum = stack < 0 ? 2 : 3};
+                               .e_phnum = n};
+    memcpy(bytes, &header, sizeof header);
+    memcpy(bytes + sizeof header, segments, n * sizeof *segments);
+    memcpy(bytes + 0x180, "/loader", 8);
+    write_file(path, bytes, sizeof bytes);
+}
+
+/* stack: what it says of its stack (flags of PT_GNU_STACK); -1: nothing. */
+static void write_narrow(int stack)
+{
     const Elf32_Phdr segments[3] = {{.p_type = PT_LOAD,
                                      .p_flags = PF_R | PF_X,
                                      .p_vaddr = 0x8048000,
@@ -307,9 +316,17 @@ static void write_narrow(int stack)
                                      .p_filesz = 0x10,
                                      .p_memsz = 0x1020},
                                     {.p_type = PT_GNU_STACK, .p_flags = (Elf32_Word)stack}};
-    memcpy(bytes, &header, sizeof header);
-    memcpy(bytes + sizeof header, segments, sizeof segments);
-    write_file(program, bytes, sizeof bytes);
+    write_narrow_file(program, ET_EXEC, segments, stack < 0 ? 2 : 3);
+}
+
+/* One that can be loaded anywhere, and whose stack is data; with the interpreter "/loader" if asked. */
+static void write_narrow_pie(const char *path, bool interpreted)
+{
+    const Elf32_Phdr segments[3] = {
+        {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 0x200, .p_memsz = 0x200},
+        {.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W},
+        {.p_type = PT_INTERP, .p_offset = 0x180, .p_filesz = 8, .p_memsz = 8}};
+    write_narrow_file(path, ET_DYN, segments, interpreted ? 3 : 2);
 }
 
 static void test_32_bits(void **state)
@@ -340,6 +357,38 @@ static void test_32_bits(void **state)
                                      "bffdf000-c0000000 rw-p [stack]\n");
         check_stack(4, 3, "i686");
     }
+}
+
+/* Programs of 32 bits that can be loaded anywhere, as Linux 6 places them without randomisation; on a 64-bit
+ * kernel their children, too, have no more than 4 GBytes. */
+static void test_narrow_pie(void **state)
+{
+    (void)state;
+    uint32_t child;
+    mmu_va entry, va, childs;
+    write_narrow_pie(program, true);
+    write_narrow_pie(loader, false);
+    done(exec(program, &entry));
+    assert_int_equal(entry, 0xf7ffd100);
+    assert_string_equal(areas(), "56555000-56556000 r-xp program\n"
+                                 "f7ff7000-f7ffb000 r--p [vvar]\n"
+                                 "f7ffb000-f7ffd000 r-xp [vdso]\n"
+                                 "f7ffd000-f7ffe000 r-xp loader\n"
+                                 "fffdd000-ffffe000 rw-p [stack]\n");
+    const uint32_t flags = MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS;
+    done(mmu_os_fork(rig.os, pid, &child));
+    done(mmu_os_mmap(rig.os, pid, 0, PAGE, MMU_PROT_READ, flags, 0, 0, &va));
+    done(mmu_os_mmap(rig.os, child, 0, PAGE, MMU_PROT_READ, flags, 0, 0, &childs));
+    assert_int_equal(va, 0xf7ff6000);
+    assert_int_equal(childs, va);
+    assert_int_equal(
+        mmu_os_mmap(rig.os, child, UINT64_C(5) << 30, PAGE, MMU_PROT_READ, flags | MMU_MAP_FIXED, 0, 0, &va),
+        MMU_OS_ERROR);
+    assert_int_equal(mmu_os_report(rig.os)->error, ENOMEM);
+    os_rig_free(&rig);
+    boot("{arch: i386, ram: 256M}");
+    done(exec(program, &entry));
+    assert_memory_equal(areas(), "00400000-00401000 r-xp program\n", 31);
 }
 
 /* A program of 32 bits that says nothing of its stack is old: what may be read may be executed, in its
@@ -564,6 +613,28 @@ static void test_interpreters(void **state)
     assert_non_null(strstr(mmu_os_report(rig.os)->text, "/none: No such file or directory"));
 }
 
+/* An interpreter is of the program's class. */
+static void test_interpreters_class(void **state)
+{
+    (void)state;
+    struct image i = image(ET_DYN, 0);
+    const struct image l = i;
+    mmu_va entry;
+    with_interpreter(&i, "/loader");
+    write_file(program, &i, sizeof i);
+    write_narrow_pie(loader, false);
+    assert_int_equal(exec(program, &entry), MMU_OS_ERROR);
+    assert_int_equal(mmu_os_report(rig.os)->error, ENOEXEC);
+    assert_non_null(
+        strstr(mmu_os_report(rig.os)->text, "/loader: byte 4: a 32-bit program, expected a 64-bit one"));
+    write_narrow_pie(program, true);
+    write_file(loader, &l, sizeof l);
+    assert_int_equal(exec(program, &entry), MMU_OS_ERROR);
+    assert_int_equal(mmu_os_report(rig.os)->error, ENOEXEC);
+    assert_non_null(
+        strstr(mmu_os_report(rig.os)->text, "/loader: byte 4: a 64-bit program, expected a 32-bit one"));
+}
+
 /* Programs with any fields changed: refused with one line, or run; never more than that. */
 static void test_random_damage(void **state)
 {
@@ -590,44 +661,20 @@ static void test_random_damage(void **state)
     assert_in_range(ran, rounds / 20, rounds - rounds / 20);
 }
 
-/* Children of a process that has ended are init's. */
-static void test_orphans(void **state)
-{
-    (void)state;
-    struct mmu_os_task task;
-    uint32_t child, grandchild, thread;
-    done(mmu_os_fork(rig.os, pid, &child));
-    done(mmu_os_clone(rig.os, child, &thread));
-    done(mmu_os_fork(rig.os, child, &grandchild));
-    done(mmu_os_exit(rig.os, child));
-    assert_int_equal(mmu_os_task(rig.os, grandchild, &task), MMU_OS_DONE);
-    assert_int_equal(task.parent, child); /* a thread is left */
-    done(mmu_os_exit(rig.os, thread));
-    assert_int_equal(mmu_os_task(rig.os, grandchild, &task), MMU_OS_DONE);
-    assert_int_equal(task.parent, pid);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_static),
-        TEST(test_touched),
-        TEST(test_stack),
-        TEST(test_long_stack),
-        TEST(test_pie),
-        TEST(test_32_bits),
-        TEST(test_read_implies_exec),
-        TEST(test_shared_page),
-        TEST(test_threads),
-        TEST(test_links),
-        TEST(test_no_file),
-        TEST(test_broken),
-        TEST(test_more_broken),
-        TEST(test_interpreters),
+        TEST(test_static),        TEST(test_touched),
+        TEST(test_stack),         TEST(test_long_stack),
+        TEST(test_pie),           TEST(test_32_bits),
+        TEST(test_narrow_pie),    TEST(test_read_implies_exec),
+        TEST(test_shared_page),   TEST(test_threads),
+        TEST(test_links),         TEST(test_no_file),
+        TEST(test_broken),        TEST(test_more_broken),
+        TEST(test_interpreters),  TEST(test_interpreters_class),
         TEST(test_random_damage),
-        TEST(test_orphans),
     };
     if (!mkdtemp(folder))
         return 1;

@@ -249,6 +249,24 @@ static void halves_change_with_the_privilege(void **state)
     }
 }
 
+/* Children of a process that has ended are init's, once its last thread has. */
+static void orphans_change_their_parent(void **state)
+{
+    (void)state;
+    struct os_rig r;
+    uint64_t before = boot(&r, machines[4]);
+    uint32_t pid = start(&r), child, grandchild, thread;
+    assert_int_equal(mmu_os_fork(r.os, pid, &child), MMU_OS_DONE);
+    assert_int_equal(mmu_os_clone(r.os, child, &thread), MMU_OS_DONE);
+    assert_int_equal(mmu_os_fork(r.os, child, &grandchild), MMU_OS_DONE);
+    assert_int_equal(mmu_os_exit(r.os, child), MMU_OS_DONE);
+    assert_int_equal(task(&r, grandchild).parent, child);
+    assert_int_equal(mmu_os_exit(r.os, thread), MMU_OS_DONE);
+    assert_int_equal(task(&r, grandchild).parent, pid);
+    finish(&r, before);
+    os_rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +274,7 @@ int main(void)
         cmocka_unit_test(fork_copies_on_write),
         cmocka_unit_test(files_come_through_the_cache),
         cmocka_unit_test(halves_change_with_the_privilege),
+        cmocka_unit_test(orphans_change_their_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
