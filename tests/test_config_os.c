@@ -248,6 +248,34 @@ static const struct refusal REFUSED[] = {
      "t.yaml:2:10: memory.ram: given beside os; expected RAM under os.ram or os.e820 only"},
 };
 
+/* A map of n ranges, one a line. */
+static const char *e820_text(unsigned n)
+{
+    static char text[1 << 13];
+    size_t length = (size_t)snprintf(text, sizeof text,
+                                     "os:\n  e820:\n    - {start: 0, size: 640K}\n"
+                                     "    - {start: 1M, size: 1G}\n");
+    for (unsigned i = 2; i < n; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length,
+                                   "    - {start: 0x%x0000, size: 4K, type: reserved}\n", 0x8000 + i);
+    assert_true(length < sizeof text);
+    return text;
+}
+
+/* As many as Linux's boot page takes (E820_MAX_ENTRIES_ZEROPAGE), and no more. */
+static void a_map_has_128_ranges_at_most(void **state)
+{
+    static const struct refusal refused = {"", MMU_ERR_RANGE,
+                                           "t.yaml:131:7: os.e820: too many; expected at most 128"};
+    struct mmu_config c;
+    (void)state;
+    parse_sets(&c, e820_text(128), NULL, 0);
+    assert_int_equal(c.os.e820s, 128);
+    assert_true(c.os.e820[127].start == 0x807f0000);
+    free(round_trip(&c));
+    check_refusal(e820_text(129), NULL, &refused);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
@@ -263,6 +291,7 @@ int main(void)
         cmocka_unit_test(autos_take_back_what_was_said),
         cmocka_unit_test(null_removes_a_kernel),
         cmocka_unit_test(what_was_there_gives_way_to_a_later_kernel),
+        cmocka_unit_test(a_map_has_128_ranges_at_most),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

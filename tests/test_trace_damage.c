@@ -385,6 +385,62 @@ static void greatest_numbers_everywhere(void **state)
     free(a);
 }
 
+/* Header and end tell fewer references than the blocks hold, checksums right: the first block that goes
+ * beyond them is refused before anything of it is delivered. */
+static void blocks_beyond_the_count(void **state)
+{
+    size_t size, n, offsets[8];
+    uint64_t firsts[4];
+    struct mmu_access *a;
+    unsigned char *bytes = three_blocks(in_scratch("a"), &size, &a, &n, offsets, firsts),
+                  *copy = malloc(size);
+    (void)state;
+    assert_non_null(copy);
+    for (int block = 0; block < 3; block++)
+        for (uint64_t missing = 1; missing < 3; missing++) {
+            unsigned char *totals = copy + MMT_TOTALS_AT;
+            uint64_t less = n - firsts[block + 1] + missing;
+            char expected[128];
+            memcpy(copy, bytes, size);
+            put64(totals, n - less);
+            for (int kind = 0; kind < MMU_KINDS; kind++) {
+                uint64_t count = get64(totals + 8 + 8 * kind), of_kind = less < count ? less : count;
+                put64(totals + 8 + 8 * kind, count - of_kind);
+                less -= of_kind;
+            }
+            memcpy(copy + size - MMT_TRAILER - MMT_TOTALS, totals, MMT_TOTALS);
+            trace_sign(copy, size);
+            write_bytes(in_scratch("b"), copy, size);
+            snprintf(expected, sizeof expected,
+                     ": byte %zu: block %d: it goes beyond the end that the header tells", offsets[block],
+                     block);
+            assert_refused(in_scratch("b"), (int64_t)firsts[block], MMU_ERR_FORMAT, expected);
+        }
+    free(copy);
+    free(bytes);
+    free(a);
+}
+
+/* Another file's checksum of the blocks, in header and end: each block is whole, but they are others. */
+static void other_blocks(void **state)
+{
+    enum { BLOCKS_SUM = 128 }; /* in the totals */
+    struct mmu_access *a;
+    size_t size, end;
+    unsigned char *bytes = small(in_scratch("a"), &size, &a, 40);
+    char expected[128];
+    (void)state;
+    end = size - MMT_TRAILER - MMT_TOTALS;
+    bytes[MMT_TOTALS_AT + BLOCKS_SUM] ^= 1;
+    bytes[end + BLOCKS_SUM] ^= 1;
+    trace_sign(bytes, size);
+    write_bytes(in_scratch("b"), bytes, size);
+    snprintf(expected, sizeof expected, ": byte %zu: the blocks are not those that were written", end);
+    assert_refused(in_scratch("b"), 40, MMU_ERR_FORMAT, expected);
+    free(bytes);
+    free(a);
+}
+
 /* The decoder alone, on any bytes: it ends, delivers at most two references a token, and stays within its
  * slack. */
 static void the_decoder_takes_any_bytes(void **state)
@@ -467,6 +523,8 @@ int main(void)
         cmocka_unit_test(a_writer_that_died),
         cmocka_unit_test(deceit_is_survived),
         cmocka_unit_test(greatest_numbers_everywhere),
+        cmocka_unit_test(blocks_beyond_the_count),
+        cmocka_unit_test(other_blocks),
         cmocka_unit_test(the_decoder_takes_any_bytes),
         cmocka_unit_test(a_file_made_by_hand),
     };
