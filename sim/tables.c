@@ -83,6 +83,16 @@ static const char *find_value(const char *text, const char *name)
     return NULL;
 }
 
+static struct walk_place place_of(const char *text, const char *at)
+{
+    struct walk_place place = {1, 1};
+    for (; text < at; text++) {
+        place.line += *text == '\n';
+        place.column = *text == '\n' ? 1 : place.column + 1;
+    }
+    return place;
+}
+
 static int parse_registers(struct walk_request *request, const char *path, const char *text)
 {
     static const struct {
@@ -90,16 +100,19 @@ static int parse_registers(struct walk_request *request, const char *path, const
         enum mmu_reg reg;
     } NAMES[] = {{"CR0", MMU_REG_CR0},   {"CR2", MMU_REG_CR2},   {"CR3", MMU_REG_CR3},  {"CR4", MMU_REG_CR4},
                  {"EFER", MMU_REG_EFER}, {"PKRU", MMU_REG_PKRU}, {"PKRS", MMU_REG_PKRS}};
+    request->file = path;
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         const char *value = find_value(text, NAMES[i].name);
+        struct walk_place *at = &request->at[NAMES[i].reg];
         char *end;
         if (!value)
             continue;
+        *at = place_of(text, value);
         errno = 0;
         request->registers.value[NAMES[i].reg] = strtoull(value, &end, 16);
         if (!isxdigit((unsigned char)*value) || errno || (*end && !isspace((unsigned char)*end)))
-            return cli_error("%s: %s: found '%.*s', expected a hexadecimal number below 2^64", path,
-                             NAMES[i].name, (int)strcspn(value, " \t\r\n"), value);
+            return cli_error("%s:%u:%u: %s: found '%.*s', expected a hexadecimal number below 2^64", path,
+                             at->line, at->column, NAMES[i].name, (int)strcspn(value, " \t\r\n"), value);
         request->have[NAMES[i].reg] = true;
     }
     if (!request->have[MMU_REG_CR3])
@@ -115,6 +128,7 @@ static int registers_of_image(struct walk_request *request, const struct tables 
     struct mmu_error err = {0};
     if (mmu_image_open(t->image, t->base, &image, &err))
         return cli_error_mmu(&err);
+    request->file = t->image;
     int status = mmu_image_registers(image, &request->registers);
     mmu_image_close(image);
     for (size_t i = 0; i < sizeof TOLD / sizeof *TOLD && !status; i++)

@@ -12,6 +12,10 @@ struct walk_request {
     uint64_t base;       /* of a raw image */
     bool have[MMU_REGS]; /* registers given */
     struct mmu_registers registers;
+    const char *file; /* that tells the registers; NULL: options do */
+    struct walk_place {
+        unsigned line, column;
+    } at[MMU_REGS]; /* where in the file, from 1; line 0: it has no lines */
     bool have_mode;
     unsigned mode; /* enum mmu_mode; the option's choice until walk_registers() */
     uint64_t maxphyaddr;

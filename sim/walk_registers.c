@@ -33,18 +33,26 @@ enum {
     OF_5L = 1 << MMU_MODE_5L
 };
 
+/* What a person calls the registers: as an option, and in a file. */
+static const struct {
+    const char *option, *name;
+} NAMES[MMU_REGS] = {
+    [MMU_REG_CR0] = {"cr0", "CR0"},    [MMU_REG_CR3] = {"cr3", "CR3"},    [MMU_REG_CR4] = {"cr4", "CR4"},
+    [MMU_REG_EFER] = {"efer", "EFER"}, [MMU_REG_PKRU] = {"pkru", "PKRU"}, [MMU_REG_PKRS] = {"pkrs", "PKRS"},
+};
+
 /* The bits that select a mode (SDM 4.1.1), and the modes in which each must be 1 or 0. */
 static const struct selector {
     enum mmu_reg reg;
     uint64_t bit;
-    const char *option, *name;
+    const char *name;
     unsigned set, clear; /* 1 << enum mmu_mode */
 } SELECTORS[] = {
-    {MMU_REG_CR0, CR0_PG, "cr0", "CR0.PG", OF_32 | OF_PAE | OF_4L | OF_5L, 0},
-    {MMU_REG_CR0, CR0_PE, "cr0", "CR0.PE", OF_32 | OF_PAE | OF_4L | OF_5L, 0},
-    {MMU_REG_CR4, CR4_PAE, "cr4", "CR4.PAE", OF_PAE | OF_4L | OF_5L, OF_32},
-    {MMU_REG_CR4, CR4_LA57, "cr4", "CR4.LA57", OF_5L, OF_4L},
-    {MMU_REG_EFER, EFER_LME, "efer", "EFER.LME", OF_4L | OF_5L, OF_32 | OF_PAE},
+    {MMU_REG_CR0, CR0_PG, "CR0.PG", OF_32 | OF_PAE | OF_4L | OF_5L, 0},
+    {MMU_REG_CR0, CR0_PE, "CR0.PE", OF_32 | OF_PAE | OF_4L | OF_5L, 0},
+    {MMU_REG_CR4, CR4_PAE, "CR4.PAE", OF_PAE | OF_4L | OF_5L, OF_32},
+    {MMU_REG_CR4, CR4_LA57, "CR4.LA57", OF_5L, OF_4L},
+    {MMU_REG_EFER, EFER_LME, "EFER.LME", OF_4L | OF_5L, OF_32 | OF_PAE},
 };
 
 /* The mode that the given registers select; x86_64 when they do not say. */
@@ -59,16 +67,32 @@ static enum mmu_mode selected_mode(const struct walk_request *request)
     return have4 && cr4 & CR4_LA57 ? MMU_MODE_5L : MMU_MODE_4L;
 }
 
+enum { GIVEN = 320 };
+/* The value of a register, and where it was given: "--cr3 0x1000", "registers:3:7: CR3 0x1000". */
+static const char *given(const struct walk_request *request, enum mmu_reg reg, char text[GIVEN])
+{
+    const struct walk_place *at = &request->at[reg];
+    uint64_t value = request->registers.value[reg];
+    if (!request->file)
+        snprintf(text, GIVEN, "--%s 0x%" PRIx64, NAMES[reg].option, value);
+    else if (at->line)
+        snprintf(text, GIVEN, "%.255s:%u:%u: %s 0x%" PRIx64, request->file, at->line, at->column,
+                 NAMES[reg].name, value);
+    else
+        snprintf(text, GIVEN, "%.255s: %s 0x%" PRIx64, request->file, NAMES[reg].name, value);
+    return text;
+}
+
 static int check_selectors(const struct walk_request *request)
 {
+    char text[GIVEN];
     for (size_t i = 0; i < sizeof SELECTORS / sizeof SELECTORS[0]; i++) {
         const struct selector *s = &SELECTORS[i];
         uint64_t value = request->registers.value[s->reg];
         bool wrong = value & s->bit ? s->clear >> request->mode & 1 : s->set >> request->mode & 1;
         if (wrong)
-            return cli_error("--%s 0x%" PRIx64 ": %s is %d, paging mode %s needs %d", s->option, value,
-                             s->name, value & s->bit ? 1 : 0, walk_modes[request->mode - 1],
-                             value & s->bit ? 0 : 1);
+            return cli_error("%s: %s is %d, paging mode %s needs %d", given(request, s->reg, text), s->name,
+                             value & s->bit ? 1 : 0, walk_modes[request->mode - 1], value & s->bit ? 0 : 1);
     }
     return CLI_OK;
 }
@@ -81,6 +105,7 @@ static void set_default(struct walk_request *request, enum mmu_reg reg, uint64_t
 
 int walk_registers(struct walk_request *request)
 {
+    char text[GIVEN];
     if (!request->have[MMU_REG_CR3])
         return cli_error("walk: expected --cr3, the physical address where translation begins");
     request->mode = request->have_mode ? request->mode + 1 : selected_mode(request);
@@ -94,13 +119,13 @@ int walk_registers(struct walk_request *request)
     uint64_t cr3 = request->registers.value[MMU_REG_CR3];
     unsigned width = long_mode ? (unsigned)request->maxphyaddr : 32;
     if (cr3 >> width)
-        return cli_error("--cr3 0x%" PRIx64
-                         ": wider than %u bits, the width of a physical address in CR3 here",
-                         cr3, width);
+        return cli_error("%s: wider than %u bits, the width of a physical address in CR3 here",
+                         given(request, MMU_REG_CR3, text), width);
     keys &= ~request->registers.value[MMU_REG_CR4];
     if (keys)
-        return cli_error("--%s: protection keys need CR4.%s = 1 and 4-level or 5-level paging",
-                         keys & CR4_PKE ? "pkru" : "pkrs", keys & CR4_PKE ? "PKE" : "PKS");
+        return cli_error("%s: protection keys need CR4.%s = 1 and 4-level or 5-level paging",
+                         given(request, keys & CR4_PKE ? MMU_REG_PKRU : MMU_REG_PKRS, text),
+                         keys & CR4_PKE ? "PKE" : "PKS");
     return check_selectors(request);
 }
 

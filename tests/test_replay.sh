@@ -227,7 +227,13 @@ refused "run: --pagemap: expected --maps FILE with it, for the rights" --pagemap
 echo "CR4 = 0x6f0" >registers
 refused "registers: no line CR3 = VALUE, the physical address where translation begins" --image "$kernel/pagetables.elf.xz" --registers registers
 echo "CR3 = zebra" >registers
-refused "registers: CR3: found 'zebra', expected a hexadecimal number below 2^64" --image "$kernel/pagetables.elf.xz" --registers registers
+refused "registers:1:7: CR3: found 'zebra', expected a hexadecimal number below 2^64" --image "$kernel/pagetables.elf.xz" --registers registers
+printf 'EAX=00000000\nCR0=80050033 CR3=0000000000001000 CR4=1fffffffffffffffff\n' >registers
+refused "registers:2:39: CR4: found '1fffffffffffffffff', expected a hexadecimal number below 2^64" --image "$kernel/pagetables.elf.xz" --registers registers
+printf 'CR3 = 0x1000\nCR4 = 0x6b0\nEFER = 0xd01\nCR0 = 0x50033\n' >registers
+refused "registers:4:7: CR0 0x50033: CR0.PG is 0, paging mode x86_64 needs 1" --image "$kernel/pagetables.elf.xz" --registers registers
+printf 'CR3 = 0x1000\n\tCR4 = 0x10\nPKRU = 4\n' >registers
+refused "registers:3:8: PKRU 0x4: protection keys need CR4.PKE = 1 and 4-level or 5-level paging" --image "$kernel/pagetables.elf.xz" --registers registers
 
 # ---- what a process had: pagemap and maps ----
 cat >maps <<END
