@@ -162,19 +162,22 @@ int trace_copy_maps(const struct mmu_trace_reader *reader, struct mmu_trace_writ
     int code = MMU_OK;
     copied->begun = true;
     for (uint32_t i = 0; !code && (text = mmu_trace_maps(reader, i, &pid, &n)); i++) {
-        uint64_t sum = sum_of(pid, text, n);
-        bool again = i < copied->n;
-        if (again && copied->sum[i] == sum)
-            continue;
-        uint64_t *more = again ? copied->sum : realloc(copied->sum, (i + 1) * sizeof *more);
-        if (!more) {
-            *err = (struct mmu_error){.code = MMU_ERR_NOMEM, .message = "out of memory"};
-            return err->code;
+        if (i == copied->n) {
+            uint64_t *more = realloc(copied->sum, (i + 1) * sizeof *more);
+            if (!more) {
+                *err = (struct mmu_error){.code = MMU_ERR_NOMEM, .message = "out of memory"};
+                return err->code;
+            }
+            more[i] = 0;
+            copied->sum = more;
+            copied->n++;
         }
-        copied->sum = more;
+        if (copied->take && !copied->take(copied->ctx, i, &pid))
+            continue;
+        uint64_t sum = sum_of(pid, text, n);
+        if (copied->sum[i] != sum)
+            code = mmu_trace_set_maps(writer, pid, text, n, err);
         copied->sum[i] = sum;
-        copied->n += !again;
-        code = mmu_trace_set_maps(writer, pid, text, n, err);
     }
     return code;
 }

@@ -67,11 +67,14 @@ void trace_source_of(const struct mmu_trace_reader *reader, const char *path, co
  * Copies the maps that the reader knows by now and that have not been copied, or have changed: once behind
  * the first batch read, before it is written, so that they stand before all references where they can; and
  * once at the end. Returns a status of the library. copied: a sum of each; zero-initialise, free(sum).
+ * take, if set, says which of the reader's maps to copy, and may change whose they are.
  */
 struct trace_maps {
-    uint64_t *sum;
+    uint64_t *sum; /* 0: not copied */
     uint32_t n;
     bool begun;
+    bool (*take)(const void *ctx, uint32_t index, uint64_t *pid);
+    const void *ctx;
 };
 int trace_copy_maps(const struct mmu_trace_reader *reader, struct mmu_trace_writer *writer,
                     struct trace_maps *copied, struct mmu_error *err);

@@ -13,12 +13,14 @@ struct input {
     const char *path;
     struct mmu_trace_reader *reader;
     struct trace_batch *batch;
+    struct trace_maps maps;
     size_t at, mark;
     struct trace_told here;
     uint64_t position; /* of the next batch */
     bool ended;
     bool has_process; /* its own, with `as processes` */
     uint64_t process;
+    uint64_t number; /* in OUT, with `as processes` */
 };
 
 static const char *const AS_WORDS[] = {"processes", "threads", "cpus", NULL};
@@ -269,26 +271,49 @@ static int merge_all(struct merge *m)
     return status;
 }
 
-/* Maps by process: OUT's. With `as processes` those of the only process of each input, or its first. */
+/* With `as processes`: the maps of the only process of an input, or the first of one that tells none. */
+static bool take_maps(const void *ctx, uint32_t index, uint64_t *pid)
+{
+    const struct input *in = ctx;
+    bool take = in->has_process ? *pid == in->process : !index;
+    *pid = in->number;
+    return take;
+}
+
+/* The process that the first batch tells, whose maps stand before all references. */
+static void find_process(struct input *in)
+{
+    for (size_t i = 0; i < in->batch->n_marks && !in->has_process; i++) {
+        in->has_process = in->batch->mark[i].kind == MMU_MARK_PROCESS;
+        in->process = in->batch->mark[i].value;
+    }
+}
+
+/* The maps that are known and not yet copied: before the references, and behind them. */
 static int merge_maps(struct merge *m)
 {
     struct mmu_error err;
-    for (size_t i = 0; i < m->inputs; i++) {
-        const struct input *in = &m->input[i];
-        uint64_t pid;
-        size_t n;
-        const char *text;
-        for (uint32_t k = 0; (text = mmu_trace_maps(in->reader, k, &pid, &n)); k++) {
-            if (AS_KINDS[m->as].kind == MMU_MARK_PROCESS) {
-                if (in->has_process && pid != in->process)
-                    continue;
-                pid = 1 + i;
-            }
-            if (mmu_trace_set_maps(m->writer, pid, text, n, &err))
-                return cli_error_mmu(&err);
+    for (size_t i = 0; i < m->inputs; i++)
+        if (trace_copy_maps(m->input[i].reader, m->writer, &m->input[i].maps, &err))
+            return cli_error_mmu(&err);
+    return CLI_GO;
+}
+
+/* Reads the first batch of each input, and merges the maps. */
+static int begin(struct merge *m)
+{
+    int status = CLI_GO;
+    for (size_t i = 0; i < m->inputs && status == CLI_GO; i++) {
+        struct input *in = &m->input[i];
+        status = refill(in);
+        if (status == CLI_GO && AS_KINDS[m->as].kind == MMU_MARK_PROCESS) {
+            find_process(in);
+            in->number = state_of(m, in).value[MMU_MARK_PROCESS];
+            in->maps.take = take_maps;
+            in->maps.ctx = in;
         }
     }
-    return CLI_GO;
+    return status == CLI_GO ? merge_maps(m) : status;
 }
 
 static int open_inputs(struct merge *m)
@@ -316,6 +341,8 @@ static int merge(struct merge *m)
     if (status == CLI_GO)
         status = trace_out_create(&m->out, m->words.item[m->words.n - 1], source, &m->writer);
     if (status == CLI_GO)
+        status = begin(m);
+    if (status == CLI_GO)
         status = merge_all(m);
     if (status == CLI_GO)
         status = merge_maps(m);
@@ -330,6 +357,7 @@ int trace_merge(int argc, char **argv)
         status = merge(&m);
     for (size_t i = 0; m.input && i < m.inputs; i++) {
         mmu_trace_close(m.input[i].reader);
+        free(m.input[i].maps.sum);
         free(m.input[i].batch);
     }
     free(m.input);

@@ -116,6 +116,21 @@ merge_gives '# mmusim: cpu 0\nI  00001000,1\n# mmusim: thread 5\n# mmusim: cpu 1
     --by round-robin:1 --as cpus a.txt b.txt
 merge_gives '# mmusim: thread 1\nI  00001000,1\nI  00001001,1\nI  00001002,1\n# mmusim: thread 2\nI  00002000,1\n# mmusim: event e\nI  00002001,1\n' \
     --as threads a.txt b.txt
+# Maps stand before all references, under the numbers of OUT; those that an input tells too late, behind them.
+printf '# mmusim: maps 7\n# mmusim: map 7 1000-2000 r-xp 0 0:0 0\n# mmusim: maps 8\n# mmusim: map 8 5000-6000 r-xp 0 0:0 0\n# mmusim: process 8\nI  00005000,1\n' >with.txt
+printf '# mmusim: maps 8\n# mmusim: map 8 7000-8000 r-xp 0 0:0 0\nI  00007000,1\n' >none.txt
+map='# mmusim: map'
+merge_gives "${map}s 1\n$map 1 5000-6000 r-xp 0 0:0 0\n${map}s 2\n$map 2 7000-8000 r-xp 0 0:0 0\n# mmusim: process 1\nI  00005000,1\n# mmusim: process 2\nI  00007000,1\n" \
+    with.txt none.txt
+merge_gives "${map}s 7\n$map 7 1000-2000 r-xp 0 0:0 0\n${map}s 8\n$map 8 5000-6000 r-xp 0 0:0 0\n${map}s 8\n$map 8 7000-8000 r-xp 0 0:0 0\n# mmusim: process 8\n# mmusim: thread 1\nI  00005000,1\n# mmusim: process 0\n# mmusim: thread 2\nI  00007000,1\n" \
+    --as threads with.txt none.txt
+{
+    for i in {1..5000}; do echo 'I  00001000,1'; done
+    printf '# mmusim: maps 9\n# mmusim: map 9 1000-2000 r-xp 0 0:0 0\n'
+} >late.txt
+text merge with.txt late.txt >got
+[[ $(tail -n 2 got) == "${map}s 2
+$map 2 1000-2000 r-xp 0 0:0 0" ]] || fail "maps that come late: $(tail -n 2 got)"
 # What was merged can be cut apart again.
 traces=("$SRC/traces/cc1.mmt" "$SRC/traces/gzip32.mmt" "$SRC/traces/ls32.mmt" "$DATA/trace/true.lackey.gz")
 "$MMUSIM" trace merge --by round-robin:12345 "${traces[@]}" all.mmt || fail "merge: exit status $?"
