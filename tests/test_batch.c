@@ -360,6 +360,38 @@ static void test_snapshots(void **state)
     mmu_machine_free(m);
 }
 
+/* A batch's misses heed protection keys: a page whose key denies what is asked for faults, and is not kept.
+ */
+static void test_keys(void **state)
+{
+    (void)state;
+    enum { PAGES = 64, READ_ONLY = 2 << 2 * 1, NONE = 3 << 2 * 2 }; /* of PKRU: keys 1 and 2 */
+    struct mmu_access a[PAGES];
+    struct mmu_result result[PAGES];
+    struct mmu_config config;
+    struct rig rig;
+    rig_config(&config);
+    rig_start(&rig, &config, MMU_MODE_4L);
+    for (unsigned i = 0; i < PAGES; i++) {
+        rig_map(&rig, BASE + 0x1000 * i, 0x1000 * i, 12,
+                RIG_P | RIG_W | RIG_U | RIG_A | RIG_D | RIG_KEY(i % 3));
+        a[i] =
+            (struct mmu_access){.va = BASE + 0x1000 * i, .size = 1, .kind = i / 3 % 2 ? MMU_LOAD : MMU_STORE};
+    }
+    rig_set_bits(&rig, MMU_REG_CR4, RIG_PKE);
+    rig_set(&rig, MMU_REG_PKRU, READ_ONLY | NONE);
+    for (unsigned i = 0; i < PAGES; i++) { /* one a batch: a fault ends the batch's misses of that sort */
+        assert_int_equal(mmu_core_run(rig.core, &a[i], 1, &result[i]), MMU_OK);
+        bool denied = i % 3 == 2 || (i % 3 == 1 && a[i].kind == MMU_STORE);
+        assert_int_equal(result[i].outcome, denied ? MMU_FAULT_PF : MMU_DONE);
+        assert_int_equal(result[i].error_code,
+                         denied ? MMU_PF_P | MMU_PF_U | MMU_PF_PK | (a[i].kind == MMU_STORE ? MMU_PF_W : 0)
+                                : 0);
+        assert_int_equal(rig_cached(&rig, a[i].va, 0), !denied);
+    }
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_two_sizes),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_snapshots),
+        cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

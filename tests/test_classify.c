@@ -493,6 +493,32 @@ static void test_random(void **state)
     }
 }
 
+/* A page that the structure has evicted is dropped from what it could have held, too: by INVLPG where the
+ * structure is empty, by a page fault where it was looked up in vain. */
+static void test_dropped_when_not_held(void **state)
+{
+    (void)state;
+    struct rig rig;
+    start_one(&rig, 1, 1, 3);
+    load(&rig, "010");
+    expect(&rig, 0, 2, 1, 0); /* it holds page 0 */
+    rig_invlpg(&rig, VA);
+    rig_invlpg(&rig, VA + 0x1000);
+    load(&rig, "1");
+    expect(&rig, 0, 3, 1, 0);
+    load(&rig, "2");
+    expect(&rig, 0, 4, 1, 0);
+    mmu_pa pte = rig_entry(&rig, rig.root, VA + 0x1000, 1, 0);
+    uint64_t entry = rig_peek(&rig, pte);
+    rig_poke(&rig, pte, 0);
+    rig_expect_pf(&rig, MMU_LOAD, MMU_USER, VA + 0x1000, MMU_PF_U);
+    rig_poke(&rig, pte, entry);
+    expect(&rig, 0, 5, 1, 0); /* a translation that faults is held by nobody */
+    load(&rig, "1");
+    expect(&rig, 0, 6, 1, 0);
+    stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,7 +529,7 @@ int main(void)
         cmocka_unit_test(test_pcid_bound),    cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_unheld),        cmocka_unit_test(test_global_flag),
         cmocka_unit_test(test_begin_and_end), cmocka_unit_test(test_counters),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_random),        cmocka_unit_test(test_dropped_when_not_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

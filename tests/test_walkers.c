@@ -119,6 +119,22 @@ static void test_busy(void **state)
                 against_bitmap(walkers[i], window[j], longest[k], &dice);
 }
 
+/* Walks that neither touch nor overlap, but each ends after the next one was asked for: however many, what is
+ * over is forgotten. */
+static void test_what_is_over_is_forgotten(void **state)
+{
+    (void)state;
+    struct walkers w;
+    assert_int_equal(walkers_init(&w, 2, 8), MMU_OK);
+    for (mmu_cycle i = 0; i < 100; i++) { /* [9, 29), [31, 51), ...; asked for at 0, 22, ... */
+        walkers_release(&w, MMU_LOAD, 0, 22 * i + 9, 22 * i + 29, 22 * i);
+        assert_in_range(w.all.opens, 1, 3);
+        assert_in_range(w.kind[MMU_LOAD].opens, 1, 3);
+    }
+    expect_busy(&w, 100 * 20, 100 * 20);
+    walkers_destroy(&w);
+}
+
 /*
  * As many separate intervals as a core can leave open: every access crosses a page, its two short walks lie
  * far apart, and those of 64 accesses in flight interleave without touching.
@@ -168,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grants),
         cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_what_is_over_is_forgotten),
         cmocka_unit_test(test_many_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
