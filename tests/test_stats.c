@@ -166,6 +166,29 @@ static void test_negative_stalls(void **state)
     free(config);
 }
 
+/* In a unified paging-structure cache a level's fills evict another level's entries, also those from before
+ * the difference: level by level there may be more evictions than fills, in all there may not. */
+static void test_unified_evictions(void **state)
+{
+    (void)state;
+    struct mmu_config *config = make_config();
+    struct mmu_stats *s = make_stats();
+    struct mmu_error err = {0};
+    s->psc[MMU_PSC_PML4E].evictions[0] = s->psc[MMU_PSC_PML4E].fills[0] + 1;
+    s->psc[MMU_PSC_PDE].fills[0] += 1;
+    assert_int_equal(mmu_stats_check(s, config, &err), MMU_ERR_INVALID);
+    config->psc.unified = true;
+    if (mmu_stats_check(s, config, &err))
+        fail_msg("%s", err.message);
+    for (unsigned i = 0; i < MMU_PSC_LEVELS; i++)
+        s->psc[i].evictions[0] = s->psc[i].fills[0];
+    s->psc[MMU_PSC_PML4E].evictions[0]++;
+    assert_int_equal(mmu_stats_check(s, config, &err), MMU_ERR_INVALID);
+    assert_non_null(strstr(err.message, "of all levels"));
+    free(s);
+    free(config);
+}
+
 /* Each line breaks one identity; the message must name what it is about. */
 static void test_identities_break(void **state)
 {
@@ -467,12 +490,12 @@ static void test_each_leaves_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identities_hold),    cmocka_unit_test(test_identities_break),
-        cmocka_unit_test(test_chain_of_levels),    cmocka_unit_test(test_negative_stalls),
-        cmocka_unit_test(test_difference_and_sum), cmocka_unit_test(test_histogram_bins),
-        cmocka_unit_test(test_percentiles),        cmocka_unit_test(test_rank_is_nearest),
-        cmocka_unit_test(test_part_names),         cmocka_unit_test(test_each_counter),
-        cmocka_unit_test(test_each_leaves_out),
+        cmocka_unit_test(test_identities_hold),   cmocka_unit_test(test_identities_break),
+        cmocka_unit_test(test_chain_of_levels),   cmocka_unit_test(test_negative_stalls),
+        cmocka_unit_test(test_unified_evictions), cmocka_unit_test(test_difference_and_sum),
+        cmocka_unit_test(test_histogram_bins),    cmocka_unit_test(test_percentiles),
+        cmocka_unit_test(test_rank_is_nearest),   cmocka_unit_test(test_part_names),
+        cmocka_unit_test(test_each_counter),      cmocka_unit_test(test_each_leaves_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
