@@ -108,6 +108,29 @@ static void test_rule_34_a_reserved_bit_refuses_the_load(void **state)
     }
 }
 
+/* SDM vol. 2, MOV to control registers: #GP for a bit of CR3 at or above MAXPHYADDR; bit 63 is one unless
+ * PCIDs are on. Nothing changes. */
+static void test_reserved_bits_of_cr3(void **state)
+{
+    (void)state;
+    struct rig rig;
+    start(&rig, MMU_MODE_4L);
+    rig_map(&rig, VA, PA, 12, LEAF);
+    rig_expect(&rig, MMU_LOAD, MMU_USER, VA, PA);
+    size_t entries = rig_entries(&rig);
+    for (unsigned pcids = 0; pcids < 2; pcids++) {
+        for (unsigned bit = 46; bit < 64u - pcids; bit++) {
+            uint64_t cr3 = rig.root | UINT64_C(1) << bit;
+            assert_int_equal(mmu_core_set(rig.core, MMU_REG_CR3, cr3), MMU_FAULT_GP);
+            assert_int_equal(mmu_core_get(rig.core, MMU_REG_CR3), rig.root);
+        }
+        assert_int_equal(rig_entries(&rig), entries);
+        assert_int_equal(rig_expect(&rig, MMU_LOAD, MMU_USER, VA, PA), MMU_AT_L1);
+        rig_set_bits(&rig, MMU_REG_CR4, RIG_PCIDE);
+    }
+    rig_stop(&rig);
+}
+
 static void test_rule_35_task_switch(void **state)
 {
     (void)state;
@@ -288,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_rule_34_paging_on_loads_the_pdptes),
         cmocka_unit_test(test_rule_34_a_store_acts_at_the_next_load),
         cmocka_unit_test(test_rule_34_a_reserved_bit_refuses_the_load),
+        cmocka_unit_test(test_reserved_bits_of_cr3),
         cmocka_unit_test(test_rule_35_task_switch),
         cmocka_unit_test(test_rule_36_walks_read_coherently),
         cmocka_unit_test(test_rule_37_nxe_change_drops_everything),

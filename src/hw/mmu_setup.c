@@ -300,8 +300,13 @@ static void check_hot(const struct mmu *m)
 
 void mmu_check(const struct mmu *m)
 {
-    for (unsigned i = 0; i < m->tlbs; i++)
-        tlb_check(&m->tlb[i]);
+    uint32_t others = 0;
+    for (unsigned i = 0; i < m->tlbs; i++) {
+        const struct tlb *t = &m->tlb[i];
+        tlb_check(t);
+        others += t->config->entries - t->free - t->held[MMU_4K];
+    }
+    REQUIRE(others == m->others);
     mmu_classify_check(m);
     check_hot(m);
     phys_check(m->phys);
