@@ -471,8 +471,7 @@ static const struct schema root[] = {
     {.key = "title", .type = SCHEMA_STRING, AT(mmu_config, title), .doc = "what it is, for a reader"},
     NUMBER("seed", mmu_config, seed, 0, UINT64_MAX, "of random replacement and random frames"),
     NUMBER("cores", mmu_config, cores, 1, MMU_MAX_CORES,
-           "each with its own TLBs, walkers, caches and clock; for programs that use the library: run "
-           "replays on one"),
+           "each with its own TLBs, walkers, caches and clock; a trace runs on those that it tells"),
     NUMBER("cpi", mmu_config, cpi, 0, 1000000, "cycles between two instructions that nothing delays"),
     NUMBER("window", mmu_config, window, 1, MMU_MAX_WINDOW,
            "data accesses in flight; 1 = each waits for the one before"),
