@@ -371,7 +371,7 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
     const bool crosses = core_crosses_halves(c, x->kind);
     struct hot_entry *e = crosses ? NULL : hot_find(&c->mmu.hot, x->va, x->size, kind, class);
     mmu_cycle t = p->tab.t + g;
-    if (UNLIKELY(t < p->busy && p->blocking)) {
+    if (UNLIKELY(t < p->busy && p->blocking && !crosses)) { /* the way between the halves waits itself */
         p->tab.t += wait_for_latest(c, &p->tab, t, g);
         t = p->tab.t + g;
     }

@@ -1,0 +1,149 @@
+/*
+ * test_halves.c: with KPTI, however accesses come: one at a time, in batches, in page runs: the same ways
+ * into the kernel and out of it, the same times and statistics.
+ *
+ * The programs are random: users' and the kernel's accesses in turns, to few pages of 4 KBytes, which the
+ * kernel shares. So the hits of one half, and its plain misses, are those that must not serve the other.
+ */
+#include "dice.h"
+
+#include <mmusim/mmusim.h>
+#include <mmusim/process.h>
+#include <mmusim/runs.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { USERS = 6, KERNELS = 2, PAGE = 4096, CHUNK = 200 };
+
+enum way { SINGLE, RESULTS, BATCH, RUNS, WAYS };
+
+struct machine {
+    struct mmu_machine *machine;
+    struct mmu_core *core;
+    mmu_va user, kernel; /* USERS and KERNELS pages */
+};
+
+static void boot(struct machine *m, const char *features, const char *l2)
+{
+    static const char text[] =
+        "name: halves\n"
+        "cpu: {maxphyaddr: 46, features: [wp, invlpg, pse, pae, pge, long-mode, nx%s]}\n"
+        "tlb:\n"
+        "  ITLB: {level: 1, serves: fetch, pages: [4K, 2M], entries: 8, ways: 4}\n"
+        "  DTLB: {level: 1, serves: data, pages: [4K, 2M], entries: 8, ways: 4}\n"
+        "%s"
+        "pager: {enabled: false}\n"
+        "os: {arch: x86_64, ram: 256M, kpti: true}\n";
+    char whole[1024], line[1024];
+    struct mmu_config config;
+    struct mmu_error err = {0};
+    uint32_t pid;
+    int n = snprintf(whole, sizeof whole, text, features, l2);
+    if (mmu_config_parse(&config, whole, (size_t)n, "halves", NULL, 0, &err) ||
+        mmu_machine_create(&config, NULL, &m->machine, &err))
+        fail_msg("%s", mmu_error_format(&err, line, sizeof line));
+    struct mmu_os *os = mmu_machine_os(m->machine);
+    m->core = mmu_machine_core(m->machine, 0);
+    mmu_core_set_has_fetches(m->core, true);
+    assert_int_equal(mmu_os_spawn(os, "halves", &pid), MMU_OS_DONE);
+    assert_int_equal(mmu_os_schedule(os, pid), MMU_OS_DONE);
+    assert_int_equal(mmu_os_mmap(os, pid, 0, USERS * PAGE, MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC,
+                                 MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, 0, 0, &m->user),
+                     MMU_OS_DONE);
+    assert_int_equal(mmu_os_vmalloc(os, KERNELS * PAGE, &m->kernel), MMU_OS_DONE);
+    for (unsigned i = 0; i < USERS; i++) { /* no page fault is left */
+        struct mmu_access a = {.va = m->user + i * PAGE, .size = 1, .kind = MMU_STORE};
+        assert_int_equal(mmu_core_access(m->core, &a, NULL), MMU_DONE);
+    }
+}
+
+/* Stretches of one privilege; the kernel's go to its own pages and to the users'. */
+static void choose(const struct machine *m, struct dice *d, struct mmu_access *a, unsigned n)
+{
+    unsigned priv = dice_below(d, 2), page = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (dice_once_in(d, 6))
+            priv = dice_below(d, 2);
+        if (dice_once_in(d, 3))
+            page = dice_below(d, 4 + dice_below(d, USERS));
+        bool own = priv && (page >= USERS || dice_once_in(d, 4));
+        unsigned kind = priv || dice_below(d, 3) ? MMU_LOAD + dice_below(d, 2) : MMU_FETCH;
+        a[i] =
+            (struct mmu_access){.va = own ? m->kernel + page % KERNELS * PAGE : m->user + page % USERS * PAGE,
+                                .size = 4,
+                                .kind = MMU_KIND_PRIV(kind, priv ? MMU_SUPERVISOR : MMU_USER)};
+    }
+}
+
+static void run(struct machine *m, enum way way, const struct mmu_access *a, unsigned n,
+                struct mmu_result *results)
+{
+    struct mmu_head heads[CHUNK];
+    struct mmu_runs runs = {.heads = heads, .references = a};
+    switch (way) {
+    case SINGLE:
+        for (unsigned i = 0; i < n; i++)
+            assert_int_equal(mmu_core_access(m->core, &a[i], &results[i]), MMU_DONE);
+        break;
+    case RUNS:
+        runs.n_heads = mmu_runs_collapse(a, n, heads);
+        assert_int_equal(mmu_core_run_runs(m->core, &runs), MMU_OK);
+        break;
+    default:
+        assert_int_equal(mmu_core_run(m->core, a, n, way == RESULTS ? results : NULL), MMU_OK);
+    }
+}
+
+static void same_everywhere(const char *features, const char *l2, struct dice *d)
+{
+    struct machine m[WAYS];
+    static struct mmu_stats stats[WAYS];
+    for (unsigned w = 0; w < WAYS; w++)
+        boot(&m[w], features, l2);
+    for (unsigned chunk = 0; chunk < 40; chunk++) {
+        struct mmu_access a[CHUNK];
+        struct mmu_result results[2][CHUNK];
+        unsigned n = 1 + dice_below(d, dice_once_in(d, 2) ? 8 : CHUNK);
+        choose(&m[0], d, a, n);
+        memset(results, 0, sizeof results);
+        for (unsigned w = 0; w < WAYS; w++) {
+            assert_true(m[w].user == m[0].user && m[w].kernel == m[0].kernel);
+            run(&m[w], w, a, n, results[w == RESULTS]);
+            mmu_core_stats(m[w].core, &stats[w]);
+            assert_int_equal(stats[w].run.mov_cr[0], stats[0].run.mov_cr[0]);
+            assert_memory_equal(&stats[w], &stats[0], sizeof stats[w]);
+            assert_int_equal(mmu_core_now(m[w].core), mmu_core_now(m[0].core));
+        }
+        assert_memory_equal(results[0], results[1], sizeof results[0]);
+    }
+    assert_true(stats[0].run.mov_cr[0] > 40);
+    for (unsigned w = 0; w < WAYS; w++) {
+        mmu_core_check(m[w].core);
+        mmu_machine_free(m[w].machine);
+    }
+}
+
+static void test_ways_of_running(void **state)
+{
+    (void)state;
+    static const char *const features[] = {"", ", pcid, invpcid"},
+                             *const l2[] = {
+                                 "", "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4}\n"
+                                     "levels: {2: {latency: 7}}\n"};
+    struct dice d = dice_new("halves", 1);
+    for (unsigned round = dice_rounds(4); round-- > 0;)
+        for (unsigned i = 0; i < 4; i++)
+            same_everywhere(features[i % 2], l2[i / 2], &d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways_of_running)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
