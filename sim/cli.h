@@ -104,6 +104,9 @@ struct cli_output {
     char *beside;     /* where it is written meanwhile */
 };
 int cli_output_open(struct cli_output *out, const char *path);
+/* Is what is read from lost when the output appears? Complains and returns CLI_BAD then, else CLI_GO. Either
+ * may be NULL. */
+int cli_output_spares(const char *output, const char *input);
 int cli_output_close(struct cli_output *out);
 void cli_output_discard(struct cli_output *out);
 

@@ -197,6 +197,22 @@ static int load_configs(struct job *job)
     return CLI_GO;
 }
 
+/* The report must not take the place of what it is made of. A machine's name is no file. */
+static int check_output(const struct job *job)
+{
+    const char *const tables[] = {job->tables.image, job->tables.registers, job->tables.pagemap,
+                                  job->tables.maps};
+    int status = CLI_GO;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && status == CLI_GO; i++)
+        status = cli_output_spares(job->output, tables[i]);
+    for (size_t i = 0; i < job->traces.n && status == CLI_GO; i++)
+        status = cli_output_spares(job->output, job->traces.item[i]);
+    for (size_t i = 0; i < job->configs.n && status == CLI_GO; i++)
+        if (strpbrk(job->configs.item[i], "/."))
+            status = cli_output_spares(job->output, job->configs.item[i]);
+    return status;
+}
+
 static void print_speed(const struct job *job)
 {
     fprintf(stderr, "mmusim: %" PRIu64 " references in %.2f s: %.1f million/s, %.2f for each one simulated\n",
@@ -254,6 +270,8 @@ int cmd_run(int argc, char **argv)
     struct job job = {0};
     struct cli_output out = {0};
     int status = parse(&job, argc, argv);
+    if (status == CLI_GO)
+        status = check_output(&job);
     if (status == CLI_GO)
         status = tables_read(&job.tables);
     job.lane = status == CLI_GO ? calloc(job.configs.n, sizeof *job.lane) : NULL;

@@ -258,6 +258,8 @@ int cmd_walk(int argc, char **argv)
     };
     int status = cli_parse(&COMMAND, options, sizeof options / sizeof options[0], argc, argv, &words);
     if (status == CLI_GO)
+        status = cli_output_spares(r.output, r.image);
+    if (status == CLI_GO)
         status = walk_request(&r, &words);
     cli_list_free(&words);
     return status;

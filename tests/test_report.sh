@@ -246,6 +246,33 @@ if [[ -c /dev/full ]]; then
     "$MMUSIM" run --config $m $t >/dev/full 2>"$scratch/error"
     [[ $? == 2 && $(wc -l <"$scratch/error") == 1 ]] || fail "/dev/full: not one error"
     grep -q "standard output: cannot write: No space left on device" "$scratch/error" || fail "/dev/full says $(cat "$scratch/error")"
+    # more than a buffer holds: the cause of the first failure is told all the same
+    "$MMUSIM" config keys >/dev/full 2>"$scratch/error"
+    [[ $? == 2 && $(cat "$scratch/error") == "mmusim: standard output: cannot write: No space left on device" ]] ||
+        fail "/dev/full, long: $(cat "$scratch/error")"
+    "$MMUSIM" run --help >/dev/full 2>"$scratch/error"
+    [[ $? == 2 && $(cat "$scratch/error") == "mmusim: standard output: cannot write: No space left on device" ]] ||
+        fail "/dev/full, help: $(cat "$scratch/error")"
+fi
+
+# A report does not take the place of what it is made of.
+cp $t "$scratch/input.txt"
+ln -s input.txt "$scratch/link"
+bad output-is-trace "same file as .*input.txt, which is read" --config $m --output "$scratch/link" "$scratch/input.txt"
+cp $m "$scratch/input.yaml"
+bad output-is-config "same file as .*input.yaml, which is read" --config "$scratch/input.yaml" --output "$scratch/input.yaml" $t
+cmp -s $t "$scratch/input.txt" && cmp -s $m "$scratch/input.yaml" || fail "a report took the place of its input"
+
+# What a run that is killed has written goes with it, where the file system has files without names.
+mkdir "$scratch/killed"
+mkfifo "$scratch/killed/pipe"
+"$MMUSIM" run --config $m --output "$scratch/killed/report" "$scratch/killed/pipe" 2>/dev/null &
+exec 9>"$scratch/killed/pipe" # opens when the run reads, so when its output is open
+kill -TERM $!
+wait $! 2>/dev/null
+exec 9>&-
+if [[ $(stat -f -c %T "$scratch") =~ ^(tmpfs|ext2/ext3|xfs|btrfs)$ && -d /proc/self/fd ]]; then
+    [[ $(ls "$scratch/killed") == pipe ]] || fail "a killed run left $(ls "$scratch/killed")"
 fi
 
 verdict "run: all well"
