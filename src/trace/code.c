@@ -75,13 +75,13 @@ static size_t add_words(struct code *c, const struct mmu_code_word *words, size_
     for (size_t i = 0; i < n; i++) {
         if (words[i].back > i || words[i].tag >> (MMU_CODE_TYPE_SHIFT - MMU_CODE_TAG_SHIFT))
             return SIZE_MAX;
-        c->sites[i] = (struct code_site){
-            .tag = (uint16_t)(words[i].tag | MMU_CODE_DATA << (MMU_CODE_TYPE_SHIFT - MMU_CODE_TAG_SHIFT)),
-            .back = words[i].back,
-            .bytes = words[i].bytes};
+        c->sites[i] = (struct code_site){.tag = (uint64_t)MMU_CODE_DATA << MMU_CODE_TYPE_SHIFT |
+                                                (uint64_t)words[i].tag << MMU_CODE_TAG_SHIFT,
+                                         .back = words[i].back,
+                                         .bytes = words[i].bytes};
         data += !words[i].back;
     }
-    c->n_words = (uint16_t)n;
+    c->n_words = (uint32_t)n;
     return data;
 }
 
@@ -154,6 +154,7 @@ int mmu_trace_define(struct mmu_trace_writer *w, uint32_t number, const struct m
         return unsupported(w, err);
     }
     c->n_references = (uint16_t)n;
+    c->cost = (uint64_t)c->n_tokens << 32 | n;
     w->code[number] = c;
     return MMU_OK;
 }

@@ -12,22 +12,28 @@ struct code_piece {
     uint16_t number; /* in the block that the code was found in last */
 };
 
-/* A word of data, as it was told. hint: where its address was encoded last, a first guess for the next time.
- */
+/* A word of data, as it was told: tag in its place, all other bits 0. back, bytes: see struct mmu_code_word.
+ * slot: where its address was encoded last, a first guess for the next time; rest: times that no other is
+ * searched. */
 struct code_site {
-    uint16_t tag; /* bits 48 to 63 of the word */
-    uint16_t back, bytes;
-    uint8_t hint;
+    uint64_t tag;
+    uint32_t back;
+    uint16_t bytes;
+    uint8_t slot, rest;
 };
 
 /*
  * references[] as it was told, with va as in struct pieces_encoder.
  */
 struct code {
-    uint32_t block; /* in which the pieces' numbers hold; 0: none yet */
-    uint16_t number, n_words, n_pieces, n_tokens, n_references; /* number: of the first piece */
+    uint64_t cost;    /* tokens << 32 | references */
+    uint64_t runs;    /* executions that were not counted by reference */
+    uint32_t found;   /* block in which the pieces' numbers hold; 0: none yet */
+    uint32_t ready;   /* the same, if there is one piece only; else 0 */
+    uint32_t n_words; /* of data, that follow the first one of an execution */
+    uint16_t number;  /* of the first piece */
+    uint16_t n_pieces, n_tokens, n_references;
     uint16_t kinds[MMU_KINDS];
-    uint64_t runs; /* executions that were not counted by reference */
     struct mmu_access *references;
     struct code_piece *pieces;
     struct code_site sites[];

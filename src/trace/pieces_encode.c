@@ -269,21 +269,18 @@ uint32_t pieces_encode_end(struct pieces_encoder *e)
 /* ---- code ---- */
 
 /* A slot for an address that is far from the one that it had the last time. An address that goes anywhere is
- * near none: then the search is not worth its time for the next few times, which the hint's upper bits count.
- */
-enum { HINT = 32 };
+ * near none: then the search is not worth its time for the next few times. */
+enum { REST = 7 };
 
-static unsigned search_slot(const struct pieces_encoder *e, uint64_t va, uint8_t *hint)
+static COLD unsigned search_slot(const struct pieces_encoder *e, uint64_t va, struct code_site *site)
 {
-    unsigned s = *hint % HINT;
-
-    if (*hint >= HINT) {
-        *hint = (uint8_t)(*hint - HINT);
-        return s;
+    if (site->rest) {
+        site->rest--;
+    } else {
+        site->slot = (uint8_t)slots_choose(&e->slots, va);
+        site->rest = zigzag(va - e->slots.at[site->slot]) < 2 * SLOT_NEAR ? 0 : REST;
     }
-    s = slots_choose(&e->slots, va);
-    *hint = (uint8_t)(zigzag(va - e->slots.at[s]) < 2 * SLOT_NEAR ? s : s | (256 - HINT));
-    return s;
+    return site->slot;
 }
 
 /* Finds the pieces of a code in this block. False: there are too many. */
@@ -300,97 +297,78 @@ static bool find_code(struct pieces_encoder *e, struct code *c)
         at += p->n;
     }
     c->number = c->pieces[0].number;
-    c->block = e->block;
+    c->found = e->block;
+    c->ready = c->n_pieces == 1 ? e->block : 0;
     return true;
 }
 
-/* Executions being appended. What the open one appended is taken back if it does something else than was
- * told.
- */
+/* Executions being appended. */
 struct appending {
     uint8_t *execution, *place, *payload;
-    uint64_t highest, clock;
-    uint32_t tokens;           /* of the block */
-    uint64_t references, most; /* of the run */
-    const uint64_t
-        *begun; /* the open one's first word, and where the streams were; code NULL: none is open */
-    uint8_t *begun_execution, *begun_place;
-    struct code *code;
+    uint64_t clock;
+    uint64_t left; /* as struct code's cost: what there is room for */
 };
+
+/* If an execution costs more than is left, one of these bits of the difference is set. */
+#define OVERDRAWN UINT64_C(0x8000000080000000)
 
 static void load_streams(const struct pieces_encoder *e, const struct code_run *run, struct appending *a)
 {
-    a->tokens = e->tokens;
-    a->references = run->references;
-    a->most = run->most;
+    uint64_t references = run->most - run->references;
+
+    a->left = (uint64_t)(e->plain.most - e->tokens) << 32 | (references < INT32_MAX ? references : INT32_MAX);
     a->execution = e->streams[EXECUTION] + e->lengths[EXECUTION];
     a->place = e->streams[PLACE] + e->lengths[PLACE];
     a->payload = e->streams[PAYLOAD] + e->lengths[PAYLOAD];
-    a->highest = e->highest;
     a->clock = e->slots.clock;
-    a->code = NULL;
 }
 
-ALWAYS_INLINE void save_streams(struct pieces_encoder *e, struct code_run *run, const struct appending *a)
+/* left: when they were loaded. */
+static void save_streams(struct pieces_encoder *e, struct code_run *run, const struct appending *a,
+                         uint64_t left)
 {
-    e->tokens = a->tokens;
-    e->references += (uint32_t)(a->references - run->references);
-    run->references = a->references;
+    uint32_t references = (uint32_t)left - (uint32_t)a->left;
+
+    e->tokens = e->plain.most - (uint32_t)(a->left >> 32);
+    e->references += references;
+    run->references += references;
     e->lengths[EXECUTION] = (uint32_t)(a->execution - e->streams[EXECUTION]);
     e->lengths[PLACE] = (uint32_t)(a->place - e->streams[PLACE]);
     e->lengths[PAYLOAD] = (uint32_t)(a->payload - e->streams[PAYLOAD]);
-    e->highest = a->highest;
     e->slots.clock = a->clock;
 }
 
-/* The open execution is none. */
-static COLD void take_back(struct pieces_encoder *e, struct appending *a)
+/* Takes back an execution of which `words` words of data were appended. */
+static void take_back(struct pieces_encoder *e, struct code *c, size_t words, struct appending *a)
 {
-    while (a->place > a->begun_place) {
-        uint8_t where = *--a->place;
+    for (size_t i = 0; i < words; i++) {
+        uint8_t where;
         uint64_t delta = 0;
+        if (c->sites[i].back)
+            continue;
+        where = *--a->place;
         a->payload -= mmt_data_lengths[where & 7];
         memcpy(&delta, a->payload, mmt_data_lengths[where & 7]);
         e->slots.at[where >> 3] -= delta >> 1 ^ (0 - (delta & 1));
     }
-    a->execution = a->begun_execution;
-    a->tokens -= a->code->n_tokens;
-    a->references -= a->code->n_references;
-    a->code->runs--;
-    a->code = NULL;
+    a->execution -= sizeof c->number * c->n_pieces;
+    a->left += c->cost;
+    c->runs--;
 }
 
-/* Begins an execution. False: it cannot be begun; *full: for want of room in the block. */
-ALWAYS_INLINE bool begin(struct pieces_encoder *e, struct appending *a, struct code *c, struct code_run *run,
-                         bool *full)
+/* Begins an execution of a code that is not ready: it has several pieces, or was not found in this block yet.
+ * False: there are too many pieces. */
+static COLD bool begin_slowly(struct pieces_encoder *e, struct appending *a, struct code *c)
 {
-    if (UNLIKELY(!c || a->most - a->references < c->n_references))
-        return false;
-    if (UNLIKELY(a->tokens + c->n_tokens > e->plain.most)) {
-        *full = true;
-        return false;
-    }
-    if (UNLIKELY(c->block != e->block)) {
-        e->tokens = a->tokens; /* is it a poor block? */
-        if (!find_code(e, c)) {
-            save_streams(e, run, a);
-            go_plain(e);
+    if (c->found != e->block) {
+        e->tokens = e->plain.most - (uint32_t)(a->left >> 32); /* is it a poor block? */
+        if (!find_code(e, c))
             return false;
-        }
     }
-    a->code = c;
-    a->begun_execution = a->execution;
-    a->begun_place = a->place;
-    memcpy(a->execution, &c->number, sizeof c->number);
-    a->execution += sizeof c->number;
-    for (uint32_t i = 1; UNLIKELY(i < c->n_pieces); i++) {
+    for (uint32_t i = 0; i < c->n_pieces; i++) {
         memcpy(a->execution, &c->pieces[i].number, sizeof c->number);
         a->execution += sizeof c->number;
     }
-    a->clock++;
-    a->tokens += c->n_tokens;
-    a->references += c->n_references;
-    c->runs++;
     return true;
 }
 
@@ -400,29 +378,42 @@ ALWAYS_INLINE uint64_t address_of(uint64_t word)
     return (uint64_t)((int64_t)(word << 16) >> 16);
 }
 
+/* A word that is not simply an address in the lower half behind its tag. False: it is not what the site was
+ * told to be. */
+ALWAYS_INLINE bool is_told(const uint64_t *word, const struct code_site *site)
+{
+    return !((*word ^ site->tag) >> MMU_CODE_TAG_SHIFT) &&
+           (!site->back || address_of(*(word - site->back)) + site->bytes == address_of(*word));
+}
+
 /* A word of data, if it is what the site was told to be. */
 ALWAYS_INLINE bool append_data(struct pieces_encoder *e, struct appending *a, const uint64_t *word,
                                struct code_site *site)
 {
-    uint64_t va = address_of(*word), delta;
-    unsigned s = site->hint % HINT, bytes;
+    uint64_t va = *word ^ site->tag, delta;
+    unsigned s = site->slot, bytes;
 
-    if (UNLIKELY(*word >> MMU_CODE_TAG_SHIFT != site->tag))
-        return false;
-    if (site->back)
-        return address_of(*(word - site->back)) + site->bytes == va;
+    if (UNLIKELY((uint32_t)(va >> (MMU_CODE_TAG_SHIFT - 1)) | site->back)) {
+        if (!is_told(word, site) || site->back)
+            return site->back && is_told(word, site);
+        va = address_of(*word);
+        e->highest = va > e->highest ? va : e->highest;
+    }
     delta = zigzag(va - e->slots.at[s]);
     if (UNLIKELY(delta >= 2 * SLOT_NEAR)) {
-        s = search_slot(e, va, &site->hint);
+        s = search_slot(e, va, site);
         delta = zigzag(va - e->slots.at[s]);
+        bytes = bytes_of(delta);
+        *a->place++ = (uint8_t)(spelled[bytes] | s << 3);
+        bytes = written[bytes];
+    } else {
+        bytes = ((31 ^ (unsigned)__builtin_clz((unsigned)delta << 1 | 1)) + 7) / 8;
+        *a->place++ = (uint8_t)(bytes | s << 3);
     }
-    bytes = bytes_of(delta);
-    *a->place++ = (uint8_t)(spelled[bytes] | s << 3);
     memcpy(a->payload, &delta, sizeof delta);
-    a->payload += written[bytes];
+    a->payload += bytes;
     e->slots.at[s] = va;
     e->slots.used[s] = a->clock;
-    a->highest = va > a->highest ? va : a->highest;
     return true;
 }
 
@@ -431,14 +422,62 @@ ALWAYS_INLINE unsigned type_of(uint64_t word)
     return (unsigned)(word >> MMU_CODE_TYPE_SHIFT);
 }
 
-/* One flat loop over the words: how many belong to an execution no branch depends on. */
+/* The code whose execution begins with this word; NULL: it is none, or not all of its words are there. */
+ALWAYS_INLINE struct code *code_of(struct code *const *codes, uint32_t n_codes, const uint64_t *word,
+                                   const uint64_t *end)
+{
+    uint64_t number = *word ^ (uint64_t)MMU_CODE_BEGIN << MMU_CODE_TYPE_SHIFT;
+    struct code *c = number < n_codes ? codes[number] : NULL;
+
+    return LIKELY(c && end - word > (ptrdiff_t)c->n_words + 1 &&
+                  type_of(word[c->n_words + 1u]) != MMU_CODE_DATA)
+               ? c
+               : NULL;
+}
+
+enum append { APPENDED, REFUSED, NO_ROOM, NO_PIECES };
+
+/* Appends an execution, if it is what was told of its code; *at then goes on behind it. It goes on word by
+ * word: how many there are is known to memory later than to the prediction of branches. */
+ALWAYS_INLINE enum append append_execution(struct pieces_encoder *e, struct appending *a, struct code *c,
+                                           const uint64_t **at)
+{
+    struct code_site *site = c->sites, *end = site + c->n_words;
+    const uint64_t *word = *at + 1;
+
+    if (UNLIKELY((a->left - c->cost) & OVERDRAWN))
+        return NO_ROOM;
+    if (LIKELY(c->ready == e->block)) {
+        memcpy(a->execution, &c->number, sizeof c->number);
+        a->execution += sizeof c->number;
+    } else {
+        struct appending now = *a; /* *a stays where the loop can have it in registers */
+        if (!begin_slowly(e, &now, c))
+            return NO_PIECES;
+        *a = now;
+    }
+    a->left -= c->cost;
+    a->clock++;
+    c->runs++;
+    for (; site < end; site++, word++)
+        if (UNLIKELY(!append_data(e, a, word, site))) {
+            struct appending now = *a;
+            take_back(e, c, (size_t)(site - c->sites), &now);
+            *a = now;
+            return REFUSED;
+        }
+    *at = word;
+    return APPENDED;
+}
+
 bool pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uint32_t n_codes,
                         struct code_run *run)
 {
     const uint64_t *word = run->words + run->taken, *end = run->words + run->n;
-    struct code_site *site = NULL, *behind = NULL; /* the next word's; behind the last one */
+    enum append result = APPENDED;
+    struct code *c = NULL;
     struct appending a;
-    bool full = false;
+    uint64_t left;
 
     pieces_encode_settle(e);
     if (!e->is_plain)
@@ -446,29 +485,13 @@ bool pieces_encode_code(struct pieces_encoder *e, struct code *const *codes, uin
     if (e->is_plain)
         return false;
     load_streams(e, run, &a);
-    for (; word < end; word++) {
-        if (type_of(*word) == MMU_CODE_BEGIN && site == behind) {
-            uint64_t number = *word << 3 >> 3;
-            a.code = NULL; /* complete */
-            if (UNLIKELY(!begin(e, &a, number < n_codes ? codes[number] : NULL, run, &full)))
-                break;
-            a.begun = word;
-            site = a.code->sites;
-            behind = site + a.code->n_words;
-        } else if (LIKELY(site != behind && append_data(e, &a, word, site))) {
-            site++;
-        } else {
-            break;
-        }
-    }
+    left = a.left;
+    while (word < end && LIKELY((c = code_of(codes, n_codes, word, end)) != NULL) &&
+           LIKELY((result = append_execution(e, &a, c, &word)) == APPENDED))
+        ;
     run->taken = (size_t)(word - run->words);
-    if (a.code && (site != behind || word == end || type_of(*word) == MMU_CODE_DATA)) {
-        struct appending open = a; /* a stays where the loop can have it in registers */
-        take_back(e, &open);
-        run->taken = (size_t)(open.begun - run->words);
-        a = open;
-    }
-    if (!e->is_plain)
-        save_streams(e, run, &a);
-    return full;
+    save_streams(e, run, &a, left);
+    if (result == NO_PIECES)
+        go_plain(e);
+    return result == NO_ROOM && run->most - run->references >= c->n_references;
 }
