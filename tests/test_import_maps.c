@@ -3,30 +3,10 @@
  * wrong with a text is told with line and column.
  */
 #include "dice.h"
-#include "os_rig.h"
-#include <mmusim/process.h>
+#include "process_rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
-
-static struct os_rig rig;
-static uint32_t pid;
-
-static void boot(const char *os)
-{
-    os_rig_boot(&rig, os);
-    assert_int_equal(mmu_os_spawn(rig.os, NULL, &pid), MMU_OS_DONE);
-}
-
-static void done(int outcome)
-{
-    if (outcome != MMU_OS_DONE)
-        fail_msg("%s", mmu_os_report(rig.os)->text);
-}
 
 static const char *maps(void)
 {
@@ -38,16 +18,6 @@ static const char *maps(void)
 static int import(const char *text)
 {
     return mmu_os_import_maps(rig.os, pid, text, strlen(text), "maps", NULL);
-}
-
-static enum mmu_os_signal_kind touch(mmu_va va, enum mmu_kind kind)
-{
-    const struct mmu_access access = {.va = va, .size = 1, .kind = MMU_KIND_PRIV(kind, MMU_USER)};
-    struct mmu_os_signal signal;
-    done(mmu_os_schedule(rig.os, pid));
-    mmu_core_access(mmu_machine_core(rig.machine, 0), &access, NULL);
-    mmu_os_signal(rig.os, 0, &signal);
-    return signal.kind;
 }
 
 /* A page of each VMA can be used as its line says; the text stays what it was, but for a stack that grows. */

@@ -51,16 +51,6 @@ static const char *maps(void)
     return text;
 }
 
-static enum mmu_os_signal_kind touch(mmu_va va, enum mmu_kind kind)
-{
-    const struct mmu_access access = {.va = va, .size = 1, .kind = MMU_KIND_PRIV(kind, MMU_USER)};
-    struct mmu_os_signal signal;
-    done(mmu_os_schedule(rig.os, pid));
-    mmu_core_access(mmu_machine_core(rig.machine, 0), &access, NULL);
-    mmu_os_signal(rig.os, 0, &signal);
-    return signal.kind;
-}
-
 /* ----- placement ----- */
 
 static void test_top_down(void **state)
@@ -494,7 +484,8 @@ static void test_smaps(void **state)
     text[sizeof first - 1] = '\0';
     assert_string_equal(text, first);
     mmu_os_task_view(rig.os, pid, MMU_VIEW_SMAPS, text, sizeof text);
-    assert_non_null(strstr(text, "Locked:                4 kB\nTHPeligible:    0\nVmFlags: rd wr mr mw me gd lo ac sd \n"));
+    assert_non_null(strstr(
+        text, "Locked:                4 kB\nTHPeligible:    0\nVmFlags: rd wr mr mw me gd lo ac sd \n"));
 }
 
 static void test_status(void **state)
