@@ -12,21 +12,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-static struct kernel_rig boot(enum mmu_os_arch arch, uint64_t mib)
-{
-    struct kernel_rig rig;
-    kernel_rig_config(&rig.config, arch, mib << 20, 2);
-    kernel_rig_boot(&rig);
-    return rig;
-}
-
-static struct mmu_os_zone_info zone_info(const struct mmu_os *os, enum mmu_os_zone zone)
-{
-    struct mmu_os_zone_info info;
-    mmu_os_zone(os, zone, &info);
-    return info;
-}
-
 static mmu_pfn take(struct mmu_os *os, uint32_t gfp, unsigned order)
 {
     mmu_pfn pfn = 0;
@@ -48,11 +33,11 @@ static void reported(const struct mmu_os *os, int got, int outcome, const char *
 static void test_refused(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_I386, 1200);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_I386, 1200, 2);
     struct mmu_os *os = rig.os;
     mmu_pfn pfn = 77;
     mmu_va va = 77;
-    struct mmu_os_zone_info before = zone_info(os, MMU_ZONE_NORMAL);
+    struct mmu_os_zone_info before = kernel_rig_zone(os, MMU_ZONE_NORMAL);
 #define REFUSED(gfp, order, says)                                                                            \
     reported(os, mmu_os_alloc_pages(os, gfp, order, &pfn), MMU_OS_REFUSED, "alloc_pages", says)
     REFUSED(MMU_GFP_KERNEL, 11, "order 11, GFP_KERNEL (0xcc0): the largest block has order 10");
@@ -69,7 +54,7 @@ static void test_refused(void **state)
              "need not have an address");
     assert_int_equal(pfn, 77);
     assert_int_equal(va, 77);
-    struct mmu_os_zone_info after = zone_info(os, MMU_ZONE_NORMAL);
+    struct mmu_os_zone_info after = kernel_rig_zone(os, MMU_ZONE_NORMAL);
     assert_memory_equal(&before, &after, sizeof before);
     kernel_rig_end(&rig);
 }
@@ -78,7 +63,7 @@ static void test_refused(void **state)
 static void test_bugs(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 512, 2);
     struct mmu_os *os = rig.os;
     mmu_pfn block = take(os, MMU_GFP_KERNEL, 4), page = take(os, MMU_GFP_KERNEL, 0);
     mmu_pfn table = take(os, MMU_GFP_KERNEL, 0), freed = take(os, MMU_GFP_KERNEL, 5);
@@ -126,7 +111,7 @@ static void test_bugs(void **state)
 static void test_addresses(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_I386, 1200);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_I386, 1200, 2);
     struct mmu_os *os = rig.os;
     mmu_va va;
     assert_int_equal(mmu_os_get_free_pages(os, MMU_GFP_KERNEL, 2, &va), MMU_OS_DONE);
@@ -164,7 +149,7 @@ static void hear(void *ctx, const struct mmu_os_pressure_event *event)
 static void test_pressure(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_I386, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_I386, 512, 2);
     struct mmu_os *os = rig.os;
     struct heard heard = {0};
     mmu_pfn pfn;
@@ -172,7 +157,8 @@ static void test_pressure(void **state)
     mmu_os_run_on(os, 1);
     while (!heard.n)
         take(os, MMU_GFP_KERNEL, 0);
-    struct mmu_os_zone_info normal = zone_info(os, MMU_ZONE_NORMAL), dma = zone_info(os, MMU_ZONE_DMA);
+    struct mmu_os_zone_info normal = kernel_rig_zone(os, MMU_ZONE_NORMAL),
+                            dma = kernel_rig_zone(os, MMU_ZONE_DMA);
     assert_int_equal(heard.n, 1);
     assert_int_equal(heard.event[0].type, MMU_PRESSURE_KSWAPD);
     assert_int_equal(heard.event[0].zone, MMU_ZONE_NORMAL);
@@ -183,7 +169,7 @@ static void test_pressure(void **state)
     assert_int_equal(normal.kswapd_wakes, 1);
     while (mmu_os_alloc_pages(os, MMU_GFP_KERNEL, 0, &pfn) == MMU_OS_DONE)
         continue;
-    normal = zone_info(os, MMU_ZONE_NORMAL);
+    normal = kernel_rig_zone(os, MMU_ZONE_NORMAL);
     assert_true(normal.free <= normal.min && normal.free + 63 > normal.min);
     unsigned last = heard.n;
     assert_int_equal(heard.event[(last - 3) % 8].type, MMU_PRESSURE_KSWAPD);
@@ -208,11 +194,11 @@ static void test_pressure(void **state)
 /* How far below min each mask may go; DMA is the only zone that it asks for. */
 static uint64_t left_by(uint32_t gfp)
 {
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 2048);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 2048, 2);
     mmu_pfn pfn;
     while (mmu_os_alloc_pages(rig.os, gfp | MMU___GFP_DMA, 0, &pfn) == MMU_OS_DONE)
         continue;
-    uint64_t free = zone_info(rig.os, MMU_ZONE_DMA).free;
+    uint64_t free = kernel_rig_zone(rig.os, MMU_ZONE_DMA).free;
     kernel_rig_end(&rig);
     return free;
 }
@@ -220,8 +206,8 @@ static uint64_t left_by(uint32_t gfp)
 static void test_reserves(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 2048);
-    uint64_t min = zone_info(rig.os, MMU_ZONE_DMA).min, half = min - min / 2;
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 2048, 2);
+    uint64_t min = kernel_rig_zone(rig.os, MMU_ZONE_DMA).min, half = min - min / 2;
     kernel_rig_end(&rig);
     assert_true(min >= 16);
     /* The zone's batch is 1, so that it stops at the mark exactly. */
@@ -248,7 +234,7 @@ static void test_nofragment(void **state)
     rig.config.os.aged_unusable = 1000;
     kernel_rig_boot(&rig);
     uint64_t unmovable = 0;
-    struct mmu_os_zone_info z = zone_info(rig.os, MMU_ZONE_NORMAL);
+    struct mmu_os_zone_info z = kernel_rig_zone(rig.os, MMU_ZONE_NORMAL);
     for (unsigned o = 0; o < MMU_OS_ORDERS; o++)
         unmovable += z.free_by_type[o][MMU_MIGRATE_UNMOVABLE] << o;
     for (uint64_t n = 0;; n++) {
@@ -258,7 +244,7 @@ static void test_nofragment(void **state)
             break;
         }
     }
-    z = zone_info(rig.os, MMU_ZONE_NORMAL);
+    z = kernel_rig_zone(rig.os, MMU_ZONE_NORMAL);
     assert_int_equal(info.zone, MMU_ZONE_DMA32);
     assert_true(unmovable > 1000 && z.steals == 0 && z.free > z.low);
     kernel_rig_end(&rig);
@@ -268,7 +254,7 @@ static void test_nofragment(void **state)
 static void test_contents(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 512, 2);
     struct mmu_os *os = rig.os;
     uint8_t bytes[8192], zeros[8192] = {0};
     memset(bytes, 0xa5, sizeof bytes);
@@ -288,11 +274,11 @@ static void test_contents(void **state)
 static void test_references(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 512, 2);
     struct mmu_os *os = rig.os;
     struct mmu_page_info info;
     mmu_pfn compound = take(os, MMU_GFP_KERNEL | MMU___GFP_COMP, 3), plain = take(os, MMU_GFP_KERNEL, 3);
-    uint64_t allocated = zone_info(os, MMU_ZONE_DMA32).allocated;
+    uint64_t allocated = kernel_rig_zone(os, MMU_ZONE_DMA32).allocated;
     assert_int_equal(mmu_os_get_page(os, compound + 5), MMU_OS_DONE); /* a tail's reference is its head's */
     mmu_os_page(os, compound, &info);
     assert_int_equal(info.refcount, 2);
@@ -300,18 +286,18 @@ static void test_references(void **state)
     mmu_os_page(os, compound + 5, &info);
     assert_true(!info.head && info.order == 0 && info.use == MMU_PAGE_KERNEL && info.refcount == 0);
     assert_int_equal(mmu_os_free_pages(os, compound, 3), MMU_OS_DONE);
-    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).allocated, allocated);
+    assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).allocated, allocated);
     assert_int_equal(mmu_os_put_page(os, compound + 7), MMU_OS_DONE);
-    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).allocated, allocated - 8);
+    assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).allocated, allocated - 8);
     /* __free_pages() of a block that is no compound page and somebody's: all but its first page go. */
     assert_int_equal(mmu_os_get_page(os, plain), MMU_OS_DONE);
     assert_int_equal(mmu_os_free_pages(os, plain, 3), MMU_OS_DONE);
-    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).allocated, allocated - 15);
+    assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).allocated, allocated - 15);
     mmu_os_page(os, plain, &info);
     assert_true(info.head && info.order == 0 && info.refcount == 1);
     mmu_os_check(os);
     assert_int_equal(mmu_os_put_page(os, plain), MMU_OS_DONE);
-    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).allocated, allocated - 16);
+    assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).allocated, allocated - 16);
     mmu_os_check(os);
     kernel_rig_end(&rig);
 }
@@ -320,43 +306,43 @@ static void test_references(void **state)
 static void test_per_cpu(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 1024);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 1024, 2);
     struct mmu_os *os = rig.os;
     enum { N = 30000 };
     static mmu_pfn pfn[N];
     for (unsigned i = 0; i < N; i++)
         pfn[i] = take(os, MMU_GFP_KERNEL, 0);
     mmu_os_run_on(os, 1);
-    struct mmu_os_zone_info z = zone_info(os, MMU_ZONE_DMA32);
+    struct mmu_os_zone_info z = kernel_rig_zone(os, MMU_ZONE_DMA32);
     uint64_t before = buddy_pcp_count(os, MMU_ZONE_DMA32, 0);
     assert_true(before < z.pcp_batch);
     for (unsigned i = 0; i < z.pcp_high - 1; i++)
         assert_int_equal(mmu_os_free_pages(os, pfn[i], 0), MMU_OS_DONE);
     assert_int_equal(buddy_pcp_count(os, MMU_ZONE_DMA32, 0), before);
     assert_int_equal(buddy_pcp_count(os, MMU_ZONE_DMA32, 1), z.pcp_high - 1);
-    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).free, z.free);
+    assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).free, z.free);
     /* The next ones drive out a batch, then two, four, ... as long as nobody allocates. */
     unsigned at = z.pcp_high - 1;
     for (unsigned factor = 0; factor < 4; factor++) {
-        uint64_t count, free = zone_info(os, MMU_ZONE_DMA32).free;
+        uint64_t count, free = kernel_rig_zone(os, MMU_ZONE_DMA32).free;
         do {
             assert_int_equal(mmu_os_free_pages(os, pfn[at++], 0), MMU_OS_DONE);
             count = buddy_pcp_count(os, MMU_ZONE_DMA32, 1);
-        } while (zone_info(os, MMU_ZONE_DMA32).free == free);
-        assert_int_equal(zone_info(os, MMU_ZONE_DMA32).free - free, (uint64_t)z.pcp_batch << factor);
+        } while (kernel_rig_zone(os, MMU_ZONE_DMA32).free == free);
+        assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).free - free, (uint64_t)z.pcp_batch << factor);
         assert_int_equal(count, z.pcp_high - (z.pcp_batch << factor));
     }
     /* Each allocation halves the exponent: 4, 2, 1. */
-    uint64_t free = zone_info(os, MMU_ZONE_DMA32).free;
+    uint64_t free = kernel_rig_zone(os, MMU_ZONE_DMA32).free;
     pfn[--at] = take(os, MMU_GFP_KERNEL, 0);
     pfn[--at] = take(os, MMU_GFP_KERNEL, 0);
-    while (zone_info(os, MMU_ZONE_DMA32).free == free)
+    while (kernel_rig_zone(os, MMU_ZONE_DMA32).free == free)
         assert_int_equal(mmu_os_free_pages(os, pfn[at++], 0), MMU_OS_DONE);
-    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).free - free, z.pcp_batch << 1);
+    assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).free - free, z.pcp_batch << 1);
     /* A sysctl that changes the size reaches the lists. */
     const uint64_t less[] = {4096};
     assert_int_equal(mmu_os_sysctl(os, "min_free_kbytes", less, 1), MMU_OS_DONE);
-    uint32_t high = zone_info(os, MMU_ZONE_DMA32).pcp_high;
+    uint32_t high = kernel_rig_zone(os, MMU_ZONE_DMA32).pcp_high;
     assert_true(high < z.pcp_high / 2);
     assert_int_equal(mmu_os_free_pages(os, pfn[at++], 0), MMU_OS_DONE);
     while (buddy_pcp_count(os, MMU_ZONE_DMA32, 1) >= high)
@@ -371,7 +357,7 @@ static void test_per_cpu(void **state)
     assert_int_equal(mmu_os_free_pages(os, pair, 1), MMU_OS_DONE);
     assert_int_equal(buddy_pcp_count(os, MMU_ZONE_DMA32, 1), 0);
     mmu_os_drain(os);
-    assert_int_equal(zone_info(os, MMU_ZONE_DMA32).pcp_free, 0);
+    assert_int_equal(kernel_rig_zone(os, MMU_ZONE_DMA32).pcp_free, 0);
     mmu_os_check(os);
     kernel_rig_end(&rig);
 }

@@ -14,26 +14,11 @@
 #include <cmocka.h>
 #include <string.h>
 
-static struct kernel_rig boot(enum mmu_os_arch arch, uint64_t mib)
-{
-    struct kernel_rig rig;
-    kernel_rig_config(&rig.config, arch, mib << 20, 2);
-    kernel_rig_boot(&rig);
-    return rig;
-}
-
-static struct mmu_os_zone_info zone_info(const struct mmu_os *os, enum mmu_os_zone zone)
-{
-    struct mmu_os_zone_info info;
-    mmu_os_zone(os, zone, &info);
-    return info;
-}
-
 /* Taken out of a block of order 10, its parts lie on the lists below, one each; the page is its first. */
 static void test_split(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_I386, 256);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_I386, 256, 2);
     struct buddy_zone *z = &rig.os->buddy->zone[MMU_ZONE_NORMAL];
     for (unsigned o = 0; o < CHUNK_ORDER; o++) /* what is left at the edges goes first */
         while (z->list[o][MMU_MIGRATE_MOVABLE].count)
@@ -59,7 +44,7 @@ static void test_split(void **state)
 static void test_merge_likely(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 256);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 256, 2);
     const unsigned zone = MMU_ZONE_DMA32, type = MMU_MIGRATE_MOVABLE;
     struct buddy_zone *z = &rig.os->buddy->zone[zone];
     uint32_t a = buddy_take_smallest(rig.os, zone, 4, type), b = buddy_take_smallest(rig.os, zone, 4, type);
@@ -91,7 +76,7 @@ static uint64_t blocks_of(const struct mmu_os *os, unsigned zone, unsigned type)
 static void test_steal(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 256);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 256, 2);
     struct mmu_os *os = rig.os;
     const unsigned zone = MMU_ZONE_DMA32;
     struct buddy_zone *z = &os->buddy->zone[zone];
@@ -138,7 +123,7 @@ static void test_steal(void **state)
 static void test_nofragment(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 64);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 64, 2);
     struct mmu_os *os = rig.os;
     const unsigned zone = MMU_ZONE_DMA32;
     struct buddy_zone *z = &os->buddy->zone[zone];
@@ -155,7 +140,7 @@ static void test_nofragment(void **state)
 static void test_highatomic(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_I386_PAE, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_I386_PAE, 512, 2);
     struct mmu_os *os = rig.os;
     const unsigned zone = MMU_ZONE_NORMAL;
     mmu_pfn pfn, keep;
@@ -163,7 +148,7 @@ static void test_highatomic(void **state)
     while (mmu_os_alloc_pages(os, MMU_GFP_KERNEL | MMU___GFP_MOVABLE, 0, &pfn) == MMU_OS_DONE)
         n++;
     assert_int_equal(mmu_os_alloc_pages(os, MMU_GFP_ATOMIC, 2, &keep), MMU_OS_DONE);
-    struct mmu_os_zone_info info = zone_info(os, zone);
+    struct mmu_os_zone_info info = kernel_rig_zone(os, zone);
     assert_int_equal(info.pageblocks[MMU_MIGRATE_HIGHATOMIC], 1);
     assert_int_equal(os->buddy->zone[zone].highatomic, 512);
     struct mmu_page_info page;
@@ -172,9 +157,9 @@ static void test_highatomic(void **state)
     mmu_os_check(os);
     /* What is free in it counts for nobody else; a last resort gives it up. */
     assert_int_equal(mmu_os_alloc_pages(os, MMU_GFP_NOWAIT, 0, &pfn), MMU_OS_EXHAUSTED);
-    assert_int_equal(zone_info(os, zone).pageblocks[MMU_MIGRATE_HIGHATOMIC], 1);
+    assert_int_equal(kernel_rig_zone(os, zone).pageblocks[MMU_MIGRATE_HIGHATOMIC], 1);
     mmu_os_alloc_pages(os, MMU_GFP_KERNEL, 0, &pfn);
-    assert_int_equal(zone_info(os, zone).pageblocks[MMU_MIGRATE_HIGHATOMIC], 0);
+    assert_int_equal(kernel_rig_zone(os, zone).pageblocks[MMU_MIGRATE_HIGHATOMIC], 0);
     assert_int_equal(os->buddy->zone[zone].highatomic, 0);
     mmu_os_check(os);
     assert_true(n > 1000);
@@ -262,8 +247,8 @@ static void test_no_mobility(void **state)
     for (unsigned i = 0; i < 500; i++)
         assert_int_equal(mmu_os_alloc_pages(rig.os, MMU_GFP_HIGHUSER_MOVABLE, 0, &pfn), MMU_OS_DONE);
     for (unsigned z = 0; z < MMU_ZONES; z++) {
-        assert_int_equal(zone_info(rig.os, z).pageblocks[MMU_MIGRATE_MOVABLE], 0);
-        assert_int_equal(zone_info(rig.os, z).steals, 0);
+        assert_int_equal(kernel_rig_zone(rig.os, z).pageblocks[MMU_MIGRATE_MOVABLE], 0);
+        assert_int_equal(kernel_rig_zone(rig.os, z).steals, 0);
     }
     mmu_os_check(rig.os);
     kernel_rig_end(&rig);
@@ -311,7 +296,7 @@ static void test_page_of(void **state)
         rig.config.os.aged_unusable = 600;
         kernel_rig_boot(&rig);
         ref_frames_init(&ref, rig.os);
-        struct mmu_os_zone_info zone = zone_info(rig.os, MMU_ZONE_NORMAL);
+        struct mmu_os_zone_info zone = kernel_rig_zone(rig.os, MMU_ZONE_NORMAL);
         for (unsigned i = 0; i < 300; i++) {
             mmu_pfn pfn = dice_next(&dice) % rig.os->plan->memmap.max_pfn;
             mmu_os_page(rig.os, pfn, &before);
@@ -320,7 +305,7 @@ static void test_page_of(void **state)
             assert_memory_equal(&before, &after, sizeof before);
         }
         mmu_os_check(rig.os);
-        struct mmu_os_zone_info now = zone_info(rig.os, MMU_ZONE_NORMAL);
+        struct mmu_os_zone_info now = kernel_rig_zone(rig.os, MMU_ZONE_NORMAL);
         assert_memory_equal(&zone, &now, sizeof zone);
         if (!aged)
             ref_frames_compare(&ref, rig.os);

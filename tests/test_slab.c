@@ -12,14 +12,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-static struct kernel_rig boot(enum mmu_os_arch arch, uint64_t mib)
-{
-    struct kernel_rig rig;
-    kernel_rig_config(&rig.config, arch, mib << 20, 3);
-    kernel_rig_boot(&rig);
-    return rig;
-}
-
 static mmu_va take(struct mmu_os *os, uint64_t size, uint32_t gfp)
 {
     mmu_va va = 0;
@@ -75,7 +67,7 @@ static void test_classes(void **state)
         {(1 << 20) + 1, 2 << 20},
         {4 << 20, 4 << 20},
     };
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 512, 3);
     for (unsigned i = 0; i < sizeof expected / sizeof *expected; i++) {
         mmu_va va = take(rig.os, expected[i].size, MMU_GFP_KERNEL);
         assert_int_equal(ksize(rig.os, va), expected[i].ksize);
@@ -139,7 +131,7 @@ static void bug(struct mmu_os *os, mmu_va va, const char *says)
 static void test_misuse(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_I386, 1200);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_I386, 1200, 3);
     struct mmu_os *os = rig.os;
     refused(os, 8, MMU_GFP_HIGHUSER, "no caches in these zones");
     refused(os, 8, MMU_GFP_KERNEL | MMU___GFP_DMA32, "no caches in these zones");
@@ -178,7 +170,7 @@ static void test_misuse(void **state)
 static void test_caches(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 512, 3);
     struct mmu_os *os = rig.os;
     mmu_va normal = take(os, 64, MMU_GFP_KERNEL), next = take(os, 64, MMU_GFP_KERNEL);
     mmu_va dma = take(os, 64, MMU_GFP_DMA), reclaim = take(os, 64, MMU_GFP_KERNEL | MMU___GFP_RECLAIMABLE);
@@ -220,7 +212,7 @@ static void test_kept(void **state)
 static void test_zero(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 512);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 512, 3);
     struct mmu_os *os = rig.os;
     mmu_va va = take(os, 256, MMU_GFP_KERNEL);
     mmu_pa pa;
@@ -240,7 +232,7 @@ static void test_zero(void **state)
 static void test_exhausted(void **state)
 {
     (void)state;
-    struct kernel_rig rig = boot(MMU_OS_X86_64, 128);
+    struct kernel_rig rig = kernel_rig_of(MMU_OS_X86_64, 128, 3);
     struct mmu_os *os = rig.os;
     mmu_va va;
     uint64_t n = 0;
@@ -265,7 +257,8 @@ static void test_random(void **state)
     } held[OBJECTS];
     struct dice dice = dice_new("slab", 1);
     for (unsigned round = 0; round < dice_rounds(6); round++) {
-        struct kernel_rig rig = boot(dice_below(&dice, MMU_OS_ARCHES), 64 + dice_below(&dice, 400));
+        struct kernel_rig rig =
+            kernel_rig_of(dice_below(&dice, MMU_OS_ARCHES), 64 + dice_below(&dice, 400), 3);
         struct mmu_os *os = rig.os;
         struct mmu_os_totals before, after;
         unsigned n = 0;

@@ -81,3 +81,31 @@ void kernel_rig_end(struct kernel_rig *r)
 {
     mmu_machine_free(r->machine);
 }
+
+struct kernel_rig kernel_rig_of(enum mmu_os_arch arch, uint64_t mib, uint32_t cores)
+{
+    struct kernel_rig rig;
+    kernel_rig_config(&rig.config, arch, mib << 20, cores);
+    kernel_rig_boot(&rig);
+    return rig;
+}
+
+struct mmu_os_zone_info kernel_rig_zone(const struct mmu_os *os, enum mmu_os_zone zone)
+{
+    struct mmu_os_zone_info info;
+    mmu_os_zone(os, zone, &info);
+    return info;
+}
+
+struct mmu_os_totals kernel_rig_empty(struct mmu_os *os)
+{
+    struct mmu_os_totals totals;
+    mmu_os_vmalloc_purge(os);
+    mmu_os_shrink_slabs(os);
+    mmu_os_drain(os);
+    mmu_os_check(os);
+    mmu_os_totals(os, &totals);
+    REQUIRE(totals.slab == 0 && totals.vmalloc == 0 && totals.pcp_free == 0);
+    REQUIRE(totals.free + totals.allocated == totals.managed);
+    return totals;
+}

@@ -25,5 +25,13 @@ void kernel_rig_boot(struct kernel_rig *r);
 /* The same; false when the config is refused (by a random config: more reserved than there is). */
 bool kernel_rig_try(struct kernel_rig *r);
 void kernel_rig_end(struct kernel_rig *r);
+/* The three in one: a kernel of this architecture, `mib` MiB of RAM, so many cores. */
+struct kernel_rig kernel_rig_of(enum mmu_os_arch arch, uint64_t mib, uint32_t cores);
+
+struct mmu_os_zone_info kernel_rig_zone(const struct mmu_os *os, enum mmu_os_zone zone);
+
+/* Everybody has given everything back: purges, shrinks and drains what the kernel keeps for later, checks its
+ * invariants and that nothing of the kind is left. */
+struct mmu_os_totals kernel_rig_empty(struct mmu_os *os);
 
 #endif
