@@ -98,4 +98,19 @@ static inline bool rig_reaches(struct kspace_rig *rig, mmu_va va, mmu_pfn pfn)
     return r.outcome == MMU_DONE && r.pa >> PAGE_SHIFT == pfn;
 }
 
+/* An empty page directory of a process, and a page for one. */
+static inline struct mmu_os_pgd *rig_new_pgd(struct kspace_rig *rig)
+{
+    struct mmu_os_pgd *p;
+    REQUIRE(mmu_os_pgd_alloc(rig->os, &p) == MMU_OS_DONE);
+    return p;
+}
+
+static inline mmu_pfn rig_new_page(struct kspace_rig *rig)
+{
+    mmu_pfn pfn;
+    REQUIRE(mmu_os_alloc_pages(rig->os, MMU_GFP_HIGHUSER_MOVABLE, 0, &pfn) == MMU_OS_DONE);
+    return pfn;
+}
+
 #endif

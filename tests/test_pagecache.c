@@ -41,10 +41,7 @@ static mmu_va map(struct world *w, uint32_t file, uint64_t pages, int prot, int 
 
 static void load(struct world *w, mmu_va va)
 {
-    struct mmu_access a = {.va = va, .size = 1, .kind = MMU_KIND_PRIV(MMU_LOAD, MMU_USER)};
-    struct mmu_result r;
-    assert_int_equal(mmu_core_run(rig_core(&w->rig), &a, 1, &r), MMU_OK);
-    assert_int_equal(r.outcome, MMU_DONE);
+    assert_int_equal(rig_access(&w->rig, va, MMU_LOAD, MMU_USER).outcome, MMU_DONE);
 }
 
 static struct mmu_os_file_info info(struct world *w, uint32_t file)

@@ -28,20 +28,6 @@ static const struct machine {
     {CPU_ICX, "{arch: x86_64_la57, ram: 512M, kpti: true}"},
 };
 
-static struct mmu_os_pgd *new_pgd(struct kspace_rig *rig)
-{
-    struct mmu_os_pgd *p;
-    assert_int_equal(mmu_os_pgd_alloc(rig->os, &p), MMU_OS_DONE);
-    return p;
-}
-
-static mmu_pfn new_page(struct kspace_rig *rig)
-{
-    mmu_pfn pfn;
-    assert_int_equal(mmu_os_alloc_pages(rig->os, MMU_GFP_HIGHUSER_MOVABLE, 0, &pfn), MMU_OS_DONE);
-    return pfn;
-}
-
 static uint64_t free_pages_now(struct kspace_rig *rig)
 {
     struct mmu_os_totals t;
@@ -59,9 +45,9 @@ static void test_alloc_free(void **state)
         struct mmu_os_pgd *p[20];
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
         const uint64_t before = free_pages_now(&rig), tables = kspace_tables(rig.os);
-        mmu_pfn pfn = new_page(&rig);
+        mmu_pfn pfn = rig_new_page(&rig);
         for (size_t i = 0; i < COUNT_OF(p); i++) {
-            p[i] = new_pgd(&rig);
+            p[i] = rig_new_pgd(&rig);
             assert_int_equal(mmu_os_map_user(rig.os, p[i], USER_PAGE + i * 0x400000, pfn, 0), MMU_OS_DONE);
         }
         mmu_os_check(rig.os);
@@ -83,7 +69,7 @@ static void test_sharing(void **state)
     for (size_t m = 0; m < COUNT_OF(machines); m++) {
         struct kspace_rig rig;
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
-        struct mmu_os_pgd *a = new_pgd(&rig), *init = mmu_os_swapper(rig.os);
+        struct mmu_os_pgd *a = rig_new_pgd(&rig), *init = mmu_os_swapper(rig.os);
         const struct kspace_traits *t = &rig.os->kspace->traits;
         const unsigned top = t->form->levels;
         struct mmu_os_lookup own, inits;
@@ -119,8 +105,8 @@ static void test_user_half(void **state)
         const struct layout *l = &rig.os->plan->layout;
         const struct kspace_image i = kspace_image(&rig.config);
         if (rig.os->kspace->traits.kpti) {
-            struct mmu_os_pgd *a = new_pgd(&rig);
-            mmu_pfn pfn = new_page(&rig);
+            struct mmu_os_pgd *a = rig_new_pgd(&rig);
+            mmu_pfn pfn = rig_new_page(&rig);
             assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, pfn, MMU_OS_EXEC), MMU_OS_DONE);
             assert_int_equal(mmu_os_switch(rig.os, a, true), MMU_OS_DONE);
             assert_int_equal(mmu_core_get(rig_core(&rig), MMU_REG_CR3) & ~UINT64_C(0xfff),
@@ -161,8 +147,8 @@ static void test_rights(void **state)
     for (size_t m = 0; m < COUNT_OF(machines); m++) {
         struct kspace_rig rig;
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
-        struct mmu_os_pgd *a = new_pgd(&rig);
-        mmu_pfn ro = new_page(&rig), rw = new_page(&rig);
+        struct mmu_os_pgd *a = rig_new_pgd(&rig);
+        mmu_pfn ro = rig_new_page(&rig), rw = rig_new_page(&rig);
         const struct mmu_cpu *cpu = &rig.config.cpu;
         const bool nx = rig.os->kspace->traits.nx, kpti = rig.os->kspace->traits.kpti;
         assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, ro, MMU_OS_EXEC), MMU_OS_DONE);
@@ -211,8 +197,8 @@ static void test_highpte(void **state)
         struct mmu_page_info info;
         struct mmu_stats stats;
         rig_boot(&rig, high[m].cpu, 1, high[m].os);
-        struct mmu_os_pgd *a = new_pgd(&rig);
-        assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, new_page(&rig), 0), MMU_OS_DONE);
+        struct mmu_os_pgd *a = rig_new_pgd(&rig);
+        assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, rig_new_page(&rig), 0), MMU_OS_DONE);
         assert_int_equal(mmu_os_lookup(rig.os, a, false, USER_PAGE, &found), MMU_OS_DONE);
         assert_int_equal(mmu_os_page(rig.os, found.entry[0].at >> PAGE_SHIFT, &info), MMU_OS_DONE);
         assert_int_equal(info.zone, MMU_ZONE_HIGHMEM);
@@ -236,10 +222,10 @@ static void test_vmalloc_seen(void **state)
         mmu_va va;
         mmu_pfn pfn;
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
-        struct mmu_os_pgd *p[3] = {new_pgd(&rig), new_pgd(&rig), NULL};
+        struct mmu_os_pgd *p[3] = {rig_new_pgd(&rig), rig_new_pgd(&rig), NULL};
         assert_int_equal(mmu_os_vmalloc(rig.os, 3 * 4096, &va), MMU_OS_DONE);
         assert_int_equal(mmu_os_vmalloc_to_pfn(rig.os, va, &pfn), MMU_OS_DONE);
-        p[2] = new_pgd(&rig);
+        p[2] = rig_new_pgd(&rig);
         const struct kspace *k = rig.os->kspace;
         const bool copies = k->traits.copied == 2; /* non-PAE, or PAE with KPTI: PDEs are copied */
         for (size_t i = 0; i < COUNT_OF(p); i++) {
@@ -277,7 +263,7 @@ static void test_split_seen(void **state)
     for (size_t m = 0; m < COUNT_OF(machines); m++) {
         struct kspace_rig rig;
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
-        struct mmu_os_pgd *p[2] = {new_pgd(&rig), new_pgd(&rig)};
+        struct mmu_os_pgd *p[2] = {rig_new_pgd(&rig), rig_new_pgd(&rig)};
         mmu_va va;
         assert_int_equal(mmu_os_get_free_pages(rig.os, MMU_GFP_KERNEL, 1, &va), MMU_OS_DONE);
         for (size_t i = 0; i < COUNT_OF(p); i++) { /* every TLB holds the large page */
@@ -310,10 +296,10 @@ static void test_spurious(void **state)
         struct kspace_rig rig;
         struct mmu_os_lookup found;
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
-        struct mmu_os_pgd *a = new_pgd(&rig);
+        struct mmu_os_pgd *a = rig_new_pgd(&rig);
         const unsigned bytes = rig.os->kspace->traits.form->entry_bytes;
         mmu_va va;
-        assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, new_page(&rig), 0), MMU_OS_DONE);
+        assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, rig_new_page(&rig), 0), MMU_OS_DONE);
         assert_int_equal(mmu_os_get_free_pages(rig.os, MMU_GFP_KERNEL, 0, &va), MMU_OS_DONE);
         assert_int_equal(mmu_os_set_memory(rig.os, va, 1, MMU_SET_MEMORY_RO), MMU_OS_DONE);
         assert_int_equal(mmu_os_switch(rig.os, a, false), MMU_OS_DONE);
@@ -350,8 +336,8 @@ static void test_refusals(void **state)
         struct kspace_rig rig;
         struct mmu_os_lookup found;
         rig_boot(&rig, machines[m].cpu, 1, machines[m].os);
-        struct mmu_os_pgd *a = new_pgd(&rig), *init = mmu_os_swapper(rig.os);
-        mmu_pfn pfn = new_page(&rig), out = 7;
+        struct mmu_os_pgd *a = rig_new_pgd(&rig), *init = mmu_os_swapper(rig.os);
+        mmu_pfn pfn = rig_new_page(&rig), out = 7;
         const mmu_va end = rig.os->plan->layout.task_size;
         assert_int_equal(mmu_os_map_user(rig.os, a, end - 4096, pfn, 0), MMU_OS_DONE);
         assert_int_equal(mmu_os_map_user(rig.os, a, end - 4096, pfn, 0), MMU_OS_REFUSED);

@@ -12,20 +12,6 @@
 
 enum { USER_PAGE = 0x8048000 };
 
-static struct mmu_os_pgd *new_pgd(struct kspace_rig *rig)
-{
-    struct mmu_os_pgd *p;
-    assert_int_equal(mmu_os_pgd_alloc(rig->os, &p), MMU_OS_DONE);
-    return p;
-}
-
-static mmu_pfn new_page(struct kspace_rig *rig)
-{
-    mmu_pfn pfn;
-    assert_int_equal(mmu_os_alloc_pages(rig->os, MMU_GFP_HIGHUSER_MOVABLE, 0, &pfn), MMU_OS_DONE);
-    return pfn;
-}
-
 static void go(struct kspace_rig *rig, struct mmu_os_pgd *p, bool user)
 {
     assert_int_equal(mmu_os_switch(rig->os, p, user), MMU_OS_DONE);
@@ -49,8 +35,8 @@ static void test_asids(void **state)
                  kpti ? "{arch: x86_64, ram: 256M, kpti: true}" : "{arch: x86_64, ram: 256M}");
         mmu_pfn pfn[7];
         for (size_t i = 0; i < COUNT_OF(p); i++) {
-            p[i] = new_pgd(&rig);
-            pfn[i] = new_page(&rig);
+            p[i] = rig_new_pgd(&rig);
+            pfn[i] = rig_new_page(&rig);
             assert_int_equal(mmu_os_map_user(rig.os, p[i], USER_PAGE, pfn[i], MMU_OS_WRITE), MMU_OS_DONE);
         }
         /* init_mm has ASID 0; those that follow 1 to 5, then 0 again. */
@@ -85,8 +71,8 @@ static void test_deferred(void **state)
     (void)state;
     struct kspace_rig rig;
     rig_boot(&rig, CPU_NHM, 3, "{arch: x86_64, ram: 256M}");
-    struct mmu_os_pgd *a = new_pgd(&rig), *b = new_pgd(&rig);
-    const mmu_pfn first = new_page(&rig), second = new_page(&rig);
+    struct mmu_os_pgd *a = rig_new_pgd(&rig), *b = rig_new_pgd(&rig);
+    const mmu_pfn first = rig_new_page(&rig), second = rig_new_page(&rig);
     assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, first, 0), MMU_OS_DONE);
     for (uint32_t cpu = 0; cpu < 3; cpu++) {
         mmu_os_run_on(rig.os, cpu);
@@ -127,7 +113,7 @@ static void test_ceiling(void **state)
     (void)state;
     struct kspace_rig rig;
     rig_boot(&rig, CPU_K8, 1, "{arch: x86_64, ram: 256M}");
-    struct mmu_os_pgd *a = new_pgd(&rig);
+    struct mmu_os_pgd *a = rig_new_pgd(&rig);
     go(&rig, a, false);
     const struct {
         uint64_t pages, invlpg, mov_cr;
@@ -184,8 +170,8 @@ static void test_user_mode(void **state)
     (void)state;
     struct kspace_rig rig;
     rig_boot(&rig, CPU_NHM, 2, "{arch: x86_64, ram: 256M, kpti: true}");
-    struct mmu_os_pgd *a = new_pgd(&rig);
-    const mmu_pfn pfn = new_page(&rig);
+    struct mmu_os_pgd *a = rig_new_pgd(&rig);
+    const mmu_pfn pfn = rig_new_page(&rig);
     assert_int_equal(mmu_os_map_user(rig.os, a, USER_PAGE, pfn, MMU_OS_WRITE), MMU_OS_DONE);
     go(&rig, a, true);
     assert_int_equal(rig_access(&rig, USER_PAGE, MMU_STORE, MMU_USER).outcome, MMU_DONE);
@@ -269,7 +255,7 @@ static void change_spaces(struct play *p)
         else
             assert_int_equal(status, MMU_OS_REFUSED);
     } else if (dice(p, 2)) {
-        pfn = new_page(&p->rig);
+        pfn = rig_new_page(&p->rig);
         if (mmu_os_map_user(os, *s, user_va(dice(p, PAGES)), pfn, dice(p, 4)) != MMU_OS_DONE)
             assert_int_equal(mmu_os_free_pages(os, pfn, 0), MMU_OS_DONE);
     } else if (mmu_os_unmap_user(os, *s, user_va(dice(p, PAGES)), &pfn) == MMU_OS_DONE) {
