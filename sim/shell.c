@@ -6,6 +6,7 @@
  */
 #define _DEFAULT_SOURCE
 #include "shell.h"
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,6 +77,25 @@ static unsigned char complete(EditLine *edit, int key)
     return end;
 }
 
+/* ^C: what is typed is given up; the session, with all that the machine has done, goes on. */
+static unsigned char abandon(EditLine *edit, int key)
+{
+    const LineInfo *line = el_line(edit);
+    (void)key;
+    el_cursor(edit, (int)(line->lastchar - line->cursor));
+    el_deletestr(edit, (int)(line->lastchar - line->buffer));
+    puts("^C");
+    return el_insertstr(edit, "\n") ? CC_ERROR : CC_NEWLINE;
+}
+
+/* ^Z: as the terminal does it, to all processes in front of it. */
+static unsigned char suspend(EditLine *edit, int key)
+{
+    (void)edit;
+    (void)key;
+    return kill(0, SIGTSTP) ? CC_ERROR : CC_REDISPLAY;
+}
+
 struct editor {
     EditLine *edit;
     History *history;
@@ -95,6 +115,12 @@ static bool editor_open(struct editor *e, struct script *s)
     el_set(e->edit, EL_CLIENTDATA, s);
     el_set(e->edit, EL_ADDFN, "complete", "completes a word", complete);
     el_set(e->edit, EL_BIND, "^I", "complete", NULL);
+    el_set(e->edit, EL_SETTY, "-d", "-isig", NULL); /* while a line is typed these two are keys */
+    el_set(e->edit, EL_ADDFN, "abandon", "gives the line up", abandon);
+    el_set(e->edit, EL_BIND, "^C", "abandon", NULL);
+    el_set(e->edit, EL_ADDFN, "suspend", "stops the program", suspend);
+    el_set(e->edit, EL_BIND, "^Z", "suspend", NULL);
+    el_set(e->edit, EL_SIGNAL, 1); /* a signal that ends the program leaves the terminal as it was */
     return true;
 }
 

@@ -197,6 +197,19 @@ if script -qec true /dev/null >/dev/null 2>&1 && strings "$MMUSIM" 2>/dev/null |
         grep -q "$words" out || fail "completion: no '$words' in $(cat out)"
     done
     grep -q 'cannot read' out && fail "completion of files: $(cat out)"
+    # ^C gives up the line and nothing else. It is sent when a prompt stands there.
+    mkfifo keys
+    TERM=dumb timeout 20 script -qfec "'$MMUSIM' shell --config pentium3-i386" /dev/null <keys >out 2>err &
+    exec 3>keys
+    printf 'spawn kept\n' >&3
+    for ((i = 0; i < 100; i++)); do
+        tr -d '\r\n' <out | grep -q 'pid  1mmusim> ' && break
+        sleep 0.1
+    done
+    printf 'exit 1\003tasks\nquit\n' >&3
+    exec 3>&-
+    wait $! || fail "^C: exit status $?"
+    grep -q '1 .* process  kept' out || fail "^C ends more than the line: $(cat out)"
 fi
 
 verdict "the shell answers; $(wc -l <commands) commands; MMUSIM_SEED=$seed"
