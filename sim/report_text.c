@@ -90,8 +90,8 @@ static void print_machine(const struct text *text)
     if (config->memory.reads == MMU_READS_FIXED)
         snprintf(line + n, sizeof line - (size_t)n, "%" PRIu32 " cycles each", config->memory.read_latency);
     else
-        snprintf(line + n, sizeof line - (size_t)n, "through %" PRIu32 " cache levels",
-                 config->memory.caches);
+        snprintf(line + n, sizeof line - (size_t)n, "through %" PRIu32 " cache level%s",
+                 config->memory.caches, config->memory.caches == 1 ? "" : "s");
     paragraph(text->out, "", line);
 }
 
