@@ -11,16 +11,21 @@ fail() {
     failures=$((failures + 1))
 }
 
-# says_no MESSAGE ARGUMENT...: exit status 2, nothing on standard output, one line on standard error that ends with MESSAGE
-says_no() {
-    local message=$1 status
+# fails_with STATUS ARGUMENT...: this exit status, nothing on standard output, one line on standard error, in $scratch/err
+fails_with() {
+    local expected=$1 status
     shift
     "$MMUSIM" "$@" >"$scratch/out" 2>"$scratch/err"
     status=$?
-    [[ $status == 2 ]] || fail "$*: exit status $status"
+    [[ $status == "$expected" ]] || fail "$*: exit status $status, expected $expected"
     [[ ! -s $scratch/out ]] || fail "$*: wrote to standard output"
     [[ $(wc -l <"$scratch/err") == 1 ]] || fail "$*: not one line: $(cat "$scratch/err")"
-    [[ $(cat "$scratch/err") == "mmusim: "*"$message" ]] || fail "$*: said $(cat "$scratch/err")"
+}
+
+# says_no MESSAGE ARGUMENT...: exit status 2, and that line ends with MESSAGE
+says_no() {
+    fails_with 2 "${@:2}"
+    [[ $(cat "$scratch/err") == "mmusim: "*"$1" ]] || fail "${*:2}: said $(cat "$scratch/err")"
 }
 
 # verdict TEXT: the test's last command; the text is said if nothing failed

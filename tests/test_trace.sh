@@ -7,12 +7,8 @@ cd "$scratch" || exit 1
 
 # refused STATUS MESSAGE ARGUMENT...: this exit status, this and only this line on standard error, nothing on standard output
 refused() {
-    local status=$1 message=$2
-    shift 2
-    "$MMUSIM" trace "$@" >out 2>err </dev/null
-    [[ $? == "$status" ]] || fail "trace $*: exit status is not $status"
-    [[ $(cat err) == "mmusim: $message" ]] || fail "trace $*: said '$(cat err)', expected '$message'"
-    [[ ! -s out ]] || fail "trace $*: wrote to standard output"
+    fails_with "$1" trace "${@:3}" </dev/null
+    [[ $(cat err) == "mmusim: $2" ]] || fail "trace ${*:3}: said '$(cat err)', expected '$2'"
 }
 
 real=$DATA/trace/true.lackey.gz

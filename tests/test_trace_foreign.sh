@@ -8,12 +8,8 @@ foreign=$DATA/trace/foreign
 
 # refused MESSAGE ARGUMENT...: exit status 2, one line on standard error that begins so, nothing on standard output
 refused() {
-    local message=$1
-    shift
-    "$MMUSIM" "$@" >out 2>err </dev/null
-    [[ $? == 2 ]] || fail "$*: exit status is not 2"
-    [[ $(cat err) == "mmusim: $message"* && $(wc -l <err) == 1 ]] || fail "$*: said '$(cat err)', expected '$message'"
-    [[ ! -s out ]] || fail "$*: wrote to standard output"
+    fails_with 2 "${@:2}" </dev/null
+    [[ $(cat err) == "mmusim: $1"* ]] || fail "${*:2}: said '$(cat err)', expected '$1'"
 }
 
 # has WORD VALUE ARGUMENT...: trace info prints this value behind this word

@@ -107,14 +107,8 @@ cr3=0x62ca000
 
 # refuse PATTERN ARGUMENT... (standard input is passed on)
 refuse() {
-    local pattern=$1 status
-    shift
-    "$MMUSIM" "$@" >"$scratch/out" 2>"$scratch/err"
-    status=$?
-    [[ $status == 2 ]] || fail "$*: exit status $status, expected 2"
-    [[ -s $scratch/out ]] && fail "$*: wrote to standard output"
-    [[ $(wc -l <"$scratch/err") == 1 ]] || fail "$*: expected one line: $(cat "$scratch/err")"
-    grep -qE -- "^mmusim: .*$pattern" "$scratch/err" || fail "$*: expected /$pattern/: $(cat "$scratch/err")"
+    fails_with 2 "${@:2}"
+    grep -qE -- "^mmusim: .*$1" "$scratch/err" || fail "${*:2}: expected /$1/: $(cat "$scratch/err")"
 }
 
 # say EXPECTED ARGUMENT...: the one line on standard output
