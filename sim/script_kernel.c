@@ -107,18 +107,22 @@ COMMAND(to_virtual)
     computed(r, outcome, "va", va, "the direct map does not hold this physical address");
 }
 
-COMMAND(to_physical)
+static void physical(const struct script *s, mmu_va va, const char *field, unsigned shift,
+                     struct script_result *r)
 {
     mmu_pa pa = 0;
-    int outcome = mmu_os_pa(s->os, ARG(0), &pa);
-    computed(r, outcome, "pa", pa, "this address is not in the direct map");
+    int outcome = mmu_os_pa(s->os, va, &pa);
+    computed(r, outcome, field, pa >> shift, "this address is not in the direct map");
+}
+
+COMMAND(to_physical)
+{
+    physical(s, ARG(0), "pa", 0, r);
 }
 
 COMMAND(virt_to_page)
 {
-    mmu_pa pa = 0;
-    int outcome = mmu_os_pa(s->os, ARG(0), &pa);
-    computed(r, outcome, "pfn", pa >> 12, "this address is not in the direct map");
+    physical(s, ARG(0), "pfn", 12, r);
 }
 
 /* ----- the kernel as a whole ----- */
