@@ -41,35 +41,6 @@ static void draw_trace(struct mmu_access *a, struct dice *d)
     }
 }
 
-/* What happens between pieces of the trace; the same for all ways to run it. */
-static void disturb(struct mmu_core *core, struct dice *d, mmu_va va, uint64_t cr3)
-{
-    struct mmu_invpcid descriptor = {dice_below(d, 3), va};
-    switch (dice_below(d, 8)) {
-    case 0:
-        assert_int_equal(mmu_core_invlpg(core, va), MMU_DONE);
-        break;
-    case 1:
-        assert_int_equal(mmu_core_invpcid(core, dice_below(d, 4), &descriptor), MMU_DONE);
-        break;
-    case 2:
-    case 3:
-        assert_int_equal(
-            mmu_core_set(core, MMU_REG_CR3, cr3 | dice_below(d, 4) | (dice_once_in(d, 3) ? 0 : RIG_NOFLUSH)),
-            MMU_DONE);
-        break;
-    case 4:
-        mmu_core_drain(core);
-        break;
-    case 5:
-        assert_int_equal(mmu_core_set(core, MMU_REG_CR4, mmu_core_get(core, MMU_REG_CR4) ^ RIG_SMAP),
-                         MMU_DONE);
-        break;
-    default:
-        break;
-    }
-}
-
 struct outcome {
     struct mmu_stats stats;
     struct mmu_result result[RECORDS];
@@ -97,7 +68,7 @@ static void run(const struct mmu_config *config, const struct mmu_access *a, boo
             (void)mmu_core_access(core, &a[i + k], &out->result[i + k]);
         if (batch)
             assert_int_equal(mmu_core_run(core, &a[i], n, results ? &out->result[i] : NULL), MMU_OK);
-        disturb(core, &d, a[i].va, cr3);
+        assert_int_equal(draw_disturbance(core, &d, a[i].va, cr3), MMU_DONE);
         if (dice_once_in(&d, 8))
             mmu_core_check(core);
     }

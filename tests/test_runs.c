@@ -122,30 +122,6 @@ static void hash_entry(void *ctx, const struct mmu_tlb_entry *e)
         *hash = (*hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 
-/* What happens between two pieces; the same for all ways. */
-static void disturb(struct mmu_core *core, struct dice *d, mmu_va va, uint64_t cr3)
-{
-    switch (dice_below(d, 6)) {
-    case 0:
-        assert_int_equal(mmu_core_invlpg(core, va), MMU_DONE);
-        break;
-    case 1:
-        assert_int_equal(
-            mmu_core_set(core, MMU_REG_CR3, cr3 | dice_below(d, 4) | (dice_once_in(d, 3) ? 0 : RIG_NOFLUSH)),
-            MMU_DONE);
-        break;
-    case 2:
-        mmu_core_drain(core);
-        break;
-    case 3:
-        assert_int_equal(mmu_core_set(core, MMU_REG_CR4, mmu_core_get(core, MMU_REG_CR4) ^ RIG_SMAP),
-                         MMU_DONE);
-        break;
-    default:
-        break;
-    }
-}
-
 /* Returns the references that were not simulated. */
 static uint64_t run(const struct mmu_config *config, const struct program *p, enum way way,
                     struct outcome *out)
@@ -173,7 +149,7 @@ static uint64_t run(const struct mmu_config *config, const struct program *p, en
         n = n < p->n - i ? n : p->n - i;
         out->status = run_piece(core, p->a + i, n, way);
         if (p->disturbed)
-            disturb(core, &d, p->a[i].va, cr3);
+            assert_int_equal(draw_disturbance(core, &d, p->a[i].va, cr3), MMU_DONE);
     }
     mmu_core_check(core);
     mmu_core_stats(core, &out->stats);

@@ -7,6 +7,7 @@
 #define RANDOM_MACHINE_H
 
 #include "dice.h"
+#include "rig.h"
 #include <mmusim/mmusim.h>
 #include <stdio.h>
 
@@ -79,6 +80,31 @@ static inline void draw_config(struct mmu_config *c, struct dice *d)
     c->pager.range[1] = (struct mmu_pager_range){UINT64_C(0x100000000), UINT64_C(0x300000000), MMU_1G};
     c->barrier = (struct mmu_barrier_config){dice_below(d, 50), dice_below(d, 50), dice_below(d, 50),
                                              dice_below(d, 50)};
+}
+
+/* What happens between two pieces of a trace: mostly nothing, else something that drops, waits, or changes
+ * who may access what. cr3: of PCID 0. */
+static inline enum mmu_outcome draw_disturbance(struct mmu_core *core, struct dice *d, mmu_va va,
+                                                uint64_t cr3)
+{
+    struct mmu_invpcid descriptor = {dice_below(d, 3), va};
+    switch (dice_below(d, 8)) {
+    case 0:
+        return mmu_core_invlpg(core, va);
+    case 1:
+        return mmu_core_invpcid(core, dice_below(d, 4), &descriptor);
+    case 2:
+    case 3:
+        return mmu_core_set(core, MMU_REG_CR3,
+                            cr3 | dice_below(d, 4) | (dice_once_in(d, 3) ? 0 : RIG_NOFLUSH));
+    case 4:
+        mmu_core_drain(core);
+        return MMU_DONE;
+    case 5:
+        return mmu_core_set(core, MMU_REG_CR4, mmu_core_get(core, MMU_REG_CR4) ^ RIG_SMAP);
+    default:
+        return MMU_DONE;
+    }
 }
 
 #endif
