@@ -3,7 +3,8 @@
  * into the kernel and out of it, the same times and statistics.
  *
  * The programs are random: users' and the kernel's accesses in turns, to few pages of 4 KBytes, which the
- * kernel shares. So the hits of one half, and its plain misses, are those that must not serve the other.
+ * kernel shares. So the hits of one half, and its plain misses, are those that must not serve the other. Now
+ * and then a page is touched for the first time, by either: the fault's handler goes through the halves, too.
  */
 #include "dice.h"
 
@@ -19,17 +20,17 @@
 
 #include <cmocka.h>
 
-enum { USERS = 6, KERNELS = 2, PAGE = 4096, CHUNK = 200 };
+enum { USERS = 6, FRESH = 500, KERNELS = 2, PAGE = 4096, CHUNK = 200 };
 
 enum way { SINGLE, RESULTS, BATCH, RUNS, WAYS };
 
 struct machine {
     struct mmu_machine *machine;
     struct mmu_core *core;
-    mmu_va user, kernel; /* USERS and KERNELS pages */
+    mmu_va user, kernel; /* USERS + FRESH and KERNELS pages */
 };
 
-static void boot(struct machine *m, const char *features, const char *l2)
+static void boot(struct machine *m, const char *features, const char *rest)
 {
     static const char text[] =
         "name: halves\n"
@@ -44,7 +45,7 @@ static void boot(struct machine *m, const char *features, const char *l2)
     struct mmu_config config;
     struct mmu_error err = {0};
     uint32_t pid;
-    int n = snprintf(whole, sizeof whole, text, features, l2);
+    int n = snprintf(whole, sizeof whole, text, features, rest);
     if (mmu_config_parse(&config, whole, (size_t)n, "halves", NULL, 0, &err) ||
         mmu_machine_create(&config, NULL, &m->machine, &err))
         fail_msg("%s", mmu_error_format(&err, line, sizeof line));
@@ -53,18 +54,21 @@ static void boot(struct machine *m, const char *features, const char *l2)
     mmu_core_set_has_fetches(m->core, true);
     assert_int_equal(mmu_os_spawn(os, "halves", &pid), MMU_OS_DONE);
     assert_int_equal(mmu_os_schedule(os, pid), MMU_OS_DONE);
-    assert_int_equal(mmu_os_mmap(os, pid, 0, USERS * PAGE, MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC,
+    assert_int_equal(mmu_os_mmap(os, pid, 0, (USERS + FRESH) * PAGE,
+                                 MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC,
                                  MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, 0, 0, &m->user),
                      MMU_OS_DONE);
     assert_int_equal(mmu_os_vmalloc(os, KERNELS * PAGE, &m->kernel), MMU_OS_DONE);
-    for (unsigned i = 0; i < USERS; i++) { /* no page fault is left */
+    for (unsigned i = 0; i < USERS; i++) {
         struct mmu_access a = {.va = m->user + i * PAGE, .size = 1, .kind = MMU_STORE};
         assert_int_equal(mmu_core_access(m->core, &a, NULL), MMU_DONE);
     }
 }
 
-/* Stretches of one privilege; the kernel's go to its own pages and to the users'. */
-static void choose(const struct machine *m, struct dice *d, struct mmu_access *a, unsigned n)
+/* Stretches of one privilege; the kernel's go to its own pages and to the users'. *fresh: pages not yet
+ * touched.
+ */
+static void choose(const struct machine *m, struct dice *d, struct mmu_access *a, unsigned n, unsigned *fresh)
 {
     unsigned priv = dice_below(d, 2), page = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -74,10 +78,11 @@ static void choose(const struct machine *m, struct dice *d, struct mmu_access *a
             page = dice_below(d, 4 + dice_below(d, USERS));
         bool own = priv && (page >= USERS || dice_once_in(d, 4));
         unsigned kind = priv || dice_below(d, 3) ? MMU_LOAD + dice_below(d, 2) : MMU_FETCH;
-        a[i] =
-            (struct mmu_access){.va = own ? m->kernel + page % KERNELS * PAGE : m->user + page % USERS * PAGE,
-                                .size = 4,
-                                .kind = MMU_KIND_PRIV(kind, priv ? MMU_SUPERVISOR : MMU_USER)};
+        mmu_va va = own ? m->kernel + page % KERNELS * PAGE : m->user + page % USERS * PAGE;
+        if (!own && *fresh && dice_once_in(d, 30))
+            va = m->user + (USERS + FRESH - (*fresh)--) * PAGE;
+        a[i] = (struct mmu_access){
+            .va = va, .size = 4, .kind = MMU_KIND_PRIV(kind, priv ? MMU_SUPERVISOR : MMU_USER)};
     }
 }
 
@@ -100,17 +105,18 @@ static void run(struct machine *m, enum way way, const struct mmu_access *a, uns
     }
 }
 
-static void same_everywhere(const char *features, const char *l2, struct dice *d)
+static void same_everywhere(const char *features, const char *rest, struct dice *d)
 {
     struct machine m[WAYS];
     static struct mmu_stats stats[WAYS];
+    unsigned fresh = FRESH;
     for (unsigned w = 0; w < WAYS; w++)
-        boot(&m[w], features, l2);
+        boot(&m[w], features, rest);
     for (unsigned chunk = 0; chunk < 40; chunk++) {
         struct mmu_access a[CHUNK];
         struct mmu_result results[2][CHUNK];
         unsigned n = 1 + dice_below(d, dice_once_in(d, 2) ? 8 : CHUNK);
-        choose(&m[0], d, a, n);
+        choose(&m[0], d, a, n, &fresh);
         memset(results, 0, sizeof results);
         for (unsigned w = 0; w < WAYS; w++) {
             assert_true(m[w].user == m[0].user && m[w].kernel == m[0].kernel);
@@ -122,7 +128,7 @@ static void same_everywhere(const char *features, const char *l2, struct dice *d
         }
         assert_memory_equal(results[0], results[1], sizeof results[0]);
     }
-    assert_true(stats[0].run.mov_cr[0] > 40);
+    assert_true(stats[0].run.mov_cr[0] > 40 && stats[0].run.faults_pf[0] > USERS + 20);
     for (unsigned w = 0; w < WAYS; w++) {
         mmu_core_check(m[w].core);
         mmu_machine_free(m[w].machine);
@@ -132,14 +138,15 @@ static void same_everywhere(const char *features, const char *l2, struct dice *d
 static void test_ways_of_running(void **state)
 {
     (void)state;
-    static const char *const features[] = {"", ", pcid, invpcid"},
-                             *const l2[] = {
-                                 "", "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4}\n"
-                                     "levels: {2: {latency: 7}}\n"};
+    static const char *const features[] = {"", ", pcid, invpcid"};
+    static const char *const rest[] = {
+        "",
+        "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4}\nlevels: {2: {latency: 7}}\n",
+        "window: 8\n", "barrier: {mov-cr: 20, fault: 300}\n"};
     struct dice d = dice_new("halves", 1);
     for (unsigned round = dice_rounds(4); round-- > 0;)
-        for (unsigned i = 0; i < 4; i++)
-            same_everywhere(features[i % 2], l2[i / 2], &d);
+        for (unsigned i = 0; i < 8; i++)
+            same_everywhere(features[i % 2], rest[i / 2], &d);
 }
 
 int main(void)
