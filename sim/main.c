@@ -67,6 +67,11 @@ static int print_version(void)
     return finish();
 }
 
+static bool asks_for_help(const char *word)
+{
+    return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -74,7 +79,8 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "--version"))
         return print_version();
     bool help = !strcmp(argv[1], "help");
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || (help && argc == 2))
+    bool itself = argc == 3 && help && (asks_for_help(argv[2]) || !strcmp(argv[2], "help"));
+    if (asks_for_help(argv[1]) || (help && argc == 2) || itself)
         return print_help();
     if (help) {
         char option[] = "--help";

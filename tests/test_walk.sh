@@ -230,6 +230,10 @@ refuse "address '--user' is not a number" "${small[@]}" -- --user
 
 # ---- help and version ----
 "$MMUSIM" help walk | grep -q -- "--explain" || fail "help walk"
+for words in help "help help" "help --help" -h; do
+    # shellcheck disable=SC2086
+    cmp -s <("$MMUSIM" --help) <("$MMUSIM" $words) || fail "$words: not the help"
+done
 "$MMUSIM" --help | grep -q "walk" || fail "--help"
 [[ $("$MMUSIM" --version) == "mmusim "[0-9]* ]] || fail "--version"
 
