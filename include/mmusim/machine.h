@@ -139,6 +139,10 @@ MMU_API enum mmu_mode mmu_core_mode(const struct mmu_core *core);
 /*
  * One access at the core's present time. result may be NULL. Returns its outcome. With the pager enabled,
  * faults on pages not yet mapped are resolved and the access retried.
+ *
+ * A record that is none is an assertion: an unknown kind, authority or flag, an implicit fetch, a size that
+ * is not 1 to 4096, an access that ends beyond 2^64, or beyond 2^32 in a 32-bit paging mode, or beyond the
+ * physical addresses with paging off. So it is for mmu_core_probe() and mmu_core_prefetch().
  */
 MMU_API enum mmu_outcome mmu_core_access(struct mmu_core *core, const struct mmu_access *access,
                                          struct mmu_result *result);
@@ -149,10 +153,10 @@ MMU_API void mmu_core_ledger(const struct mmu_core *core, struct mmu_ledger *led
 /*
  * n accesses, as n calls of mmu_core_access() would make them, but fast. results may be NULL, else has n
  * elements. Unresolved faults are counted (and stand in results); the run goes on behind them. Returns
- * MMU_OK; or MMU_ERR_INVALID for a record that is none (kind, size), before which all have been run; or
- * MMU_ERR_EXHAUSTED when the pager found no frame for the page of a record, which then is the last that has
- * been run: its fault stays unresolved. mmu_core_access() shows that fault as its outcome. MMU_ERR_NOMEM
- * likewise, when the host has no memory for a page table; and see mmu_core_classify().
+ * MMU_OK; or MMU_ERR_INVALID for a record that is none (see mmu_core_access()), before which all have been
+ * run; or MMU_ERR_EXHAUSTED when the pager found no frame for the page of a record, which then is the last
+ * that has been run: its fault stays unresolved. mmu_core_access() shows that fault as its outcome.
+ * MMU_ERR_NOMEM likewise, when the host has no memory for a page table; and see mmu_core_classify().
  */
 MMU_API int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n,
                          struct mmu_result *results);
