@@ -4,8 +4,8 @@
  * Counting happens where things happen (src/hw, machine.c). Every counter by name: stats_each.c; that they
  * add up: stats_check.c.
  */
+#include "bits.h"
 #include "histogram.h"
-#include <assert.h>
 #include <mmusim/stats.h>
 
 static const char *const PART_NAME[MMU_PARTS] = {
@@ -95,7 +95,7 @@ static uint64_t nearest_rank(uint64_t count, double percent)
 
 uint64_t mmu_histogram_percentile(const struct mmu_histogram *h, double percent)
 {
-    assert(percent > 0.0 && percent <= 100.0);
+    REQUIRE(percent > 0.0 && percent <= 100.0);
     if (!h->count)
         return 0;
     uint64_t rank = nearest_rank(h->count, percent);
