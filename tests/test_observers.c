@@ -268,6 +268,10 @@ static void test_policy(void **state)
     memset(&calls, 0, sizeof calls);
     for (unsigned i = 0; i < config.tlbs; i++)
         config.tlb[i].policy = MMU_USER_POLICY;
+    struct mmu_machine *nobody = NULL;
+    struct mmu_error err = {0};
+    assert_int_equal(mmu_machine_create(&config, NULL, &nobody, &err), MMU_ERR_INVALID);
+    assert_non_null(strstr(err.message, config.tlb[0].name));
     run_policy(&config, &options, &own);
     assert_memory_equal(&built_in, &own, sizeof own);
     assert_int_equal(calls.created, 3);

@@ -62,13 +62,13 @@ static int start_pager(struct mmu_machine *m)
     return status;
 }
 
-/* Only TLBs may (mmu_config_check). */
-static bool wants_user_policy(const struct mmu_config *c)
+/* A structure whose policy is the caller's own (only TLBs may: mmu_config_check), or NULL. */
+static const struct mmu_tlb_config *wants_user_policy(const struct mmu_config *c)
 {
-    bool wants = false;
     for (uint32_t i = 0; i < c->tlbs; i++)
-        wants |= c->tlb[i].policy == MMU_USER_POLICY;
-    return wants;
+        if (c->tlb[i].policy == MMU_USER_POLICY)
+            return &c->tlb[i];
+    return NULL;
 }
 
 int mmu_machine_create(const struct mmu_config *config, const struct mmu_options *options,
@@ -79,9 +79,13 @@ int mmu_machine_create(const struct mmu_config *config, const struct mmu_options
     int status = mmu_config_check(config, err);
     if (status != MMU_OK)
         return status;
-    if (wants_user_policy(config) && !options->policy)
-        return err_set(err, MMU_ERR_INVALID,
-                       "a structure's replacement policy is the caller's own, but the options give none");
+    const struct mmu_tlb_config *users = wants_user_policy(config);
+    if (users && !options->policy)
+        return err_set(
+            err, MMU_ERR_INVALID,
+            "tlb.%s.replacement: user is the policy of a program that gives one (struct mmu_options); "
+            "expected one of mmusim's own",
+            users->name);
     if (config->pager.enabled && options->memory)
         return err_set(err, MMU_ERR_INVALID,
                        "the demand pager cannot write the caller's own memory: disable the pager");
