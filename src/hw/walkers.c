@@ -14,7 +14,7 @@ bool walkers_reserve(struct walkers *w, uint32_t more)
     uint32_t room = w->all.opens + more + 1; /* one stays when others are settled */
     for (unsigned kind = 0; kind < MMU_KINDS; kind++)
         room = w->kind[kind].opens + more + 1 > room ? w->kind[kind].opens + more + 1 : room;
-    if (w->n == 1 || w->room >= room)
+    if (w->blocking || w->room >= room)
         return true;
     bool ok = resize(&w->all, 2 * room);
     for (unsigned kind = 0; kind < MMU_KINDS && ok; kind++)
@@ -25,7 +25,7 @@ bool walkers_reserve(struct walkers *w, uint32_t more)
 
 int walkers_init(struct walkers *w, uint32_t n, uint32_t window)
 {
-    *w = (struct walkers){.n = n};
+    *w = (struct walkers){.n = n, .blocking = n == 1 || window == 1};
     return walkers_reserve(w, window + 8) ? MMU_OK : MMU_ERR_NOMEM;
 }
 
@@ -116,7 +116,7 @@ void walkers_release(struct walkers *w, unsigned kind, uint32_t walker, mmu_cycl
     w->free_at[walker] = end;
     if (end == start)
         return;
-    if (w->n == 1) {
+    if (w->blocking) { /* the union is the sum */
         w->alone[kind] += end - start;
         return;
     }

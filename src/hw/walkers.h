@@ -27,14 +27,15 @@ struct coverage {
 /* Walkers busy is alone + pending by kind; cycles with any busy is alone + the unions. */
 struct walkers {
     uint32_t n;
+    bool blocking; /* no walk overlaps another: one walker, or W = 1 */
     mmu_cycle free_at[MMU_MAX_WALKERS];
-    uint64_t alone[MMU_KINDS];   /* cycles of walks that no other can overlap: one walker, or W = 1 */
+    uint64_t alone[MMU_KINDS];   /* cycles of walks that no other can overlap */
     uint64_t pending[MMU_KINDS]; /* cycles of the others */
     struct coverage all, kind[MMU_KINDS];
     uint32_t room; /* of each open[] */
 };
 
-/* window: W, which bounds how many walks can overlap. */
+/* window: W, which bounds how many walks can overlap; 0: nothing does but the walkers' number. */
 int walkers_init(struct walkers *w, uint32_t n, uint32_t window);
 void walkers_destroy(struct walkers *w);
 
@@ -50,12 +51,5 @@ uint32_t walkers_grant(const struct walkers *w, mmu_cycle request, mmu_cycle *st
 /* It was busy for an access of this kind in [start, end); no later walk starts before `settled`. */
 void walkers_release(struct walkers *w, unsigned kind, uint32_t walker, mmu_cycle start, mmu_cycle end,
                      mmu_cycle settled);
-
-/* The same where walks never overlap (W = 1, walker 0): the union is the sum. */
-static inline void walkers_release_blocking(struct walkers *w, unsigned kind, mmu_cycle start, mmu_cycle end)
-{
-    w->free_at[0] = end;
-    w->alone[kind] += end - start;
-}
 
 #endif
