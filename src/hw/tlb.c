@@ -87,6 +87,7 @@ void tlb_write_counted(struct tlb *t, uint32_t index, uint64_t tag, const struct
         count(t, index, UINT32_MAX);
     t->tag[index] = tag;
     t->entry[index] = *entry;
+    t->latest = index;
     count(t, index, 1);
 }
 
@@ -155,10 +156,23 @@ uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
     return dropped;
 }
 
+/* The entry that was written last, if it alone is held beside `kept` others and its tag matches: the page of
+ * the access before, when a fault's handler loads CR3. Returns the number dropped. */
+static uint32_t drop_latest(struct tlb *t, uint64_t mask, uint64_t match, uint32_t kept)
+{
+    uint64_t tag = t->tag[t->latest];
+    if (t->sets * t->ways - t->free != kept + 1 || !tag || (tag & mask) != match)
+        return 0;
+    tlb_drop(t, t->latest);
+    return 1;
+}
+
 /* All entries whose tags match; ends when no more than `kept` are left, which are known to stay. */
 static uint32_t drop_matching(struct tlb *t, uint64_t mask, uint64_t match, uint32_t kept)
 {
     const uint32_t entries = t->sets * t->ways, before = t->free;
+    if (drop_latest(t, mask, match, kept))
+        return 1;
     for (uint32_t i = 0; entries - t->free > kept; i++) {
         i = next_valid(t, i, entries);
         if (i == entries)
@@ -175,6 +189,8 @@ static uint32_t empty(struct tlb *t)
     const uint32_t entries = t->sets * t->ways, dropped = entries - t->free;
     if (!dropped)
         return 0;
+    if (drop_latest(t, 0, 0, 0))
+        return 1;
     *t->others -= dropped - t->held[MMU_4K];
     memset(t->held, 0, sizeof t->held);
     memset(t->tag, 0, entries * sizeof *t->tag);

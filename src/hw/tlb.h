@@ -56,6 +56,7 @@ struct tlb {
     struct tlb_entry *entry; /* [sets * ways] */
     uint32_t held[MMU_PAGES];
     uint32_t globals, fractured, free;
+    uint32_t latest;  /* entry that tlb_write_counted() wrote last */
     uint32_t *others; /* a count that structures share: entries held that are not of 4 KBytes */
     uint32_t own_others;
     struct repl repl;
