@@ -130,23 +130,31 @@ ALWAYS_INLINE void fill(struct pcache_level *l, const struct spot *s)
     repl_fill(&l->repl, s->set, way);
 }
 
-ALWAYS_INLINE struct pcache_read read_line(struct pcache *c, mmu_pa pa, mmu_cycle now, bool free)
+/* Looks in one level; true: it holds the line, whose reading takes *r. */
+ALWAYS_INLINE bool read_level(const struct pcache *c, struct pcache_level *l, const struct spot *spot,
+                              struct pcache_read *r)
 {
-    uint64_t line = pa >> c->line_shift;
+    uint32_t way = find(l, spot);
+    if (way == MATCH_NONE)
+        return false;
+    repl_touch(&l->repl, spot->set, way);
+    r->place = MMU_PLACE_L1 + (unsigned)(l - c->level);
+    r->cycles = l->latency;
+    r->ready = c->overlaps ? l->ready[(size_t)spot->set * l->stride + way] : 0;
+    return true;
+}
+
+/* A line that the first level lacks; `first`: where that level keeps it. */
+static __attribute__((noinline)) struct pcache_read read_far(struct pcache *c, uint64_t line,
+                                                             struct spot first, mmu_cycle now, bool free)
+{
     struct pcache_read r = {.place = MMU_PLACE_MEMORY, .cycles = c->config->dram_latency};
-    struct spot spot[MMU_MAX_CACHES];
-    unsigned at = 0;
+    struct spot spot[MMU_MAX_CACHES] = {first};
+    unsigned at = 1;
     for (; at < c->levels; at++) {
-        struct pcache_level *l = &c->level[at];
-        spot[at] = spot_of(l, line);
-        uint32_t way = find(l, &spot[at]);
-        if (way == MATCH_NONE)
-            continue;
-        repl_touch(&l->repl, spot[at].set, way);
-        r.place = MMU_PLACE_L1 + at;
-        r.cycles = l->latency;
-        r.ready = c->overlaps ? l->ready[(size_t)spot[at].set * l->stride + way] : 0;
-        break;
+        spot[at] = spot_of(&c->level[at], line);
+        if (read_level(c, &c->level[at], &spot[at], &r))
+            break;
     }
     mmu_cycle begins = now > r.ready ? now : r.ready;
     for (unsigned i = 0; i < at; i++) {
@@ -155,6 +163,16 @@ ALWAYS_INLINE struct pcache_read read_line(struct pcache *c, mmu_pa pa, mmu_cycl
             c->level[i].ready[c->level[i].filled] = begins + (free ? 0 : r.cycles);
     }
     return r;
+}
+
+ALWAYS_INLINE struct pcache_read read_line(struct pcache *c, mmu_pa pa, mmu_cycle now, bool free)
+{
+    struct pcache_read r = {.place = MMU_PLACE_MEMORY, .cycles = c->config->dram_latency};
+    if (UNLIKELY(!c->levels))
+        return r;
+    uint64_t line = pa >> c->line_shift;
+    struct spot first = spot_of(&c->level[0], line);
+    return LIKELY(read_level(c, &c->level[0], &first, &r)) ? r : read_far(c, line, first, now, free);
 }
 
 struct pcache_read pcache_read(struct pcache *c, mmu_pa pa, mmu_cycle now)

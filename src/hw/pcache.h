@@ -43,10 +43,11 @@ struct pcache {
     struct pcache_level level[MMU_MAX_CACHES];
 };
 
-/* A read as it will go: where it hits, from when on the line is there, what it costs from then. */
+/* A read as it will go: from when on the line is there, where it hits, what it costs from then. Two host
+ * registers hold it. */
 struct pcache_read {
-    enum mmu_place place;
     mmu_cycle ready; /* 0, or when the line that is being brought arrives */
+    enum mmu_place place;
     uint32_t cycles;
 };
 
