@@ -9,7 +9,7 @@
 #include "histogram.h"
 #include "shadow.h"
 
-enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level, mmu_pa pa)
+ALWAYS_INLINE enum mmu_place charge_read(struct mmu *m, struct request *q, unsigned level, mmu_pa pa)
 {
     struct pcache_read r = {.place = MMU_PLACE_FIXED, .cycles = m->config->memory.read_latency};
     if (m->config->memory.reads == MMU_READS_CACHED)
@@ -19,6 +19,11 @@ enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level,
         mmu_charge(m, q, MMU_PART_MERGE, r.ready - q->now);
     mmu_charge(m, q, MMU_PART_READ + (level - 1) * MMU_PLACES + r.place, r.cycles);
     return r.place;
+}
+
+enum mmu_place mmu_charge_read(struct mmu *m, struct request *q, unsigned level, mmu_pa pa)
+{
+    return charge_read(m, q, level, pa);
 }
 
 /* The latency of a level beyond the first; serial: up to and with the probe for `hit` (MMU_PAGES: a miss,
@@ -41,6 +46,8 @@ static enum mmu_outcome fault(struct mmu *m, struct request *q, uint32_t error_c
     q->outcome = MMU_FAULT_PF;
     q->where = MMU_AT_FAULT;
     q->error_code = error_code;
+    q->again = absent != 0;
+    q->pcid = m->regime.pcid;
     if (!q->silent)
         mmu_drop_page(m, q->va, MMU_BY_FAULT, absent);
     return MMU_FAULT_PF;
@@ -74,7 +81,8 @@ bool mmu_walk_begin(struct mmu *m, struct request *q, struct walk *w)
     if (m->psc.any) {
         unsigned level = 0;
         mmu_charge(m, q, MMU_PART_PSC, m->config->psc.latency);
-        from = psc_probe(&m->psc, m->regime.geometry, q->va, m->regime.pcid, &level);
+        if (!q->again)
+            from = psc_probe(&m->psc, m->regime.geometry, q->va, m->regime.pcid, &level);
         if (from) {
             q->psc = (uint8_t)level;
             if (is_unfinished(q, from->ready))
@@ -90,7 +98,7 @@ static void charge_walk(struct mmu *m, struct request *q, const struct walk *w)
     uint64_t(*reads)[MMU_PLACES] = m->reads[q->kind == MMU_FETCH];
     for (unsigned i = 0; i < w->reads; i++) {
         unsigned level = w->read[i].level;
-        reads[level - 1][mmu_charge_read(m, q, level, w->read[i].pa)]++;
+        reads[level - 1][charge_read(m, q, level, w->read[i].pa)]++;
     }
     mmu_charge(m, q, MMU_PART_AD, (mmu_cycle)w->written * m->config->walk.ad_update);
 }
@@ -191,7 +199,9 @@ enum mmu_outcome mmu_walk_keep(struct mmu *m, struct request *q, const struct wa
         q->pa = w->missing;
         return q->outcome;
     }
-    psc_fill(&m->psc, m->regime.geometry, w, m->regime.pcid, ready_of(q), m->psc_stats);
+    (q->again ? psc_fill_absent : psc_fill)(&m->psc, m->regime.geometry, w, m->regime.pcid, ready_of(q),
+                                            m->psc_stats);
+    q->again = false;
     struct translation x = {
         .va = q->va,
         .pa = w->frame + (q->va & (BIT(page_shift(w->page)) - 1)),
@@ -357,6 +367,18 @@ ALWAYS_INLINE bool look_levels(struct mmu *m, struct request *q, struct mmu_foun
     return false;
 }
 
+/* The same, charged and counted, of a page that is known to be held nowhere. */
+static void look_in_vain(struct mmu *m, struct request *q)
+{
+    for (unsigned l = 0; l < m->levels; l++) {
+        if (m->serving[l][q->kind].n == 0)
+            continue;
+        count_level(m, q, l, false);
+        if (l > 0)
+            charge_lookup(m, q, l, MMU_PAGES);
+    }
+}
+
 enum mmu_need mmu_look_up(struct mmu *m, struct request *q, struct mmu_found *f)
 {
     return look_levels(m, q, f, false) ? need_of(m, q, &f->tlb->entry[f->index]) : MMU_NEED_WALK;
@@ -397,5 +419,10 @@ enum mmu_outcome mmu_translate(struct mmu *m, struct request *q)
     if (UNLIKELY(mmu_answer_early(m, q)))
         return q->outcome;
     q->merged = false;
-    return look_levels(m, q, &f, true) ? hit(m, q, &f) : walk_for(m, q, MMU_NEED_WALK, 0);
+    q->again &= q->pcid == m->regime.pcid;
+    if (q->again)
+        look_in_vain(m, q);
+    else if (look_levels(m, q, &f, true))
+        return hit(m, q, &f);
+    return walk_for(m, q, MMU_NEED_WALK, 0);
 }

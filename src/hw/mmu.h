@@ -43,7 +43,10 @@ struct request {
     bool split;  /* of the split-phase face: `now` is the caller's clock, which the core's own time is never
                     compared with */
     bool merged; /* what was hit had to be waited for */
-    uint8_t psc; /* enum mmu_psc_level where its walk began; MMU_PSC_LEVELS: at the root */
+    bool again; /* its walk has faulted under `pcid`, and only a handler has run since: nothing of its page is
+                   held under that PCID */
+    uint16_t pcid;
+    uint8_t psc;      /* enum mmu_psc_level where its walk began; MMU_PSC_LEVELS: at the root */
     mmu_cycle issued; /* of the access */
     mmu_cycle now;    /* where in time the translation stands */
     /* the answer */

@@ -104,17 +104,30 @@ uint32_t psc_invalid_way(struct psc_array *a, uint32_t set)
     return way;
 }
 
-void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready,
-              struct mmu_psc_stats *stats)
+ALWAYS_INLINE void fill_passed(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid,
+                               mmu_cycle ready, bool absent, struct mmu_psc_stats *stats)
 {
-    for (unsigned passed = w->passed >> 2, l = 0; passed; passed >>= 1, l++) {
+    uint64_t number = key_of(g, w->va, 0);
+    for (unsigned passed = w->passed >> 2, l = 0; passed; passed >>= 1, l++, number >>= g->index_bits) {
         struct psc_array *a = p->of[l];
         if (!a || !(passed & 1))
             continue;
-        struct psc_spot spot = psc_spot(a, l, key_of(g, w->va, l), pcid);
-        psc_put(a, &spot, psc_way(a, &spot), &w->below[table_level(l)], ready, stats);
+        struct psc_spot spot = psc_spot(a, l, number, pcid);
+        psc_put(a, &spot, absent ? MATCH_NONE : psc_way(a, &spot), &w->below[table_level(l)], ready, stats);
         stats[l].fills[0]++;
     }
+}
+
+void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready,
+              struct mmu_psc_stats *stats)
+{
+    fill_passed(p, g, w, pcid, ready, false, stats);
+}
+
+void psc_fill_absent(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid,
+                     mmu_cycle ready, struct mmu_psc_stats *stats)
+{
+    fill_passed(p, g, w, pcid, ready, true, stats);
 }
 
 static void drop(struct psc_array *a, uint32_t i, struct mmu_psc_stats *stats, unsigned cause)
@@ -128,13 +141,15 @@ uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, ui
                           struct mmu_psc_stats *stats, unsigned cause)
 {
     uint32_t dropped = 0;
-    for (unsigned l = 0; l < MMU_PSC_LEVELS && table_level(l) <= g->levels; l++) {
-        if (!p->of[l])
+    uint64_t number = key_of(g, va, 0);
+    for (unsigned l = 0; l + 1u < g->levels; l++, number >>= g->index_bits) {
+        struct psc_array *a = p->of[l];
+        if (!a)
             continue;
-        struct psc_spot spot = psc_spot(p->of[l], l, key_of(g, va, l), pcid);
-        uint32_t i = find(p->of[l], &spot);
+        struct psc_spot spot = psc_spot(a, l, number, pcid);
+        uint32_t i = find(a, &spot);
         if (i != UINT32_MAX) {
-            drop(p->of[l], i, stats, cause);
+            drop(a, i, stats, cause);
             dropped++;
         }
     }

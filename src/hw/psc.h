@@ -94,6 +94,9 @@ const struct psc_entry *psc_peek(const struct psc *p, const struct geometry *g, 
 /* Keeps what a walk passed through. Adds to the counters of stats[], by level. */
 void psc_fill(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid, mmu_cycle ready,
               struct mmu_psc_stats *stats);
+/* The same when nothing of it is held. */
+void psc_fill_absent(struct psc *p, const struct geometry *g, const struct walk *w, uint16_t pcid,
+                     mmu_cycle ready, struct mmu_psc_stats *stats);
 
 /* Invalidations; each adds to stats[level].flushed[cause] and returns the number dropped. */
 uint32_t psc_drop_address(struct psc *p, const struct geometry *g, mmu_va va, uint16_t pcid,
