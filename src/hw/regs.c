@@ -13,10 +13,14 @@
  * changes), or no memory answers. */
 static bool read_pdptes(const struct mmu *m, const struct regime *r, mmu_pa root, uint64_t pdpte[4])
 {
+    const uint64_t reserved = regime_pdpte_reserved(r);
+    const uint8_t *page = phys_page(m->phys, root >> PAGE_SHIFT);
     for (unsigned i = 0; i < 4; i++) {
-        if (!phys_load(m->phys, root + 8 * i, 8, &pdpte[i]))
+        if (LIKELY(page))
+            memcpy(&pdpte[i], page + (root & PAGE_MASK) + 8 * i, 8); /* 32 bytes do not cross a page */
+        else if (!phys_load_slow(m->phys, root + 8 * i, 8, &pdpte[i]))
             return false;
-        if ((pdpte[i] & PTE_P) && (pdpte[i] & regime_pdpte_reserved(r)))
+        if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
             return false;
     }
     return true;
