@@ -20,6 +20,29 @@ uint64_t port_entry(const struct mmu *m, mmu_pa pa, unsigned bytes)
     return entry;
 }
 
+ALWAYS_INLINE mmu_pa descend(const struct phys *p, mmu_pa table, unsigned *level, mmu_va va, unsigned bytes,
+                             uint64_t address)
+{
+    const unsigned bits = bytes == 8 ? 9 : 10;
+    unsigned l = *level;
+    for (; l > 1; l--) {
+        uint64_t entry, index = va >> (PAGE_SHIFT + bits * (l - 1)) & (BIT(bits) - 1);
+        REQUIRE(phys_load(p, table + index * bytes, bytes, &entry));
+        if (!(entry & PTE_P))
+            break;
+        table = entry & address;
+    }
+    *level = l;
+    return table;
+}
+
+mmu_pa port_descend(const struct mmu *m, mmu_pa table, unsigned *level, mmu_va va, unsigned bytes,
+                    uint64_t address)
+{
+    return bytes == 8 ? descend(m->phys, table, level, va, 8, address)
+                      : descend(m->phys, table, level, va, 4, address);
+}
+
 int port_put_entry(struct mmu *m, mmu_pa pa, uint64_t entry, unsigned bytes)
 {
     uint8_t *page = phys_page(m->phys, pa >> PAGE_SHIFT);

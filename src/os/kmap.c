@@ -190,27 +190,34 @@ static mmu_va local_va(const struct mmu_os *os, uint32_t cpu, uint32_t depth)
     return os->plan->layout.fixaddr_top - ((mmu_va)index << PAGE_SHIFT);
 }
 
-int mmu_os_kmap_local(struct mmu_os *os, mmu_pfn pfn, mmu_va *va)
+mmu_va kmap_local_high(struct mmu_os *os, mmu_pfn pfn)
 {
     struct kmaps_cpu *cpu = &os->kmaps->cpu[os->current];
+    if (cpu->depth == KM_MAX_IDX)
+        return 0;
+    mmu_va va = local_va(os, os->current, cpu->depth);
+    if (!cpu->at[cpu->depth])
+        cpu->at[cpu->depth] = kernel_find_pte(os, va);
+    kspace_write(os, 1, cpu->at[cpu->depth], pfn << PAGE_SHIFT | prot_kernel(os, MMU_CACHE_WB, PROT_WRITE));
+    cpu->pfn[cpu->depth++] = pfn;
+    return va;
+}
+
+int mmu_os_kmap_local(struct mmu_os *os, mmu_pfn pfn, mmu_va *va)
+{
     bool needs = false;
     int status = needs_slot(os, "kmap_local_page", pfn, &needs);
     if (status != MMU_OS_DONE)
         return status;
     if (!needs)
         return mmu_os_va(os, pfn << PAGE_SHIFT, va);
-    if (cpu->depth == KM_MAX_IDX) {
+    *va = kmap_local_high(os, pfn);
+    if (!*va) {
         status = os_outcome(os, MMU_OS_REFUSED, "kmap_local_page",
                             "CPU %" PRIu32 " has all its %d slots in use", os->current, KM_MAX_IDX);
         os->report.pfn = pfn;
-        return status;
     }
-    *va = local_va(os, os->current, cpu->depth);
-    if (!cpu->at[cpu->depth])
-        cpu->at[cpu->depth] = kernel_find_pte(os, *va);
-    kspace_write(os, 1, cpu->at[cpu->depth], pfn << PAGE_SHIFT | prot_kernel(os, MMU_CACHE_WB, PROT_WRITE));
-    cpu->pfn[cpu->depth++] = pfn;
-    return MMU_OS_DONE;
+    return status;
 }
 
 /* Is it the address of a page in the direct map? kunmap_local() has nothing to do there. */

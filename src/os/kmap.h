@@ -38,6 +38,8 @@ void kmaps_check(const struct mmu_os *os);
 /* page_address() of a highmem page: its PKMAP slot's address, also of one that nobody uses any more; 0: none.
  */
 mmu_va kmap_address(const struct mmu_os *os, mmu_pfn pfn);
+/* kmap_local_page() of an allocated page that is known to lie in highmem; 0: this CPU has no slot left. */
+mmu_va kmap_local_high(struct mmu_os *os, mmu_pfn pfn);
 /* Users of the page's slots, here and on all CPUs: it must not be freed while there are any. */
 uint64_t kmap_users(const struct mmu_os *os, mmu_pfn pfn);
 

@@ -86,6 +86,12 @@ uint64_t pgtable_read(const struct mmu_os *os, mmu_pa at)
     return port_entry(os->hw[0], at, pgtable_form[os->config->os.arch].entry_bytes);
 }
 
+mmu_pa pgtable_descend(const struct mmu_os *os, mmu_pa table, unsigned *level, mmu_va va)
+{
+    const struct pgtable_form *f = &pgtable_form[os->config->os.arch];
+    return port_descend(os->hw[0], table, level, va, f->entry_bytes, f->address);
+}
+
 int pgtable_write(struct mmu_os *os, mmu_pa at, uint64_t entry)
 {
     int status = port_put_entry(os->hw[0], at, entry, pgtable_form[os->config->os.arch].entry_bytes);

@@ -67,6 +67,10 @@ uint64_t pgtable_leaf(const struct pgtable_form *f, unsigned level, mmu_pa pa, u
 uint64_t pgtable_read(const struct mmu_os *os, mmu_pa at);
 int pgtable_write(struct mmu_os *os, mmu_pa at, uint64_t entry);
 
+/* From a table of level *level to va's table of level 1, as far as there are tables; *level: of the one that
+ * it returns. Only where no large pages are: the user part. */
+mmu_pa pgtable_descend(const struct mmu_os *os, mmu_pa table, unsigned *level, mmu_va va);
+
 /* Where an address's entry lies in a table. */
 static inline mmu_pa pgtable_at(const struct pgtable_form *f, unsigned level, mmu_pa table, mmu_va va)
 {

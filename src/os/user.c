@@ -1,23 +1,18 @@
 /* user.c: pages of the user part mapped and unmapped. See user.h. */
 #include "user.h"
 #include "alloc.h"
+#include "kmap.h"
 #include "kspace.h"
 #include "plan.h"
 #include <inttypes.h>
 
 enum { GFP_PGTABLE_USER = MMU_GFP_KERNEL_ACCOUNT | MMU___GFP_ZERO };
 
+/* When all slots are in use, what the caller asked for succeeds all the same. */
 struct user_table user_table_map(struct mmu_os *os, mmu_pfn pfn)
 {
-    struct user_table t = {0};
-    if (pfn < os->plan->layout.max_low_pfn)
-        return t;
-    const struct mmu_os_report before = os->report;
-    if (mmu_os_kmap_local(os, pfn, &t.mapped) != MMU_OK) {
-        t.mapped = 0; /* all slots are in use: what the caller asked for succeeds all the same */
-        os->report = before;
-    }
-    return t;
+    bool high = pfn >= os->plan->layout.max_low_pfn;
+    return (struct user_table){high ? kmap_local_high(os, pfn) : 0};
 }
 
 void user_table_unmap(struct mmu_os *os, const struct user_table *t)
@@ -55,16 +50,13 @@ static void link_table(struct mmu_os *os, struct mmu_os_pgd *pgd, unsigned level
 mmu_pa user_find_table(const struct mmu_os *os, const struct mmu_os_pgd *pgd, mmu_va va, mmu_va *behind)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
-    mmu_pa table = pgd->root;
-    for (unsigned level = f->levels; level > 1; level--) {
-        uint64_t entry = pgtable_read(os, pgtable_at(f, level, table, va));
-        if (behind)
-            *behind = ((va >> pgtable_shift(f, level)) + 1) << pgtable_shift(f, level);
-        if (!(entry & PTE_P))
-            return 0;
-        table = entry & f->address;
+    unsigned level = f->levels;
+    mmu_pa table = pgtable_descend(os, pgd->root, &level, va);
+    if (behind) {
+        unsigned shift = pgtable_shift(f, level > 1 ? level : 2);
+        *behind = ((va >> shift) + 1) << shift;
     }
-    return table;
+    return level == 1 ? table : 0;
 }
 
 /* Does the table that an entry of this level links count as its process's? P4Ds do not (mm_pgtables_bytes()).
@@ -77,22 +69,19 @@ static bool counts(unsigned level)
 int user_make_tables(struct mmu_os *os, struct mmu_os_pgd *pgd, mmu_va va, mmu_pa *table)
 {
     const struct pgtable_form *f = os->kspace->traits.form;
-    *table = pgd->root;
-    for (unsigned level = f->levels; level > 1; level--) {
+    unsigned level = f->levels;
+    *table = pgtable_descend(os, pgd->root, &level, va);
+    for (; UNLIKELY(level > 1); level--) {
         mmu_pa at = pgtable_at(f, level, *table, va);
-        uint64_t entry = pgtable_read(os, at);
-        if (UNLIKELY(!(entry & PTE_P))) {
-            bool high = level == 2 && f->levels < 4;
-            mmu_pfn pfn;
-            int status = kspace_new_table(os, level == 2 ? "pte_alloc_one" : "pmd_alloc_one",
-                                          GFP_PGTABLE_USER | (high ? MMU___GFP_HIGHMEM : 0), level - 1, &pfn);
-            if (status != MMU_OK)
-                return status;
-            link_table(os, pgd, level, va, at, pfn);
-            pgd->tables += counts(level);
-            entry = pgtable_read(os, at);
-        }
-        *table = entry & f->address;
+        bool high = level == 2 && f->levels < 4;
+        mmu_pfn pfn;
+        int status = kspace_new_table(os, level == 2 ? "pte_alloc_one" : "pmd_alloc_one",
+                                      GFP_PGTABLE_USER | (high ? MMU___GFP_HIGHMEM : 0), level - 1, &pfn);
+        if (status != MMU_OK)
+            return status;
+        link_table(os, pgd, level, va, at, pfn);
+        pgd->tables += counts(level);
+        *table = pgtable_read(os, at) & f->address;
     }
     return MMU_OK;
 }

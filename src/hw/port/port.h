@@ -18,6 +18,11 @@ int port_write(struct mmu *m, mmu_pa pa, const void *from, size_t size);
 /* An aligned entry of 4 or 8 bytes, which must be RAM. */
 uint64_t port_entry(const struct mmu *m, mmu_pa pa, unsigned bytes);
 int port_put_entry(struct mmu *m, mmu_pa pa, uint64_t entry, unsigned bytes); /* as port_write() */
+/* From a table of level *level down to va's table of level 1, as far as entries are present; those that map
+ * pages are not told apart. address: bits of an entry that name a table. *level: of the table that it
+ * returns. */
+mmu_pa port_descend(const struct mmu *m, mmu_pa table, unsigned *level, mmu_va va, unsigned bytes,
+                    uint64_t address);
 bool port_answers(const struct mmu *m, mmu_pa pa, uint64_t size);
 /* Drops the bytes of whole pages, which must be RAM: they read as zeros and cost the host nothing. */
 void port_discard(struct mmu *m, mmu_pfn pfn, uint64_t pages);
