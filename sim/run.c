@@ -20,8 +20,8 @@ static const struct cli_command COMMAND = {
         "Replays address traces through machines and reports TLB hit rates, page walks and cycles.\n"
         "Scenarios (.mms), lines of calls, accesses, questions and expectations, are run and answered.\n"
         "Each trace is a run of its own on a fresh machine. Several machines or traces\n"
-        "give one table, side by side; each trace is decoded once. '-' reads a trace from standard\n"
-        "input. Compressed traces are recognised.",
+        "give one table, side by side; each trace is decoded once. '-' reads standard input. Traces and\n"
+        "scenarios may be packed.",
     .details =
         "The reports:\n"
         "  text  one run: everything an architect wants at a glance; several runs: a table\n"
@@ -52,6 +52,8 @@ static const struct cli_command COMMAND = {
         "\n"
         "Page runs that a trace stores (mmusim trace convert --page-runs) are replayed by their heads where\n"
         "every machine can; the numbers are the same.\n"
+        "A scenario is known by its name or by its first statement; --trace-format scenario helps where a\n"
+        "pipe brings that late.\n"
         "'mmusim config list' lists the machines, 'mmusim config show NAME' prints one.",
 };
 
@@ -126,7 +128,7 @@ static int parse(struct job *job, int argc, char **argv)
          .into = &job->output,
          .value = "FILE",
          .help = "write the report to FILE, whole or not at all (default: standard output)"},
-        trace_format_option(&job->trace_in.format),
+        run_format_option(&job->trace_in.format),
         trace_columns_option(&job->trace_in),
         threads_option(job),
     };

@@ -5,6 +5,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "run.h"
 #include "script.h"
+#include "trace.h"
 #include <stdlib.h>
 
 /* What the command line asks for that only a trace has. */
@@ -20,11 +21,21 @@ static int check_options(const struct job *job)
                  : CLI_GO;
 }
 
+/* By --trace-format, or by what it is called and what is in it. */
+static bool is_scenario(const struct job *job, const char *path)
+{
+    const struct trace_in *in = &job->trace_in;
+    return in->format || in->columns ? run_format_is_scenario(in->format) : script_is_scenario(path);
+}
+
 int scenarios_among(const struct job *job, bool *are)
 {
     *are = false;
     for (size_t i = 0; i < job->traces.n; i++) {
-        bool is = script_is_scenario(job->traces.item[i]);
+        bool is = is_scenario(job, job->traces.item[i]);
+        if (is && script_read_once(job->traces.item[i]) && job->configs.n > 1)
+            return cli_error(
+                "run: a scenario from standard input or a pipe is read once, expected one --config");
         if (i && is != *are)
             return cli_error("run: %s is a %s and %s a %s; expected runs of their own", job->traces.item[0],
                              *are ? "scenario" : "trace", job->traces.item[i], is ? "scenario" : "trace");

@@ -148,6 +148,7 @@ struct script_source {
     unsigned line;
     bool is_file; /* no prompt: names of files in it are relative to its folder */
     uint64_t device, inode;
+    struct mmu_error failed; /* of a file that cannot be read, or unpacked, to its end */
     const struct script_source *by;
 };
 
@@ -198,6 +199,16 @@ int script_file(struct script *s, const char *path);
 int script_source(struct script *s, const char *where, const char *path);
 /* Is this file a scenario? By its name's end, .mms, or by its first statement. */
 bool script_is_scenario(const char *path);
+
+/*
+ * Opens the file, unpacked if it is packed; "-": standard input. Says in *source where it lies. NULL:
+ * source->failed, or else errno, says why.
+ */
+FILE *script_open(const char *path, struct script_source *source);
+/* The beginning of what such a path stands for, a pipe's too, and nothing is taken from it. NULL: no file. */
+FILE *script_open_head(const char *path);
+/* Can it be read only once: standard input, or a pipe? */
+bool script_read_once(const char *path);
 
 /* One line, without its end. LINE_LONG and LINE_ZERO: it was passed over, and is no line of text.
  * LINE_ENDLESS: nor is anything behind it. */

@@ -41,6 +41,8 @@ int script_run_line(struct script *s, enum script_line what, const char *line)
 {
     static const char MARK[] = "\xef\xbb\xbf"; /* of UTF-8, as some editors begin files */
     s->text = "";
+    if (what == LINE_ERROR && s->source->failed.code)
+        return cli_error_mmu(&s->source->failed);
     if (what == LINE_ERROR)
         return cli_error("%s: cannot read: %s", s->source->file, strerror(errno));
     if (what == LINE_ENDLESS)
@@ -79,22 +81,6 @@ const char *script_path(const struct script *s, const char *path, char *buf, siz
     return buf;
 }
 
-/* Opens a regular file, whose place becomes the source. NULL: errno says why. */
-static FILE *open_source(const char *path, struct script_source *source)
-{
-    struct stat info;
-    FILE *in = fopen(path, "re");
-    if (!in || fstat(fileno(in), &info))
-        return in;
-    source->device = info.st_dev;
-    source->inode = info.st_ino;
-    if (S_ISREG(info.st_mode) || (!source->by && !S_ISDIR(info.st_mode)))
-        return in;
-    fclose(in);
-    errno = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
-    return NULL;
-}
-
 /* What a file held, since `before`. */
 static void print_sum(const struct script *s, const char *path, const struct script *before)
 {
@@ -106,7 +92,9 @@ static void print_sum(const struct script *s, const char *path, const struct scr
 int script_file(struct script *s, const char *path)
 {
     struct script_source source = {.file = path, .is_file = true};
-    FILE *in = open_source(path, &source);
+    FILE *in = script_open(path, &source);
+    if (!in && source.failed.code)
+        return cli_error_mmu(&source.failed);
     if (!in)
         return cli_error("%s: cannot open: %s", path, strerror(errno));
     s->source = &source;
@@ -118,6 +106,16 @@ int script_file(struct script *s, const char *path)
     if (status != CLI_BAD)
         print_sum(s, path, &(struct script){0});
     return status;
+}
+
+/* A regular file, or NULL: errno says why. */
+static FILE *open_source(struct script_source *source)
+{
+    struct stat info;
+    if (stat(source->file, &info))
+        return NULL;
+    errno = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
+    return S_ISREG(info.st_mode) ? script_open(source->file, source) : NULL;
 }
 
 /* May this file be read here? A file that is being read would name itself for ever. */
@@ -141,7 +139,7 @@ int script_source(struct script *s, const char *where, const char *path)
         .file = script_path(s, path, buf, sizeof buf), .is_file = true, .by = s->source};
     const char *text = s->text, *at = s->at;
     const struct script before = *s;
-    FILE *in = open_source(source.file, &source);
+    FILE *in = open_source(&source);
     if (!in)
         return script_complain(s, where, "%s: cannot read: %s", source.file,
                                errno == EINVAL ? "no regular file" : strerror(errno));
@@ -179,8 +177,7 @@ bool script_is_scenario(const char *path)
     char line[SCRIPT_LINE];
     if (n > 4 && !strcmp(path + n - 4, ".mms"))
         return true;
-    struct stat info; /* what is read from a pipe is gone */
-    FILE *in = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "re") : NULL;
+    FILE *in = script_open_head(path);
     bool is = false, found = false;
     while (in && !found && script_read_line(in, line) == LINE_GOOD) {
         const char *first = line + strspn(line, " \t\r");

@@ -11,6 +11,9 @@
  * makes a format of it (0: auto). */
 struct cli_option trace_format_option(unsigned *choice);
 enum mmu_trace_format trace_format_chosen(unsigned choice);
+/* The same for run, which takes scenarios, too. */
+struct cli_option run_format_option(unsigned *choice);
+bool run_format_is_scenario(unsigned choice);
 
 /* argv[0] is the part's name; the exit status is returned. */
 int trace_info(int argc, char **argv);

@@ -10,10 +10,13 @@
 
 /* ---- inputs ---- */
 
-/* The formats that are read, then other words for them. */
+/* The formats that are read, then other words for them, then what is no trace. */
 static const char *const FORMAT_WORDS[] = {"auto",       "text",   "binary",    "champsim", "cloudsuite",
                                            "drmemtrace", "din",    "pinatrace", "columns",  "lackey",
-                                           "mmt",        "dinero", "csv",       NULL};
+                                           "mmt",        "dinero", "csv",       NULL},
+                         *const RUN_WORDS[] = {"auto",       "text",   "binary",    "champsim", "cloudsuite",
+                                               "drmemtrace", "din",    "pinatrace", "columns",  "lackey",
+                                               "mmt",        "dinero", "csv",       "scenario", NULL};
 
 struct cli_option trace_format_option(unsigned *choice)
 {
@@ -26,6 +29,21 @@ struct cli_option trace_format_option(unsigned *choice)
                                    "binary (mmt), champsim, cloudsuite, drmemtrace, din (dinero),\n"
                                    "pinatrace or columns (csv)",
                                .choices = FORMAT_WORDS};
+}
+
+struct cli_option run_format_option(unsigned *choice)
+{
+    struct cli_option option = trace_format_option(choice);
+    option.help = "form of the trace: auto (by content, the default), text (also lackey),\n"
+                  "binary (mmt), champsim, cloudsuite, drmemtrace, din (dinero),\n"
+                  "pinatrace or columns (csv); scenario: it is one, whatever its name";
+    option.choices = RUN_WORDS;
+    return option;
+}
+
+bool run_format_is_scenario(unsigned choice)
+{
+    return !strcmp(RUN_WORDS[choice], "scenario");
 }
 
 enum mmu_trace_format trace_format_chosen(unsigned choice)

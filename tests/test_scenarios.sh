@@ -35,6 +35,36 @@ done <<'LIST'
 --config zen4 --set os.arch=x86_64 --set os.ram=256G
 LIST
 
+# Packed, on standard input, from a pipe: found by the name or by the first statement, and all the same answers.
+page=traces/scenarios/fork.mms
+same() { # WHAT COMMAND...
+    "${@:2}" 2>&1 | sed '1d; $d' | cmp -s - "$scratch/plain" || fail "$1: $("${@:2}" 2>&1 | head -n 2)"
+}
+"$MMUSIM" run --config pentium3-i386 $page | sed '1d; $d' >"$scratch/plain"
+for tool in gzip xz bzip2; do
+    $tool -c $page >"$scratch/packed"
+    cp "$scratch/packed" "$scratch/packed.mms"
+    same "$tool" "$MMUSIM" run --config pentium3-i386 "$scratch/packed"
+    same "$tool, by name" "$MMUSIM" run --config pentium3-i386 "$scratch/packed.mms"
+    same "$tool, forced" "$MMUSIM" run --config pentium3-i386 --trace-format scenario "$scratch/packed"
+    "$MMUSIM" run --config pentium3-i386 - <"$scratch/packed" | sed '1d; $d' | cmp -s - "$scratch/plain" || fail "$tool: standard input"
+    # shellcheck disable=SC2002 # a pipe is meant
+    cat "$scratch/packed" | "$MMUSIM" run --config pentium3-i386 - | sed '1d; $d' | cmp -s - "$scratch/plain" || fail "$tool: a pipe"
+done
+"$MMUSIM" run --config pentium3-i386 <(cat $page) | sed '1d; $d' | cmp -s - "$scratch/plain" || fail "a pipe by its name"
+echo 'source packed.mms' >"$scratch/names.mms"
+"$MMUSIM" run --config pentium3-i386 "$scratch/names.mms" | grep -q ' expectations, 0 failed$' || fail "a packed file that is named"
+xz -c $page | head -c 500 >"$scratch/cut.mms"
+for words in "$scratch/cut.mms: byte [0-9]*: .*truncated" 'read once, expected one --config' 'names.mms:1:1: found .source packed.mms., expected a reference'; do
+    case $words in
+    read*) "$MMUSIM" run --config pentium3-i386 --config pentium4-pae - <$page ;;
+    names*) "$MMUSIM" run --config pentium3-i386 --trace-format text "$scratch/names.mms" ;;
+    *) "$MMUSIM" run --config pentium3-i386 "$scratch/cut.mms" ;;
+    esac >"$scratch/out" 2>"$scratch/err"
+    [[ $? == 2 && ! -s $scratch/out && $(wc -l <"$scratch/err") == 1 ]] && grep -q "$words" "$scratch/err" ||
+        fail "expected '$words', said: $(cat "$scratch/err")"
+done
+
 # Lazy synchronisation of vmalloc: the first access in each process is a fault that copies the entry.
 printf '%s\n' '$a = spawn a' '$b = spawn b' 'switch $a' '$v = vmalloc 8M' 'read $v as kernel' 'switch $b' \
     'read $v + 64K as kernel' 'expect read $v + 68K as kernel faults == 0' 'expect vmstat fault_vmalloc == 2' >"$scratch/lazy.mms"
