@@ -62,6 +62,10 @@ static void refused_by_yaml(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof REFUSED_BY_YAML / sizeof REFUSED_BY_YAML[0]; i++)
         check_refusal(REFUSED_BY_YAML[i].text, NULL, &REFUSED_BY_YAML[i]);
+    struct mmu_config config; /* nothing at all, as a caller may name it */
+    struct mmu_error err = {0};
+    assert_int_equal(mmu_config_parse(&config, NULL, 0, NULL, NULL, 0, &err), MMU_ERR_FORMAT);
+    assert_string_equal(err.message, "empty; expected a mapping of a machine's keys");
 }
 
 /* Keys that mean nothing. */

@@ -203,5 +203,5 @@ int mmu_config_parse(struct mmu_config *config, const char *text, size_t size, c
     struct apply a = {.config = config, .err = err ? err : &own};
     struct source s = {.path = origin ? origin : "text"};
     mmu_config_init(config);
-    return finish(&a, load_text(&a, text, size, &s), sets, n);
+    return finish(&a, load_text(&a, size ? text : "", size, &s), sets, n);
 }
