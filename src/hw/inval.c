@@ -30,7 +30,7 @@ static uint32_t drop_translations(struct mmu *m, mmu_va va, uint16_t pcid, bool 
     uint32_t dropped = 0;
     for (unsigned i = 0; i < m->tlbs; i++) {
         const struct tlb *t = &m->tlb[i];
-        bool none = t->free == t->sets * t->ways || ((absent >> i & 1) && !t->fractured);
+        bool none = t->free == t->entries || ((absent >> i & 1) && !t->fractured);
         if (none && LIKELY(!t->shadow))
             continue;
         uint32_t n = tlb_drop_page(&m->tlb[i], va, pcid, globals);
@@ -102,7 +102,7 @@ void mmu_drop_unkept(struct mmu *m, unsigned cause)
     uint32_t dropped = 0;
     for (uint32_t left = m->forgetful; left; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctz(left);
-        if (m->tlb[i].free == m->tlb[i].sets * m->tlb[i].ways && LIKELY(!m->tlb[i].shadow))
+        if (m->tlb[i].free == m->tlb[i].entries && LIKELY(!m->tlb[i].shadow))
             continue;
         uint32_t n = tlb_drop_all(&m->tlb[i], false);
         book(m, i, n, cause);

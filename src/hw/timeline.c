@@ -35,11 +35,16 @@ static void blame(const struct timeline *tl, const struct pending *p, mmu_cycle 
 {
     const struct mmu_ledger *ledger = tl->window == 1 ? tl->ledger : p->ledger;
     mmu_cycle skip = from - p->issued, total = 0; /* the ledger's first cycles lie before from */
-    for (uint32_t s = 0; s < ledger->n; s++) {
+    uint32_t s = 0;
+    for (; s < ledger->n && skip; s++) {
         mmu_cycle cycles = ledger->segment[s].cycles, before = skip < cycles ? skip : cycles;
         total += cycles;
         skip -= before;
         stalled[ledger->segment[s].part] += cycles - before;
+    }
+    for (; s < ledger->n; s++) {
+        total += ledger->segment[s].cycles;
+        stalled[ledger->segment[s].part] += ledger->segment[s].cycles;
     }
     REQUIRE(from >= p->issued && total == p->done - p->issued); /* the ledger explains the time */
 }

@@ -10,6 +10,7 @@ int tlb_init(struct tlb *t, const struct mmu_tlb_config *config, unsigned number
                       .number = number,
                       .sets = sets,
                       .ways = config->ways,
+                      .entries = sets * config->ways,
                       .free = config->entries,
                       .hot = TLB_NONE};
     t->masked = is_power_of_two(sets);
@@ -117,7 +118,7 @@ static bool owned(uint64_t tag, uint16_t pcid, bool globals)
 static uint32_t drop_siblings(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
 {
     uint32_t dropped = 0;
-    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
+    for (uint32_t i = 0; i < t->entries; i++) {
         uint64_t tag = t->tag[i];
         unsigned origin = t->entry[i].origin;
         if (!tag || origin == tlb_tag_page(tag) || !owned(tag, pcid, globals))
@@ -161,7 +162,7 @@ uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
 static uint32_t drop_latest(struct tlb *t, uint64_t mask, uint64_t match, uint32_t kept)
 {
     uint64_t tag = t->tag[t->latest];
-    if (t->sets * t->ways - t->free != kept + 1 || !tag || (tag & mask) != match)
+    if (t->entries - t->free != kept + 1 || !tag || (tag & mask) != match)
         return 0;
     tlb_drop(t, t->latest);
     return 1;
@@ -170,7 +171,7 @@ static uint32_t drop_latest(struct tlb *t, uint64_t mask, uint64_t match, uint32
 /* All entries whose tags match; ends when no more than `kept` are left, which are known to stay. */
 static uint32_t drop_matching(struct tlb *t, uint64_t mask, uint64_t match, uint32_t kept)
 {
-    const uint32_t entries = t->sets * t->ways, before = t->free;
+    const uint32_t entries = t->entries, before = t->free;
     if (drop_latest(t, mask, match, kept))
         return 1;
     for (uint32_t i = 0; entries - t->free > kept; i++) {
@@ -186,7 +187,7 @@ static uint32_t drop_matching(struct tlb *t, uint64_t mask, uint64_t match, uint
 /* The same of all of them. */
 static uint32_t empty(struct tlb *t)
 {
-    const uint32_t entries = t->sets * t->ways, dropped = entries - t->free;
+    const uint32_t entries = t->entries, dropped = entries - t->free;
     if (!dropped)
         return 0;
     if (drop_latest(t, 0, 0, 0))
@@ -213,7 +214,7 @@ uint32_t tlb_drop_globals(struct tlb *t)
 {
     if (UNLIKELY(t->shadow))
         shadow_drop_matching(t->shadow, TLB_GLOBAL, TLB_GLOBAL);
-    return drop_matching(t, TLB_GLOBAL, TLB_GLOBAL, t->sets * t->ways - t->free - t->globals);
+    return drop_matching(t, TLB_GLOBAL, TLB_GLOBAL, t->entries - t->free - t->globals);
 }
 
 uint32_t tlb_drop_all(struct tlb *t, bool globals)
@@ -227,7 +228,7 @@ uint32_t tlb_drop_all(struct tlb *t, bool globals)
 void tlb_check(const struct tlb *t)
 {
     uint32_t held[MMU_PAGES] = {0}, globals = 0, fractured = 0, valid = 0;
-    for (uint32_t i = 0; i < t->sets * t->ways; i++) {
+    for (uint32_t i = 0; i < t->entries; i++) {
         uint64_t tag = t->tag[i];
         if (!tag)
             continue;
@@ -248,5 +249,5 @@ void tlb_check(const struct tlb *t)
         REQUIRE(listed);
     }
     REQUIRE(memcmp(held, t->held, sizeof held) == 0);
-    REQUIRE(globals == t->globals && fractured == t->fractured && valid + t->free == t->sets * t->ways);
+    REQUIRE(globals == t->globals && fractured == t->fractured && valid + t->free == t->entries);
 }

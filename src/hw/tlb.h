@@ -49,7 +49,7 @@ struct tlb_entry {
 struct tlb {
     const struct mmu_tlb_config *config;
     unsigned number; /* index in the config */
-    uint32_t sets, ways;
+    uint32_t sets, ways, entries;
     bool masked;             /* sets is a power of two: the set is masked out of number ^ number >> fold */
     uint8_t fold;            /* XOR-n: n; linear: 63, which folds nothing in */
     uint64_t *tag;           /* [sets * ways] */

@@ -119,10 +119,12 @@ ALWAYS_INLINE enum walk_verdict walk_entry(const struct geometry *g, const struc
 ALWAYS_INLINE void walk_commit(const struct geometry *g, const struct regime *r, struct walk *w,
                                enum walk_verdict verdict, uint64_t e, uint64_t update)
 {
-    w->accessed_set = (uint8_t)(w->accessed_set + !!(update & PTE_A));
-    w->dirty_set = (uint8_t)(w->dirty_set + !!(update & PTE_D));
-    w->written = (uint8_t)(w->written + !!update);
-    e |= update;
+    if (UNLIKELY(update)) {
+        w->accessed_set = (uint8_t)(w->accessed_set + !!(update & PTE_A));
+        w->dirty_set = (uint8_t)(w->dirty_set + !!(update & PTE_D));
+        w->written++;
+        e |= update;
+    }
     if (verdict == WALK_DESCEND) {
         w->table = e & r->address_mask;
         w->passed |= (uint8_t)(1u << w->level);
