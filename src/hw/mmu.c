@@ -46,6 +46,7 @@ static enum mmu_outcome fault(struct mmu *m, struct request *q, uint32_t error_c
     q->outcome = MMU_FAULT_PF;
     q->where = MMU_AT_FAULT;
     q->error_code = error_code;
+    m->faulted = true;
     q->again = absent != 0;
     q->pcid = m->regime.pcid;
     if (!q->silent)

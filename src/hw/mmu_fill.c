@@ -1,6 +1,6 @@
 /* mmu_fill.c: what walks and hits write into the TLBs, and the hot entries that follow from it. See mmu.h and
  * hot.h. */
-#include "mmu.h"
+#include "plain.h"
 #include "shadow.h"
 
 ALWAYS_INLINE uint32_t allow(const struct mmu *m, const struct tlb *t, uint32_t index)
@@ -211,8 +211,40 @@ static void fill_level(struct mmu *m, const struct request *q, const struct tran
         notify_entry(m, q, MMU_EV_FILL, t, t->tag[done.index], f.entry.base);
 }
 
+static void count_calm(struct mmu *m, const struct tlb *t, unsigned kind, uint64_t roomy)
+{
+    struct mmu_tlb_stats *stats = &m->tlb_stats[t->number];
+    stats->misses[kind]++;
+    stats->fills[MMU_4K]++;
+    stats->evictions[0] += !roomy;
+}
+
+/* A 4-KByte page that all levels have missed, where they are calm (plain_calm()) and nobody looks: what
+ * fill_level() comes to. False: nothing was done. */
+static bool fill_calm(struct mmu *m, const struct request *q, const struct translation *x)
+{
+    struct tlb *t1 = m->plain[q->kind].first, *t2 = m->plain[q->kind].second;
+    if (!t1 || x->page != MMU_4K || x->global || q->split || m->others || m->classifies || m->observer.mask ||
+        m->hot.pcid != m->regime.pcid || !plain_is_calm(m, t1) || (t2 && !plain_is_calm(m, t2)))
+        return false;
+    uint64_t roomy[2] = {0, 0};
+    struct tlb_entry entry = x->entry;
+    struct plain_spot spot = {.tag = tlb_tag(x->va, MMU_4K, m->regime.pcid, false)};
+    entry.base = x->pa & ~(mmu_pa)PAGE_MASK;
+    spot.set[0] = tlb_set(t1, x->va, MMU_4K);
+    plain_fill_first(m, &roomy[0], x->va, q->kind, &spot, &entry);
+    count_calm(m, t1, q->kind, roomy[0]);
+    if (t2) {
+        plain_fill(t2, tlb_set(t2, x->va, MMU_4K), spot.tag, &entry, &roomy[1]);
+        count_calm(m, t2, q->kind, roomy[1]);
+    }
+    return true;
+}
+
 void mmu_fill_levels(struct mmu *m, const struct request *q, const struct translation *x, unsigned below)
 {
+    if (below == m->levels && fill_calm(m, q, x))
+        return;
     for (unsigned l = 0; l < below; l++)
         fill_level(m, q, x, l, true);
 }

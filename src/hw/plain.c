@@ -10,17 +10,18 @@ bool plain_usable(const struct mmu *m)
            !m->observer.mask && !m->prefetcher.predict;
 }
 
-static bool is_calm(const struct mmu *m, const struct tlb *t)
-{
-    bool pcid = !t->config->pcid_bound || (t->pcids && t->pcid[0] == m->regime.pcid);
-    return t->globals == 0 && t->fractured == 0 && pcid;
-}
-
 void plain_calm(struct mmu *m)
 {
+    m->storm = m->faulted ? m->storm + 1 : 0;
+    m->faulted = false;
+    if (UNLIKELY(m->storm > 1)) { /* one fault after another: the next miss is none of ours either */
+        for (unsigned kind = 0; kind < MMU_KINDS; kind++)
+            m->plain[kind].calm = false;
+        return;
+    }
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         const struct tlb *t1 = m->plain[kind].first, *t2 = m->plain[kind].second;
-        m->plain[kind].calm = t1 && m->others == 0 && is_calm(m, t1) && (!t2 || is_calm(m, t2));
+        m->plain[kind].calm = t1 && m->others == 0 && plain_is_calm(m, t1) && (!t2 || plain_is_calm(m, t2));
     }
 }
 

@@ -61,9 +61,17 @@ bool plain_usable(const struct mmu *m);
  * Decides for each kind whether its structures are calm: one structure a level holds 4-KByte pages, nobody
  * holds entries of other sizes, and these two hold no global and no fractured entry; the current PCID is the
  * last one filled. Only the miss path can end it (and register loads, and invalidations): so it is decided at
- * the beginning of a batch and after every step of that path.
+ * the beginning of a batch and after every step of that path. After two steps in a row that faulted nothing
+ * is called calm until a step has not: fresh memory is touched, and to decide is a fault's walk for nothing.
  */
 void plain_calm(struct mmu *m);
+
+/* What is said there of one structure. */
+ALWAYS_INLINE bool plain_is_calm(const struct mmu *m, const struct tlb *t)
+{
+    bool pcid = !t->config->pcid_bound || (t->pcids && t->pcid[0] == m->regime.pcid);
+    return t->globals == 0 && t->fractured == 0 && pcid;
+}
 
 /* Begins a tally; the price of a walk stands until plain_book(). */
 void plain_begin(const struct mmu *m, struct plain_tally *tally);
@@ -110,11 +118,11 @@ ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, con
 }
 
 /* The first level, and the hot entry: what mmu_hot_sync() would write for an entry that is current. */
-ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct plain_tally *tally, mmu_va va, unsigned kind,
+ALWAYS_INLINE void plain_fill_first(struct mmu *m, uint64_t *roomy, mmu_va va, unsigned kind,
                                     const struct plain_spot *spot, const struct tlb_entry *entry)
 {
     struct tlb *t = m->plain[kind].first;
-    uint32_t index = t->hot + plain_fill(t, spot->set[0], spot->tag, entry, &tally->roomy[0][kind]);
+    uint32_t index = t->hot + plain_fill(t, spot->set[0], spot->tag, entry, roomy);
     struct hot_entry *h = &m->hot.entry[index];
     h->page = va >> PAGE_SHIFT;
     h->mask = ~UINT64_C(0);
@@ -157,7 +165,7 @@ ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally 
     tally->second[class]++;
     repl_touch(&t2->repl, set2, way);
     *pa = e->base | (va & PAGE_MASK);
-    plain_fill_first(m, tally, va, kind, spot, e);
+    plain_fill_first(m, &tally->roomy[0][kind], va, kind, spot, e);
     return PLAIN_SECOND;
 }
 
