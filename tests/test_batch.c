@@ -392,6 +392,188 @@ static void test_keys(void **state)
     rig_stop(&rig);
 }
 
+/*
+ * A batch leaves out look-ups of pages that their set was asked for last. Which pages share a set: by the low
+ * bits of their numbers, but not where large pages are held, where the index is folded, where sets are no
+ * power of two.
+ */
+static void test_pages_of_one_set(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned sets, index, shift; /* of the second page */
+        unsigned page[3];            /* in 4-KByte pages from BASE: three of set 1 */
+    } cases[] = {{4, MMU_INDEX_LINEAR, 12, {1, 13, 5}},
+                 {4, MMU_INDEX_LINEAR, 21, {1, 512 + 2, 5}},
+                 {4, MMU_INDEX_XOR, 12, {1, 4, 14}},
+                 {3, MMU_INDEX_LINEAR, 12, {5, 2, 8}}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mmu_va va[3];
+        struct mmu_access a[9];
+        struct mmu_config config;
+        struct rig rig;
+        rig_config(&config);
+        config.levels = config.tlbs = 1;
+        config.tlb[0] = (struct mmu_tlb_config){.name = "TLB",
+                                                .level = 1,
+                                                .kinds = 7,
+                                                .pages = 1 << MMU_4K | 1 << MMU_2M,
+                                                .entries = 2 * cases[i].sets,
+                                                .ways = 2,
+                                                .index = cases[i].index,
+                                                .policy = MMU_LRU};
+        rig_start(&rig, &config, MMU_MODE_4L);
+        for (unsigned p = 0; p < 3; p++) {
+            va[p] = BASE + ((mmu_va)cases[i].page[p] << 12);
+            unsigned shift = p == 1 ? cases[i].shift : 12;
+            rig_map(&rig, va[p], va[p] >> shift << shift, shift, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+        }
+        for (unsigned n = 0; n < 9; n++)
+            a[n] = (struct mmu_access){.va = va[n == 8 ? 2 : n % 2], .size = 1, .kind = MMU_LOAD};
+        assert_int_equal(mmu_core_run(rig.core, a, 9, NULL), MMU_OK);
+        bool first = rig_cached(&rig, va[0], 0), second = rig_cached(&rig, va[1], 0);
+        if (first || !second || !rig_cached(&rig, va[2], 0)) /* the second was the last of the two */
+            fail_msg("case %u: the first is %s, the second %s", i, first ? "held" : "gone",
+                     second ? "held" : "gone");
+        rig_stop(&rig);
+    }
+}
+
+/* A PDPTE that says "not present" leads nowhere, whatever address it holds. */
+static void test_absent_pdpte(void **state)
+{
+    (void)state;
+    const mmu_va va = UINT64_C(0x40000000);
+    struct mmu_access a = {.va = va, .size = 1, .kind = MMU_LOAD};
+    struct mmu_result result;
+    struct mmu_config config;
+    struct rig rig;
+    rig_config(&config);
+    rig_start(&rig, &config, MMU_MODE_PAE);
+    rig_entry(&rig, rig.root, va, 1, RIG_A);
+    rig_map(&rig, va, va, 12, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+    rig_poke(&rig, rig.root + 8, rig_peek(&rig, rig.root + 8) & ~UINT64_C(1));
+    rig_set(&rig, MMU_REG_CR3, rig.root);
+    assert_int_equal(mmu_core_run(rig.core, &a, 1, &result), MMU_OK);
+    assert_int_equal(result.outcome, MMU_FAULT_PF);
+    rig_stop(&rig);
+}
+
+/* Paging structures whose entries are as plain misses want them but for one bit of one entry. */
+static void start_with_bit(struct rig *rig, enum mmu_mode mode, unsigned level, unsigned bit)
+{
+    const size_t size = mode == MMU_MODE_I386 ? 4 : 8;
+    uint64_t entry = 0;
+    struct mmu_config config;
+    rig_config(&config);
+    rig_start(rig, &config, mode);
+    mmu_core_set_has_fetches(rig->core, true);
+    rig_entry(rig, rig->root, BASE, 1, RIG_A);
+    rig_map(rig, BASE, 0x5000, 12, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+    mmu_pa at = rig_entry(rig, rig->root, BASE, level, RIG_A);
+    assert_int_equal(mmu_machine_read(rig->machine, at, &entry, size), MMU_OK);
+    entry ^= UINT64_C(1) << bit;
+    assert_int_equal(mmu_machine_write(rig->machine, at, &entry, size), MMU_OK);
+}
+
+static void check_bit(enum mmu_mode mode, unsigned level, unsigned bit, enum mmu_kind kind)
+{
+    static struct mmu_stats stats[2];
+    struct mmu_result result[2][2];
+    uint64_t memory[2][8][512];
+    memset(result, 0, sizeof result);
+    for (unsigned batch = 0; batch < 2; batch++) {
+        struct rig rig;
+        struct mmu_access a[2] = {{.va = BASE, .size = 1, .kind = (uint8_t)kind},
+                                  {.va = BASE + 8, .size = 1, .kind = MMU_LOAD}};
+        start_with_bit(&rig, mode, level, bit);
+        for (unsigned i = 0; i < 2 && !batch; i++)
+            mmu_core_access(rig.core, &a[i], &result[0][i]);
+        if (batch)
+            assert_int_equal(mmu_core_run(rig.core, a, 2, result[1]), MMU_OK);
+        mmu_core_stats(rig.core, &stats[batch]);
+        assert_int_equal(mmu_machine_read(rig.machine, rig.root, memory[batch], sizeof memory[batch]),
+                         MMU_OK);
+        rig_stop(&rig);
+    }
+    if (memcmp(result[0], result[1], sizeof result[0]) || memcmp(&stats[0], &stats[1], sizeof stats[0]) ||
+        memcmp(memory[0], memory[1], sizeof memory[0]))
+        fail_msg("mode %d, bit %u at level %u, kind %d: outcome %d, in a batch %d", (int)mode, bit, level,
+                 (int)kind, result[0][0].outcome, result[1][0].outcome);
+}
+
+/* Whatever bit it is: a miss in a batch is what it is alone. */
+static void test_bits_of_entries(void **state)
+{
+    (void)state;
+    static const unsigned bits[] = {0, 1, 2, 5, 6, 7, 8, 51, 63}, levels[MMU_MODES] = {0, 2, 2, 4, 5};
+    for (enum mmu_mode mode = MMU_MODE_I386; mode <= MMU_MODE_5L; mode++)
+        for (unsigned level = 1; level <= levels[mode]; level++)
+            for (unsigned b = 0; b < (mode == MMU_MODE_I386 ? 7 : 9); b++)
+                for (enum mmu_kind kind = MMU_FETCH; kind <= MMU_STORE; kind++)
+                    check_bit(mode, level, bits[b], kind);
+}
+
+/* Under a bound of two, misses tell whose entries were filled last: they are not those that make room. */
+static void test_bounded_pcids(void **state)
+{
+    (void)state;
+    static const unsigned pcid[] = {1, 2, 1, 3};
+    struct mmu_config config;
+    struct rig rig;
+    rig_config(&config);
+    config.levels = config.tlbs = 1;
+    config.tlb[0] = (struct mmu_tlb_config){.name = "TLB",
+                                            .level = 1,
+                                            .kinds = 7,
+                                            .pages = 1 << MMU_4K,
+                                            .entries = 16,
+                                            .ways = 16,
+                                            .policy = MMU_LRU,
+                                            .pcid_bound = true,
+                                            .pcids = 2};
+    rig_start(&rig, &config, MMU_MODE_4L);
+    rig_set_bits(&rig, MMU_REG_CR4, RIG_PCIDE);
+    rig_entry(&rig, rig.root, BASE, 1, RIG_A);
+    for (unsigned i = 0; i < 4; i++) {
+        struct mmu_access a = {.va = BASE + 0x1000 * i, .size = 1, .kind = MMU_LOAD};
+        rig_map(&rig, a.va, 0x5000, 12, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+        rig_set(&rig, MMU_REG_CR3, rig.root | pcid[i] | RIG_NOFLUSH);
+        assert_int_equal(mmu_core_run(rig.core, &a, 1, NULL), MMU_OK);
+    }
+    assert_true(rig_cached(&rig, BASE, 1) && rig_cached(&rig, BASE + 0x2000, 1));
+    assert_false(rig_cached(&rig, BASE + 0x1000, 2));
+    rig_stop(&rig);
+}
+
+/* More hits of one kind in one call than the loop of hits counts in one register. */
+static void test_long_batch(void **state)
+{
+    (void)state;
+    enum { MANY = (1 << 21) + 1000 };
+    struct mmu_access *a = malloc(MANY * sizeof *a);
+    struct mmu_result *result = malloc(MANY * sizeof *result);
+    struct mmu_stats *stats = malloc(sizeof *stats);
+    struct rig rig;
+    struct mmu_config config;
+    assert_true(a && result && stats);
+    rig_config(&config);
+    rig_start(&rig, &config, MMU_MODE_4L);
+    mmu_core_set_has_fetches(rig.core, true);
+    rig_map(&rig, BASE, 0x5000, 12, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+    for (unsigned i = 0; i < MANY; i++)
+        a[i] = (struct mmu_access){.va = BASE, .size = 1, .kind = MMU_FETCH};
+    assert_int_equal(mmu_core_run(rig.core, a, MANY, result), MMU_OK);
+    mmu_core_stats(rig.core, stats);
+    assert_int_equal(stats->run.accesses[MMU_FETCH], MANY);
+    assert_int_equal(stats->run.accesses[MMU_LOAD], 0);
+    assert_int_equal(result[MANY - 1].pa, 0x5000);
+    rig_stop(&rig);
+    free(stats);
+    free(result);
+    free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +585,11 @@ int main(void)
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_snapshots),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_pages_of_one_set),
+        cmocka_unit_test(test_absent_pdpte),
+        cmocka_unit_test(test_bits_of_entries),
+        cmocka_unit_test(test_bounded_pcids),
+        cmocka_unit_test(test_long_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@
 enum { ALL = 1 << MMU_FETCH | 1 << MMU_LOAD | 1 << MMU_STORE, DATA = 1 << MMU_LOAD | 1 << MMU_STORE };
 enum { P4K = 1 << MMU_4K, P2M = 1 << MMU_2M, P1G = 1 << MMU_1G };
 enum { SINGLE, BATCH, BLIND, MACHINES, CHUNK = 512 };
-enum { PCIDE = 1 << 17, SMEP = 1 << 20, SMAP = 1 << 21, PKE = 1 << 22 };
+enum { PGE = 1 << 7, PCIDE = 1 << 17, SMEP = 1 << 20, SMAP = 1 << 21, PKE = 1 << 22 };
 #define NOFLUSH (UINT64_C(1) << 63)
 
 struct trio {
@@ -30,8 +30,10 @@ struct trio {
     unsigned pages; /* touched by the trace, */
     uint64_t apart; /* so many bytes apart */
     bool has_fetches;
-    bool plain; /* user accesses without flags, mostly hits */
-    bool calm;  /* a machine whose misses are plain (src/hw/plain.h), and many of them */
+    bool plain;       /* user accesses without flags, mostly hits */
+    bool calm;        /* a machine whose misses are plain (src/hw/plain.h), and many of them */
+    mmu_pa scribbled; /* an entry of the tables in which one bit is not as the pager wrote it; 0: none */
+    uint64_t scribble;
 };
 
 static void add(struct mmu_config *c, struct dice *d, unsigned level, unsigned kinds, unsigned pages)
@@ -65,6 +67,14 @@ static void choose_calm_tlbs(struct mmu_config *c, struct dice *d)
         c->tlb[i].index = sets && dice_below(d, 2) ? MMU_INDEX_XOR : MMU_INDEX_LINEAR;
     }
     c->level[1].latency = second ? dice_below(d, 12) : 0;
+    if (second && dice_once_in(d, 6)) {
+        c->level[1].serial_count = 2;
+        for (unsigned i = 0; i < 2; i++) {
+            c->level[1].serial_page[i] = i ? MMU_2M : MMU_4K;
+            c->level[1].serial_latency[i] = 1 + dice_below(d, 9);
+        }
+        c->level[1].latency = 0;
+    }
 }
 
 static void choose_tlbs(struct mmu_config *c, struct dice *d)
@@ -164,17 +174,6 @@ static void choose_machine(struct trio *t)
     }
 }
 
-static void start(struct trio *t)
-{
-    struct mmu_error error;
-    for (unsigned m = 0; m < MACHINES; m++) {
-        if (mmu_machine_create(&t->config, NULL, &t->machine[m], &error) != MMU_OK)
-            fail_msg("%s", error.message);
-        t->core[m] = mmu_machine_core(t->machine[m], 0);
-        mmu_core_set_has_fetches(t->core[m], t->has_fetches);
-    }
-}
-
 static struct mmu_access random_access(struct trio *t)
 {
     struct dice *d = t->dice;
@@ -214,6 +213,19 @@ static void flip(struct trio *t, enum mmu_reg reg, uint64_t bits)
     set(t, reg, mmu_core_get(t->core[SINGLE], reg) ^ bits);
 }
 
+static void start(struct trio *t)
+{
+    struct mmu_error error;
+    for (unsigned m = 0; m < MACHINES; m++) {
+        if (mmu_machine_create(&t->config, NULL, &t->machine[m], &error) != MMU_OK)
+            fail_msg("%s", error.message);
+        t->core[m] = mmu_machine_core(t->machine[m], 0);
+        mmu_core_set_has_fetches(t->core[m], t->has_fetches);
+    }
+    if (t->config.pager.mode >= MMU_MODE_4L && dice_once_in(t->dice, 2))
+        flip(t, MMU_REG_CR4, PCIDE);
+}
+
 /* A load of CR3: of another PCID, if there are such, whose entries it keeps or drops. */
 static void load_cr3(struct trio *t)
 {
@@ -225,18 +237,43 @@ static void load_cr3(struct trio *t)
     set(t, MMU_REG_CR3, cr3);
 }
 
+static void flip_entry(struct trio *t, mmu_pa pa, uint64_t bits)
+{
+    unsigned size = t->config.pager.mode == MMU_MODE_I386 ? 4 : 8;
+    for (unsigned m = 0; m < MACHINES; m++) {
+        uint64_t entry = 0;
+        assert_int_equal(mmu_machine_read(t->machine[m], pa, &entry, size), MMU_OK);
+        entry ^= bits;
+        assert_int_equal(mmu_machine_write(t->machine[m], pa, &entry, size), MMU_OK);
+    }
+}
+
 /* The page of va, if it has one, gets another key; stale entries may stay. */
 static void rekey(struct trio *t, mmu_va va)
 {
     struct mmu_access a = {.va = va, .size = 1, .kind = MMU_LOAD};
     struct mmu_walk walk;
     mmu_core_walk(t->core[SINGLE], &a, &walk);
-    if (walk.outcome != MMU_DONE || t->config.pager.mode < MMU_MODE_4L)
+    if (walk.outcome == MMU_DONE && t->config.pager.mode >= MMU_MODE_4L)
+        flip_entry(t, walk.step[walk.steps - 1].pa, (uint64_t)dice_below(t->dice, 4) << 59);
+}
+
+/* A bit of va's entry changes: a right, accessed, dirty, global. The one that was changed before is set right
+ * again. Stale entries may stay. */
+static void scribble(struct trio *t, mmu_va va)
+{
+    static const uint8_t bits[] = {1, 2, 5, 6, 8, 8, 8};
+    struct mmu_access a = {.va = va, .size = 1, .kind = MMU_LOAD};
+    struct mmu_walk walk;
+    if (t->scribbled)
+        flip_entry(t, t->scribbled, t->scribble);
+    t->scribbled = 0;
+    mmu_core_walk(t->core[SINGLE], &a, &walk);
+    if (walk.outcome != MMU_DONE || !walk.steps)
         return;
-    const struct mmu_walk_step *leaf = &walk.step[walk.steps - 1];
-    uint64_t entry = leaf->entry ^ (uint64_t)dice_below(t->dice, 4) << 59;
-    for (unsigned m = 0; m < MACHINES; m++)
-        assert_int_equal(mmu_machine_write(t->machine[m], leaf->pa, &entry, sizeof entry), MMU_OK);
+    t->scribbled = walk.step[walk.steps - 1].pa;
+    t->scribble = UINT64_C(1) << bits[dice_below(t->dice, sizeof bits)];
+    flip_entry(t, t->scribbled, t->scribble);
 }
 
 /* Something between two batches. */
@@ -245,7 +282,7 @@ static void one_event(struct trio *t)
     struct dice *d = t->dice;
     mmu_va va = UINT64_C(0x10000000) + dice_below(d, t->pages) * t->apart;
     struct mmu_invpcid all = {0, 0};
-    switch (dice_below(d, 10)) {
+    switch (dice_below(d, 13)) {
     case 0:
         load_cr3(t);
         break;
@@ -276,6 +313,13 @@ static void one_event(struct trio *t)
         set(t, MMU_REG_CR3, mmu_core_get(t->core[SINGLE], MMU_REG_CR3) & ~UINT64_C(0xfff));
         if (t->config.pager.mode >= MMU_MODE_4L)
             flip(t, MMU_REG_CR4, PCIDE);
+        break;
+    case 9:
+        flip(t, MMU_REG_CR4, PGE);
+        break;
+    case 10:
+    case 11:
+        scribble(t, va);
         break;
     default:
         flip(t, MMU_REG_PKRU, 1u << dice_below(d, 8)); /* AD and WD of keys 0 to 3 */
