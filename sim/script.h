@@ -172,6 +172,8 @@ struct script {
     struct mmu_memory_ops other_memory;
 };
 
+/* Does this CPU run a task that has a user mode? If not, r says so. */
+bool script_runs_user(const struct script *s, struct script_result *r);
 struct mmu_core *script_core(const struct script *s);
 /* Bits of a linear address: 32 or 64. */
 unsigned script_address_bits(const struct script *s);

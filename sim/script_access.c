@@ -67,8 +67,7 @@ static bool access_ok(const struct script *s, mmu_va last, struct script_result 
     return false;
 }
 
-/* Does this CPU run a task that has a user mode? */
-static bool runs_user(const struct script *s, struct script_result *r)
+bool script_runs_user(const struct script *s, struct script_result *r)
 {
     struct mmu_os_task task = {0};
     uint32_t pid = s->os ? mmu_os_current(s->os, s->cpu) : 0;
@@ -207,7 +206,7 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
 {
     struct sum sum = {0};
     uint64_t far, last;
-    if (who == WHO_USER && !runs_user(s, r))
+    if (who == WHO_USER && !script_runs_user(s, r))
         return;
     if (__builtin_mul_overflow(count - 1, stride, &far) || __builtin_add_overflow(far, access->va, &last) ||
         __builtin_add_overflow(last, access->size - 1u, &last) ||

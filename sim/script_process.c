@@ -200,6 +200,16 @@ COMMAND(drop_caches)
 
 enum { REFERENCES = 4096 };
 
+/* Can all of these be tried? */
+static bool allowed(const struct script *s, const struct mmu_access *access, int64_t n,
+                    struct script_result *r)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (MMU_PRIV_OF(access[i].kind) == MMU_USER)
+            return script_runs_user(s, r);
+    return true;
+}
+
 /* All references of an open trace. False: told in r. */
 static bool replay(struct script *s, struct mmu_trace_reader *reader, struct script_result *r)
 {
@@ -210,6 +220,8 @@ static bool replay(struct script *s, struct mmu_trace_reader *reader, struct scr
     mmu_va first = 0;
     int64_t n = 0;
     while (access && result && !r->bad && (n = mmu_trace_read(reader, access, REFERENCES, &err)) > 0) {
+        if (!allowed(s, access, n, r))
+            break;
         int status = mmu_core_run(script_core(s), access, (size_t)n, result);
         if (status)
             result_bad(r, "reference %" PRIu64 " or one behind it: %s", references + 1,

@@ -115,6 +115,8 @@ refused "s.mms:3:10: unknown protection 'PROT_RAED'; did you mean 'PROT_READ'?" 
 refused "s.mms:3:31: unknown flag of mmap 'MAP_ANONYMUS'; did you mean 'MAP_ANONYMOUS'?" "${spawn[@]}" 'mmap 0 1 PROT_READ MAP_SHARED|MAP_ANONYMUS'
 refused "s.mms:3:1: SEGV_MAPERR: SIGSEGV: no VMA at this address, 0x1000 (error code 0x4: a user's read, no entry) (if it is meant: expect ... fails SEGV_MAPERR)" "${spawn[@]}" 'read 0x1000'
 refused "s.mms:3:2: SEGV_MAPERR: SIGSEGV: no VMA at this address, 0x1000 (error code 0x6: a user's write, no entry) (if it is meant: expect ... fails SEGV_MAPERR)" "${spawn[@]}" ' S 1000,4'
+echo ' L 1000,8' >user.lk
+refused "s.mms:1:1: trace: no process runs on this CPU, expected 'switch PID' before a user's access, or 'as kernel'" 'trace user.lk'
 refused "s.mms:3:1: trace: none: *" "${spawn[@]}" 'trace none'
 refused "s.mms:3:1: trace: s.mms is a scenario, expected a trace" "${spawn[@]}" 'trace s.mms'
 refused "s.mms:3:1: import_maps: none: No such file or directory" "${spawn[@]}" 'import_maps none'
