@@ -11,7 +11,7 @@
 
 static int cannot(const struct cli_output *out, const char *what, int error)
 {
-    return cli_error("%s: cannot %s: %s", out->name, what, strerror(error));
+    return cli_error("%s: cannot %s: %s", *out->name ? out->name : "''", what, strerror(error));
 }
 
 enum { NAMES = 100, NAME_ROOM = 32 };
