@@ -82,7 +82,9 @@ struct mmu_cpu {
  *
  * Of several structures of a level that hold a page's size all are probed and one is filled: the first, in
  * the order of the config, with an invalid way in the page's set; else, of two, the one that the parity of
- * all bits of the page number names (0: the first); of more, number page number mod n.
+ * all bits of the page number names (0: the first); of more, number page number mod n. Where entries of
+ * several sizes hold an address (a page and a piece of it), the first structure in the order of the config
+ * answers, and in it the entry of the smallest size.
  */
 struct mmu_tlb_config {
     char name[MMU_NAME]; /* for example "DTLB 4K" */
@@ -112,7 +114,8 @@ struct mmu_level_config {
                          false: as pieces of the largest smaller size */
 };
 
-/* Paging-structure caches (SDM 4.10.3): one array per level, or one unified. */
+/* Paging-structure caches (SDM 4.10.3): one array per level, or one unified. A walk's entries are filled at
+ * its end, the lowest level's first. */
 enum mmu_psc_level { MMU_PSC_PDE, MMU_PSC_PDPTE, MMU_PSC_PML4E, MMU_PSC_PML5E, MMU_PSC_LEVELS };
 
 struct mmu_psc_array {
