@@ -26,7 +26,7 @@ struct slot {
 struct feed {
     struct mmu_trace_reader *reader;
     struct feed_options options;
-    bool runs;                  /* to be delivered */
+    unsigned runs;              /* to be delivered: enum feed_runs */
     bool begun;                 /* the first piece was asked for */
     struct feed_parts *parts;   /* NULL: the trace has none, or one thread does all */
     uint64_t next;              /* number of the next reference to be delivered */
@@ -73,7 +73,9 @@ int feed_open(const struct feed_options *options, struct feed **out, struct mmu_
 void feed_want_runs(struct feed *f)
 {
     bool pipe = !strcmp(f->options.path, "-"); /* it cannot be read once more */
-    f->runs = f->info.heads && !(pipe && f->options.threads > 1);
+    f->runs = FEED_EXECUTIONS;
+    if (f->info.heads && !(pipe && f->options.threads > 1))
+        f->runs |= FEED_STORED;
 }
 
 /* The references of a stretch, whose reader has gone on. */
@@ -110,12 +112,15 @@ static int keep_runs(struct feed *f, struct slot *s)
     return MMU_OK;
 }
 
-int feed_decode(struct mmu_trace_reader *reader, bool runs, struct mmu_access *references,
+int feed_decode(struct mmu_trace_reader *reader, unsigned runs, struct mmu_access *references,
                 struct mmu_trace_mark *marks, struct feed_piece *p, struct mmu_error *err)
 {
     *p = (struct feed_piece){.marks = marks};
     int64_t n = MMU_ERR_UNSUPPORTED;
-    if (runs)
+    if (runs & FEED_EXECUTIONS)
+        n = mmu_trace_read_executions(reader, FEED_EXECUTED, &p->executions, marks, FEED_MARKS, &p->n_marks,
+                                      err);
+    if (n == MMU_ERR_UNSUPPORTED && runs & FEED_STORED)
         n = mmu_trace_read_runs(reader, FEED_STRETCH, &p->runs, marks, FEED_MARKS, &p->n_marks, err);
     if (n == MMU_ERR_UNSUPPORTED) { /* no runs here */
         p->references = references;
@@ -222,6 +227,8 @@ static int begin(struct feed *f, struct mmu_error *err)
         return MMU_OK;
     int status = feed_parts_open(f->reader, f->options.threads, f->runs, &f->parts, err);
     f->second = status == MMU_ERR_UNSUPPORTED;
+    if (f->second)
+        f->runs &= ~(unsigned)FEED_EXECUTIONS; /* they would not outlive the reader's next call */
     return f->second ? MMU_OK : status;
 }
 
@@ -250,12 +257,27 @@ int feed_next(struct feed *f, struct feed_piece *piece, struct mmu_error *err)
         return status;
     piece->first = f->next;
     f->next += piece->n;
-    if (f->options.threads > 1 && piece->n && !piece->references) { /* its reader has gone on */
+    if (f->options.threads > 1 && piece->runs.heads) { /* its reader has gone on */
         piece->runs.expand = expand;
         piece->runs.ctx = f;
     }
     f->current = *piece;
     return status;
+}
+
+int feed_expand(struct feed *f, struct feed_piece *piece)
+{
+    const struct mmu_runs *runs = &piece->runs;
+    if (piece->references)
+        return MMU_OK;
+    piece->references = runs->references;
+    if (runs->heads)
+        return piece->references ? MMU_OK : runs->expand(runs->ctx, &piece->references);
+    if (!f->expanded && !(f->expanded = malloc(FEED_STRETCH * sizeof *f->expanded)))
+        return MMU_ERR_NOMEM;
+    mmu_executions_expand(&piece->executions, f->expanded);
+    piece->references = f->expanded;
+    return MMU_OK;
 }
 
 const struct mmu_trace_info *feed_info(const struct feed *f)

@@ -40,7 +40,7 @@ struct desk {
 
 struct feed_parts {
     struct mmu_trace_reader *reader;
-    bool runs;
+    unsigned runs; /* enum feed_runs */
     struct desk *desk;
     size_t desks;
     size_t piece; /* of the present desk: the next to be delivered */
@@ -60,11 +60,11 @@ static int no_memory(struct mmu_error *err)
 }
 
 /* Is there room for one more piece, whatever it is? */
-static bool has_room(const struct feed_parts *f, const struct desk *d)
+static bool has_room(const struct desk *d)
 {
     return d->n_pieces < DESK_PIECES && d->n_marks + FEED_MARKS <= DESK_MARKS &&
            d->n_references + FEED_PIECE <= DESK_REFERENCES &&
-           (!f->runs || d->n_heads + FEED_STRETCH <= DESK_HEADS);
+           (!d->heads || d->n_heads + FEED_STRETCH <= DESK_HEADS);
 }
 
 /* Decodes as much of the part as there is room for, at most so many pieces. */
@@ -72,13 +72,18 @@ static void fill(const struct feed_parts *f, struct desk *d, size_t pieces)
 {
     d->n_references = d->n_heads = d->n_marks = d->n_pieces = 0;
     d->status = 1;
-    while (d->status > 0 && d->n_pieces < pieces && has_room(f, d)) {
+    while (d->status > 0 && d->n_pieces < pieces && has_room(d)) {
         struct feed_piece *p = &d->pieces[d->n_pieces];
         d->status =
             feed_decode(d->part, f->runs, d->references + d->n_references, d->marks + d->n_marks, p, &d->err);
         if (d->status <= 0)
             return;
-        if (p->n && !p->references) { /* the heads outlive the part's next call */
+        if (p->executions.n_references) { /* so must be what outlives the part's next call */
+            memcpy(d->references + d->n_references, p->executions.lead,
+                   p->executions.n_lead * sizeof *d->references);
+            p->executions.lead = d->references + d->n_references;
+            d->n_references += p->executions.n_lead;
+        } else if (p->runs.heads) {
             memcpy(d->heads + d->n_heads, p->runs.heads, p->runs.n_heads * sizeof *d->heads);
             p->runs.heads = d->heads + d->n_heads;
             d->n_heads += p->runs.n_heads;
@@ -188,10 +193,11 @@ static int make_desk(struct feed_parts *f, struct desk *d, struct mmu_error *err
     if (status != MMU_OK)
         return status;
     d->references = allocate(DESK_REFERENCES * sizeof *d->references);
-    d->heads = f->runs ? allocate(DESK_HEADS * sizeof *d->heads) : NULL;
+    d->heads = f->runs & FEED_STORED ? allocate(DESK_HEADS * sizeof *d->heads) : NULL;
     d->marks = malloc(DESK_MARKS * sizeof *d->marks);
     d->pieces = malloc(DESK_PIECES * sizeof *d->pieces);
-    return d->references && (!f->runs || d->heads) && d->marks && d->pieces ? MMU_OK : no_memory(err);
+    return d->references && (!(f->runs & FEED_STORED) || d->heads) && d->marks && d->pieces ? MMU_OK
+                                                                                            : no_memory(err);
 }
 
 static int make(struct feed_parts *f, unsigned threads, struct mmu_error *err)
@@ -206,7 +212,7 @@ static int make(struct feed_parts *f, unsigned threads, struct mmu_error *err)
     return status;
 }
 
-int feed_parts_open(struct mmu_trace_reader *reader, unsigned threads, bool runs, struct feed_parts **out,
+int feed_parts_open(struct mmu_trace_reader *reader, unsigned threads, unsigned runs, struct feed_parts **out,
                     struct mmu_error *err)
 {
     struct feed_parts *f = calloc(1, sizeof *f);

@@ -122,24 +122,31 @@ static int move(const struct job *job, struct replay *replay)
     return CLI_GO;
 }
 
-/* References from number i of a piece on; i = 0 and n = all of them: page runs stay such. */
+static int expand(struct replay *replay, struct feed_piece *piece)
+{
+    int result = feed_expand(replay->feed, piece);
+    if (result)
+        return cli_error("%s: page runs cannot be expanded: %s", replay->path, mmu_status_text(result));
+    return CLI_GO;
+}
+
+/* References from number i of a piece on; i = 0 and n = all of them: page runs and executions stay such. */
 static int run_part(struct job *job, struct replay *replay, struct feed_piece *piece, size_t i, size_t n)
 {
-    bool runs = !piece->references && n == piece->n;
+    bool whole = !piece->references && n == piece->n, runs = piece->runs.heads != NULL;
     int status = move(job, replay);
+    if (status == CLI_GO && !whole)
+        status = expand(replay, piece);
     if (status != CLI_GO)
         return status;
-    if (!runs && !piece->references) {
-        const struct mmu_runs *r = &piece->runs;
-        piece->references = r->references;
-        int result = r->references ? MMU_OK : r->expand(r->ctx, &piece->references);
-        if (result)
-            return cli_error("%s: page runs cannot be expanded: %s", replay->path, mmu_status_text(result));
-    }
-    const struct mmu_access *from = runs ? NULL : piece->references + i;
+    const struct mmu_access *from = whole ? NULL : piece->references + i;
     for (size_t k = 0; k < job->configs.n; k++) {
         struct mmu_core *core = core_of(&job->lane[k], replay->core);
-        int result = runs ? mmu_core_run_runs(core, &piece->runs) : mmu_core_run(core, from, n, NULL);
+        int result = !whole ? mmu_core_run(core, from, n, NULL)
+                     : runs ? mmu_core_run_runs(core, &piece->runs)
+                            : mmu_core_run_executions(core, &piece->executions);
+        if (result && whole && !runs && expand(replay, piece) == CLI_GO)
+            from = piece->references;
         if (result)
             return complain(replay, &job->lane[k], from, n, result);
     }

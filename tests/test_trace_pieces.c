@@ -9,6 +9,8 @@
 
 #include "bits.h"
 
+#include <mmusim/executions.h>
+
 enum { BLOCK = 262144, CODES = 300, LONGEST = 200 };
 
 /* Code: references whose data go anywhere. */
@@ -78,6 +80,69 @@ static uint32_t stream_length(const char *path, int stream)
     return length;
 }
 
+/* Reads it as executions where it has them, from reference `at` on, at most so many at a time, with single
+ * references in between. Returns how many came as executions. */
+static uint64_t read_executions(struct rng *r, struct mmu_trace_reader *reader, const struct mmu_access *a,
+                                uint64_t at, uint64_t end, size_t most)
+{
+    struct mmu_access *to = calloc(MMU_EXECUTIONS_MOST, sizeof *to);
+    struct mmu_trace_mark marks[MMU_MARKS_LEAST];
+    struct mmu_executions x;
+    struct mmu_error err;
+    uint64_t executed = 0;
+    size_t n_marks;
+    int64_t now;
+    assert_non_null(to);
+    do {
+        now = rng_below(r, 20)
+                  ? mmu_trace_read_executions(reader, most, &x, marks, MMU_MARKS_LEAST, &n_marks, &err)
+                  : MMU_ERR_UNSUPPORTED;
+        if (now == MMU_ERR_UNSUPPORTED) {
+            now = mmu_trace_read_marked(reader, to, 1 + rng_below(r, 500), marks, MMU_MARKS_LEAST, &n_marks,
+                                        &err);
+        } else if (now > 0) {
+            assert_true((size_t)now <= most && (size_t)now == x.n_references && !n_marks);
+            mmu_executions_expand(&x, to);
+            executed += x.n_references - x.n_lead;
+        }
+        if (now < 0)
+            fail_error(&err);
+        assert_same(to, a + at, (size_t)now);
+        for (size_t i = 0; i < n_marks; i++)
+            assert_true(marks[i].at >= at && marks[i].at <= at + (uint64_t)now);
+        at += (uint64_t)now;
+    } while (now || n_marks);
+    assert_int_equal(at, end);
+    free(to);
+    return executed;
+}
+
+/* The same of its parts, and of all of it, from the begin and from anywhere. */
+static void as_executions(struct rng *r, const char *path, const struct mmu_access *a, size_t n)
+{
+    struct mmu_trace_reader *reader, *part;
+    struct mmu_error err;
+    size_t seek = rng_below(r, (uint32_t)n),
+           most = 1 + rng_below(r, rng_below(r, 2) ? 300 : MMU_EXECUTIONS_MOST);
+    uint64_t at = 0, executed;
+    bool some = stream_length(path, MMT_EXECUTION) > 0;
+    assert_int_equal(mmu_trace_open(path, MMU_TRACE_AUTO, &reader, &err), MMU_OK);
+    executed = read_executions(r, reader, a, 0, n, MMU_EXECUTIONS_MOST);
+    assert_true(executed > 0 || !some);
+    assert_int_equal(mmu_trace_seek(reader, seek, &err), MMU_OK);
+    read_executions(r, reader, a, seek, n, most);
+    assert_int_equal(mmu_trace_seek(reader, 0, &err), MMU_OK);
+    assert_int_equal(mmu_trace_part_open(reader, &part, &err), MMU_OK);
+    while (mmu_trace_part_take(reader, part, &err) == 1) {
+        uint64_t end = (uint64_t)(mmu_trace_progress(reader) * (double)n + 0.5);
+        read_executions(r, part, a, at, end, most);
+        at = end;
+    }
+    assert_int_equal(at, n);
+    mmu_trace_close(part);
+    mmu_trace_close(reader);
+}
+
 /* Written with marks at random places; read whole, and from anywhere. */
 static void there_and_back(struct rng *r, const struct mmu_access *a, size_t n)
 {
@@ -98,6 +163,7 @@ static void there_and_back(struct rng *r, const struct mmu_access *a, size_t n)
         fail_error(&err);
     for (size_t i = 0; i < COUNT_OF(steps); i++)
         assert_trace(in_scratch("a"), steps[i], a, n);
+    as_executions(r, in_scratch("a"), a, n);
     assert_int_equal(mmu_trace_open(in_scratch("a"), MMU_TRACE_AUTO, &reader, &err), MMU_OK);
     for (int i = 0; i < 40; i++) {
         size_t at = rng_below(r, (uint32_t)n), want = 1 + rng_below(r, COUNT_OF(got)), sum = 0;

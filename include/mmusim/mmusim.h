@@ -6,6 +6,7 @@
 
 #include <mmusim/config.h>
 #include <mmusim/event.h>
+#include <mmusim/executions.h>
 #include <mmusim/file.h>
 #include <mmusim/machine.h>
 #include <mmusim/os.h>

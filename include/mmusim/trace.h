@@ -158,6 +158,17 @@ MMU_API int64_t mmu_trace_read_runs(struct mmu_trace_reader *reader, size_t max,
                                     struct mmu_error *err);
 
 /*
+ * The next stretch as executions of code (mmusim/executions.h), where a binary trace is written so, at most
+ * max and at most MMU_EXECUTIONS_MOST references. *executions has all that mmu_executions_expand() needs;
+ * what it points to stays valid until the reader's next call, but for a part's (see mmu_trace_part_open()):
+ * until the part is filled again, except lead[], until its next call. All else as with mmu_trace_read_runs().
+ */
+struct mmu_executions;
+MMU_API int64_t mmu_trace_read_executions(struct mmu_trace_reader *reader, size_t max,
+                                          struct mmu_executions *executions, struct mmu_trace_mark *marks,
+                                          size_t max_marks, size_t *n_marks, struct mmu_error *err);
+
+/*
  * Positions the reader before reference number n (0-based). Binary form on a seekable file: by the block
  * index; otherwise reads forward; backwards on a pipe: MMU_ERR_UNSUPPORTED. With n > 0 the next marks that
  * are delivered say first which process, thread, cpu and time it is there (of each that the trace has told),
@@ -182,10 +193,10 @@ MMU_API int mmu_trace_resume(struct mmu_trace_reader *reader, uint64_t *n, struc
  *
  * mmu_trace_part_take() reads the next part as it is, packed, into `part`; what was in that is gone. Returns
  * 1; 0: the end of the trace; or a negative status with *err filled, as mmu_trace_read() does. The part's
- * marks and references are those that mmu_trace_read_marked() or mmu_trace_read_runs() of `part` deliver, in
- * order, up to an end or a failure of its own. Who reads all parts, each to its end, in order, reads the
- * trace. MMU_ERR_UNSUPPORTED, without a word: the reader stands inside a part. Behind a part that was taken,
- * take more, or seek.
+ * marks and references are those that mmu_trace_read_marked() and its like deliver of `part`, in order, up to
+ * an end or a failure of its own. Who reads all parts, each to its end, in order, reads the trace.
+ * MMU_ERR_UNSUPPORTED, without a word: the reader stands inside a part. Behind a part that was taken, take
+ * more, or seek.
  */
 MMU_API int mmu_trace_part_open(const struct mmu_trace_reader *reader, struct mmu_trace_reader **part,
                                 struct mmu_error *err);

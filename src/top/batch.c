@@ -7,7 +7,7 @@
  */
 #include "error.h"
 #include "machine.h"
-#include "plain.h"
+#include "pass.h"
 #include <mmusim/runs.h>
 #include <string.h>
 
@@ -18,22 +18,6 @@ enum {
 }; /* records between asking the host for a part of a walk and walking */
 
 enum { MEMBERS_MOST = 65536 }; /* heads at once, so that sums of their members fit 32 bits */
-
-/* What first-level hits have run up since the last settlement. */
-struct tab {
-    mmu_cycle t;
-    uint64_t gaps, waited; /* t has moved by their sum */
-    uint64_t ideal_waited; /* likewise on the ideal clock */
-    uint64_t clock;
-    uint64_t kinds[MMU_KINDS]; /* as if all were user accesses and none MMU_AF_FOLLOWS */
-    enum {
-        NOTHING,
-        SECOND,
-        WALK
-    } pending;        /* a plain miss that nobody has waited for yet; its completion is in real.busy */
-    mmu_cycle issued; /* ... when it issued. SECOND: its ledger is not written yet */
-    struct plain_tally plain;
-};
 
 static void open_tab(const struct mmu_core *c, struct tab *tab)
 {
@@ -131,11 +115,6 @@ ALWAYS_INLINE void take_hit(struct hot *hot, struct hot_entry *e, const struct m
 /* What follows a record: `left` of them with this one, one every `stride` places. */
 struct ahead {
     size_t left, stride;
-};
-
-/* What a batch remembers of its latest walk, to tell whether it misses much. */
-struct walked {
-    size_t left; /* records left in the batch */
 };
 
 /*
@@ -254,25 +233,6 @@ ALWAYS_INLINE size_t run_hits(struct mmu_core *c, const struct mmu_access *a, si
     return i;
 }
 
-/* What members and heads have counted, at the end of a stretch of them. */
-static void book_members(struct mmu_core *c, struct tab *tab, const uint64_t counted[MMU_KINDS],
-                         uint64_t heads)
-{
-    struct recent *recent = &c->recent;
-    uint64_t gaps = 0, n = 0;
-    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
-        recent_count(recent, &c->mmu.hot, kind, counted[kind], recent->slot[kind]);
-        recent->since[kind] = 0;
-        tab->kinds[kind] += counted[kind];
-        gaps += counted[kind] * c->gap[0][kind];
-        n += counted[kind];
-    }
-    tab->clock += heads;
-    tab->gaps += gaps;
-    tab->t += gaps;
-    recent->members += n - heads;
-}
-
 /*
  * The same where runs pay, once nothing is unfinished: only heads are looked up. Members are counted, and
  * their time follows from their number.
@@ -310,18 +270,6 @@ static size_t run_members(struct mmu_core *c, const struct mmu_access *a, size_t
     recent->heads += heads;
     return (size_t)(x - a);
 }
-
-/* A batch on its way. */
-struct pass {
-    struct mmu_core *core;
-    struct tab tab;
-    struct walked last;
-    mmu_cycle busy;       /* the latest completion */
-    bool blocking, plain; /* W = 1; and misses may be plain */
-    bool hits;            /* the record before was a hit, and nothing is unfinished */
-    bool stepped;         /* core_step() was called: anything may have changed */
-    int status;
-};
 
 /* With KPTI: what the loops of hits run needs no way out of the kernel first. */
 static bool has_users_half(const struct mmu_core *c)
@@ -402,29 +350,39 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
     return true;
 }
 
-/* The loop, stamped out with and without results. */
+/* The loop, stamped out with and without results. False: it stopped. */
+ALWAYS_INLINE bool run_records(struct pass *p, const struct mmu_access *a, size_t n,
+                               struct mmu_result *results, bool want)
+{
+    struct mmu_core *c = p->core;
+    size_t judged = want ? n : c->recent.left, i;
+    for (i = 0; i < n; i++) {
+        if (UNLIKELY(i >= judged))
+            judged = i + recent_judge(&c->recent);
+        bool collapse = !want && c->recent.on;
+        if (p->hits) {
+            size_t end = n < judged ? n : judged;
+            i = collapse ? run_members(c, a, i, end, &p->tab)
+                         : run_hits(c, a, i, end, &p->tab, p->busy, results, want);
+            if (i == n)
+                break;
+        }
+        if (!run_one(p, &a[i], (struct ahead){n - i, 1}, want ? &results[i] : NULL, collapse))
+            break;
+    }
+    if (!want)
+        c->recent.left = judged > n ? (uint32_t)(judged - n) : 1;
+    return i >= n;
+}
+
 ALWAYS_INLINE int run_hot(struct mmu_core *c, const struct mmu_access *a, size_t n,
                           struct mmu_result *results, bool want)
 {
     struct pass p;
     pass_begin(&p, c, n);
-    size_t judged = want ? n : recent_begin(&c->recent, &c->mmu);
-    for (size_t i = 0; i < n; i++) {
-        if (UNLIKELY(i >= judged))
-            judged = i + recent_judge(&c->recent);
-        bool collapse = !want && c->recent.on;
-        if (p.hits) {
-            size_t end = n < judged ? n : judged;
-            i = collapse ? run_members(c, a, i, end, &p.tab)
-                         : run_hits(c, a, i, end, &p.tab, p.busy, results, want);
-            if (i == n)
-                break;
-        }
-        if (!run_one(&p, &a[i], (struct ahead){n - i, 1}, want ? &results[i] : NULL, collapse))
-            break;
-    }
     if (!want)
-        c->recent.left = judged > n ? (uint32_t)(judged - n) : 1;
+        recent_begin(&c->recent, &c->mmu);
+    run_records(&p, a, n, results, want);
     return pass_end(&p);
 }
 
@@ -439,7 +397,7 @@ static int run_steps(struct mmu_core *c, const struct mmu_access *a, size_t n, s
 }
 
 /* Is everything but the first level's hits out of the way, so that hot.h serves? */
-static bool is_hot(const struct mmu_core *core)
+bool pass_suits(const struct mmu_core *core)
 {
     const struct mmu_config *config = &core->machine->config;
     const struct mmu *m = &core->mmu;
@@ -455,12 +413,29 @@ static int after_run(const struct mmu_core *core, int status)
     return status == MMU_OK && UNLIKELY(mmu_classify_failed(&core->mmu)) ? MMU_ERR_NOMEM : status;
 }
 
+void pass_open(struct pass *p, struct mmu_core *core)
+{
+    pass_begin(p, core, 0);
+    recent_begin(&core->recent, &core->mmu);
+}
+
+bool pass_run(struct pass *p, const struct mmu_access *a, size_t n)
+{
+    p->last = (struct walked){n};
+    return run_records(p, a, n, NULL, false);
+}
+
+int pass_close(struct pass *p)
+{
+    return after_run(p->core, pass_end(p));
+}
+
 int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n,
                  struct mmu_result *results)
 {
-    int status = !is_hot(core) ? run_steps(core, accesses, n, results)
-                 : results     ? run_hot(core, accesses, n, results, true)
-                               : run_hot(core, accesses, n, NULL, false);
+    int status = !pass_suits(core) ? run_steps(core, accesses, n, results)
+                 : results         ? run_hot(core, accesses, n, results, true)
+                                   : run_hot(core, accesses, n, NULL, false);
     return after_run(core, status);
 }
 
@@ -620,7 +595,7 @@ static int run_stretch(struct mmu_core *c, const struct mmu_runs *runs)
 
 bool mmu_core_uses_runs(const struct mmu_core *core)
 {
-    return is_hot(core) && recent_suits_runs(&core->mmu);
+    return pass_suits(core) && recent_suits_runs(&core->mmu);
 }
 
 int mmu_core_run_runs(struct mmu_core *core, const struct mmu_runs *runs)

@@ -59,6 +59,13 @@ void recent_forget(struct recent *r, const struct mmu *m);
  * references there are until it is to be judged again. */
 uint32_t recent_judge(struct recent *r);
 
+/* So many references were run elsewhere, so many of them heads: their share counts for what is left. */
+static inline void recent_pass(struct recent *r, uint64_t n, uint64_t heads)
+{
+    r->heads += n < r->left ? heads : heads * r->left / n;
+    r->left = n < r->left ? r->left - (uint32_t)n : 1;
+}
+
 /* A batch begins. Likewise. */
 static inline uint32_t recent_begin(struct recent *r, const struct mmu *m)
 {

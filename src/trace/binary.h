@@ -65,8 +65,11 @@ struct block {
     struct marks_decoder marks;
     bool has_mark; /* the next one, its `at` in the block */
     struct mmu_trace_mark mark;
-    struct mmu_head *runs;                           /* MMT_STRETCH of them, or NULL */
-    struct mmu_access *expanded;                     /* likewise */
+    struct mmu_head *runs;               /* MMT_STRETCH of them, or NULL */
+    bool keeps;                          /* addresses of all executions, not only of the latest stretch */
+    mmu_va *addresses;                   /* of data; room for addresses_room */
+    size_t addresses_room, addresses_at; /* at: those that are kept */
+    struct mmu_access *expanded;         /* likewise */
     uint32_t runs_first, runs_count, expanded_first; /* the stretch given last, and the one in `expanded` */
 };
 
@@ -110,6 +113,7 @@ int block_begin(struct mmu_trace_reader *r, struct mmu_error *err);
 size_t block_read(struct mmu_trace_reader *r, struct mmu_access *to, size_t max, uint64_t position);
 /* The next stretch: see struct reader_ops. */
 int64_t block_runs(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs);
+int64_t block_executions(struct mmu_trace_reader *r, size_t max, struct mmu_executions *executions);
 /* Has all of the block been delivered? */
 bool block_done(const struct block *k);
 void block_free(struct block *k);

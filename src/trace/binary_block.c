@@ -27,6 +27,7 @@ void block_free(struct block *k)
     free(k->packed.bytes);
     pieces_decoder_free(&k->pieces);
     free(k->runs);
+    free(k->addresses);
     free(k->expanded);
 }
 
@@ -164,6 +165,7 @@ int block_begin(struct mmu_trace_reader *r, struct mmu_error *err)
     int code;
 
     k->at = k->stretch = k->decoded = k->headed = 0;
+    k->addresses_at = 0;
     k->has_references = k->has_heads = k->has_mark = false;
     k->expanded_first = UINT32_MAX;
     if (!h->marks)
@@ -327,4 +329,79 @@ int64_t block_runs(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs
     k->at = end;
     *runs = (struct mmu_runs){.heads = k->runs, .n_heads = n, .expand = expand, .ctx = r};
     return k->runs_count;
+}
+
+/* Room for the addresses of a stretch of `most` references behind those that are kept. */
+static mmu_va *need_addresses(struct mmu_trace_reader *r, uint32_t most)
+{
+    struct block *k = &((struct binary *)r->state)->block;
+    size_t all = k->keeps ? k->header.lengths[MMT_DATA_PLACE] : most;
+
+    if (all + MMT_PIECE_TOKENS > k->addresses_room) {
+        free(k->addresses);
+        k->addresses_room = all + MMT_PIECE_TOKENS;
+        if (!(k->addresses = malloc(k->addresses_room * sizeof *k->addresses))) {
+            k->addresses_room = 0;
+            binary_no_memory(r, &r->failure);
+        }
+    }
+    return k->addresses ? k->addresses + k->addresses_at : NULL;
+}
+
+/* References of an execution that was cut, at most `most`, as executions have them. */
+static void take_lead(struct pieces_decoder *d, uint32_t most, struct mmu_executions *x)
+{
+    uint32_t left = d->rest_n - d->rest_at;
+
+    x->lead = d->rest + d->rest_at;
+    x->n_lead = left < most ? left : most;
+    x->n_references += x->n_lead;
+    d->rest_at += (uint32_t)x->n_lead;
+}
+
+/* Takes from the present block's executions what fits into `most` references. False: they cannot be. */
+static bool take_executions(struct block *k, uint32_t most, mmu_va *to, struct mmu_executions *x)
+{
+    struct pieces_decoder *d = &k->pieces;
+    uint32_t left = d->rest_n - d->rest_at;
+
+    left = left < most ? left : most; /* in the lead */
+    if (left == most || left < d->rest_n - d->rest_at)
+        *x = (struct mmu_executions){0};
+    else if (!pieces_decode_executions(d, most - left, to, x))
+        return false;
+    if (!left && !x->n && !pieces_decode_rest(d)) /* one that is cut at once */
+        return false;
+    take_lead(d, most, x);
+    return true;
+}
+
+int64_t block_executions(struct mmu_trace_reader *r, size_t max, struct mmu_executions *x)
+{
+    struct block *k = &((struct binary *)r->state)->block;
+    uint32_t until, most;
+    mmu_va *to;
+
+    if (!deliver_marks(r, k, r->position) || r->queued || k->at == k->header.references)
+        return 0;
+    if (!k->header.lengths[MMT_EXECUTION])
+        return -1;
+    until = k->has_mark ? (uint32_t)k->mark.at : k->header.references;
+    most = until - k->at < max ? until - k->at : (uint32_t)max;
+    most = most < MMU_EXECUTIONS_MOST ? most : MMU_EXECUTIONS_MOST;
+    if (!need_references(r) || !(to = need_addresses(r, most)))
+        return 0;
+    if (!skip(k, k->at) || !take_executions(k, most, to, x)) {
+        impossible(r);
+        return 0;
+    }
+    k->at += (uint32_t)x->n_references;
+    k->decoded = k->at;
+    if (k->keeps) /* so many places have been used */
+        k->addresses_at = (size_t)(k->pieces.place.at - k->streams[MMT_DATA_PLACE].bytes);
+    if (k->at < k->header.references ? pieces_decode_done(&k->pieces) : !pieces_decode_clean(&k->pieces)) {
+        impossible(r);
+        return 0;
+    }
+    return (int64_t)x->n_references;
 }

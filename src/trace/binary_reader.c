@@ -313,6 +313,19 @@ static int64_t binary_runs(struct mmu_trace_reader *r, size_t max, struct mmu_ru
     return got;
 }
 
+static int64_t binary_executions(struct mmu_trace_reader *r, size_t max, struct mmu_executions *executions)
+{
+    struct binary *b = r->state;
+    int64_t got = 0;
+
+    while (!got && !r->queued && !r->failure.code) {
+        if (block_done(&b->block) && next_block(r, &r->failure) <= 0)
+            break;
+        got = block_executions(r, max, executions);
+    }
+    return got;
+}
+
 static int binary_rewind(struct mmu_trace_reader *r, struct mmu_error *err)
 {
     struct binary *b = r->state;
@@ -336,7 +349,10 @@ static int part_open(struct mmu_trace_reader *part, struct mmu_error *err)
 {
     struct binary *b = part->state = calloc(1, sizeof *b);
 
-    return b && (b->zstd = ZSTD_createDCtx()) ? MMU_OK : binary_no_memory(part, err);
+    if (!b || !(b->zstd = ZSTD_createDCtx()))
+        return binary_no_memory(part, err);
+    b->block.keeps = true;
+    return MMU_OK;
 }
 
 static size_t part_read(struct mmu_trace_reader *part, struct mmu_access *to, size_t max)
@@ -351,6 +367,13 @@ static int64_t part_runs(struct mmu_trace_reader *part, size_t max, struct mmu_r
     const struct binary *b = part->state;
 
     return block_done(&b->block) ? 0 : block_runs(part, max, runs);
+}
+
+static int64_t part_executions(struct mmu_trace_reader *part, size_t max, struct mmu_executions *executions)
+{
+    const struct binary *b = part->state;
+
+    return block_done(&b->block) ? 0 : block_executions(part, max, executions);
 }
 
 static int part_rewind(struct mmu_trace_reader *part, struct mmu_error *err)
@@ -382,14 +405,19 @@ static int binary_take(struct mmu_trace_reader *r, struct mmu_trace_reader *part
     return 1;
 }
 
-static const struct reader_ops part_ops = {
-    .open = part_open, .close = binary_close, .read = part_read, .runs = part_runs, .rewind = part_rewind};
+static const struct reader_ops part_ops = {.open = part_open,
+                                           .close = binary_close,
+                                           .read = part_read,
+                                           .runs = part_runs,
+                                           .executions = part_executions,
+                                           .rewind = part_rewind};
 
 const struct reader_ops binary_reader_ops = {.sniff = binary_sniff,
                                              .open = binary_open,
                                              .close = binary_close,
                                              .read = binary_read,
                                              .runs = binary_runs,
+                                             .executions = binary_executions,
                                              .parts = &part_ops,
                                              .take = binary_take,
                                              .rewind = binary_rewind,

@@ -10,6 +10,7 @@
 #include "code.h"
 #include "format.h"
 
+#include <mmusim/executions.h>
 #include <mmusim/runs.h>
 #include <mmusim/trace.h>
 
@@ -53,22 +54,19 @@ static inline bool block_decode_done(const struct block_decoder *d)
 bool block_decode_clean(const struct block_decoder *d);
 
 /*
- * A block's executions being decoded. templates[] are the references of all pieces; positions[] where in its
- * piece the data of each execution go: the reference's number, and POSITION_TWICE for an M token.
+ * A block's executions being decoded. templates[] are the references of all pieces; datum[] where in its
+ * piece the data of each execution go.
  */
-enum { POSITION_TWICE = 128, PIECE_MOST = 2 * MMT_PIECE_TOKENS, PIECE_SLACK = 4 };
+enum { PIECE_MOST = 2 * MMT_PIECE_TOKENS, PIECE_SLACK = 4 };
 
-struct piece {
-    uint32_t first, first_data; /* in templates[] and positions[] */
-    uint8_t n, n_data;          /* references, and data that come with an execution */
-};
+_Static_assert((int)PIECE_MOST == (int)MMU_PIECE_MOST, "the public header knows it too");
 
 struct pieces_decoder {
     struct block_stream executions, place, payload; /* BLOCK_SLACK behind the last two */
-    struct piece *pieces;                           /* MMT_PIECES, or NULL */
+    struct mmu_piece *pieces;                       /* MMT_PIECES, or NULL */
     uint32_t n_pieces;
     struct mmu_access *templates; /* room for 2 * `room` and PIECE_SLACK more */
-    uint8_t *positions;           /* `room` */
+    struct mmu_datum *datum;      /* `room` */
     uint32_t room;
     uint64_t slot[MMT_SLOTS];
     uint32_t rest_at, rest_n; /* references of the latest execution for which there was no room */
@@ -81,10 +79,17 @@ int pieces_decode_begin(struct pieces_decoder *d, struct block_decoder *tokens, 
                         uint32_t n_pieces);
 /* As block_decode(). */
 int64_t pieces_decode(struct pieces_decoder *d, struct mmu_access *to, size_t max);
+/* The next execution into d->rest, where nothing is left. False: there is none, or it cannot be. */
+bool pieces_decode_rest(struct pieces_decoder *d);
 static inline bool pieces_decode_done(const struct pieces_decoder *d)
 {
     return d->executions.at == d->executions.end && d->rest_at == d->rest_n;
 }
+/*
+ * Whole executions of at most `most` references in all, as many as there are, with their addresses in to[],
+ * which has room for as many. Nothing is left in d->rest. Fills x but for the lead. False: they cannot be.
+ */
+bool pieces_decode_executions(struct pieces_decoder *d, uint32_t most, mmu_va *to, struct mmu_executions *x);
 bool pieces_decode_clean(const struct pieces_decoder *d);
 void pieces_decoder_free(struct pieces_decoder *d);
 

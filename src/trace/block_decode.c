@@ -7,7 +7,7 @@
  */
 #include "block.h"
 
-#include "bits.h"
+#include "delta.h"
 
 #include <string.h>
 
@@ -32,11 +32,7 @@ enum { SIZE_SHIFT = 32, KIND_SHIFT = 48, FLAGS_SHIFT = 56 };
 
 #define W(size, kind) ((uint64_t)(size) << SIZE_SHIFT | (uint64_t)(kind) << KIND_SHIFT)
 
-/* Lengths of deltas by the low three bits of a place; for fetches the length's index in this list. */
-static const uint8_t lengths[8] = {0, 1, 2, 3, 4, 5, 6, 8};
-static const uint64_t masks[8] = {
-    0, 0xff, 0xffff, 0xffffff, 0xffffffff, UINT64_C(0xffffffffff), UINT64_C(0xffffffffffff), UINT64_MAX};
-
+/* length: of the delta, its index in delta_lengths[] */
 #define FETCH(n, length)                                                                                     \
     {                                                                                                        \
         .word = W(n, MMU_FETCH), .advance = (n), .place = FETCH_SLOT << 3 | (length),                        \
@@ -128,15 +124,11 @@ ALWAYS_INLINE struct place_in_chunk decode_chunk(struct block_decoder *d, struct
     for (size_t i = 0; i < n; i++) {
         const struct meaning *m = &meanings[*c.code++];
         unsigned place = (*c.place & m->mask) | m->place;
-        uint64_t delta, va, word = m->word | common;
+        uint64_t va, word = m->word | common;
         uint32_t size = (uint32_t)(m->word >> SIZE_SHIFT) & 0xffff, advance = m->advance;
 
         c.place += m->step;
-        memcpy(&delta, c.payload, sizeof delta);
-        delta &= masks[place & 7];
-        c.payload += lengths[place & 7];
-        delta = delta >> 1 ^ (0 - (delta & 1));
-        va = d->slot[place >> 3] + delta;
+        va = d->slot[place >> 3] + delta_take(&c.payload, place);
         if (UNLIKELY(m->special & (SPECIAL_SIZE | SPECIAL_BAD))) {
             uint16_t wide;
             memcpy(&wide, c.payload, sizeof wide);

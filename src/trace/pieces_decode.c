@@ -6,7 +6,7 @@
  */
 #include "block.h"
 
-#include "bits.h"
+#include "delta.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,16 +18,11 @@ _Static_assert((int)TOGETHER <= (int)PIECE_SLACK, "there is slack for what is co
 _Static_assert((MMT_DELTA_MAX + 1) * MMT_PIECE_TOKENS + 8 <= BLOCK_SLACK,
                "an execution ends within the slack");
 
-/* Lengths and masks of deltas by the low three bits of a place. */
-static const uint8_t lengths[8] = {0, 1, 2, 3, 4, 5, 6, 8};
-static const uint64_t masks[8] = {
-    0, 0xff, 0xffff, 0xffffff, 0xffffffff, UINT64_C(0xffffffffff), UINT64_C(0xffffffffffff), UINT64_MAX};
-
 void pieces_decoder_free(struct pieces_decoder *d)
 {
     free(d->pieces);
     free(d->templates);
-    free(d->positions);
+    free(d->datum);
     memset(d, 0, sizeof *d);
 }
 
@@ -40,27 +35,56 @@ static bool reserve(struct pieces_decoder *d, uint32_t tokens)
         return true;
     tokens += tokens / 4;
     free(d->templates);
-    free(d->positions);
+    free(d->datum);
     d->templates = malloc((2 * (size_t)tokens + PIECE_SLACK) * sizeof *d->templates);
-    d->positions = malloc(tokens);
-    d->room = d->templates && d->positions ? tokens : 0;
+    d->datum = malloc(tokens * sizeof *d->datum);
+    d->room = d->templates && d->datum ? tokens : 0;
     return d->room && d->pieces;
 }
 
+enum { COUNT_BITS = 21 }; /* of struct mmu_piece.counts */
+
+/* Can the fetch a[] be one of a piece that is not mixed? */
+static bool take_fetch(struct mmu_piece *p, const struct mmu_access *a)
+{
+    uint64_t page = a->va >> 12;
+
+    if (!(p->counts & ((1u << COUNT_BITS) - 1)))
+        p->page = p->last_page = page;
+    if (p->page == p->last_page)
+        p->last_page = page;
+    return (page == p->page || page == p->last_page) && (a->va & 4095) + (a->size - 1u) < 4096;
+}
+
 /* One piece of n tokens, whose codes these are. */
-static void take_piece(struct pieces_decoder *d, struct piece *p, const uint8_t *code, uint32_t n)
+static void take_piece(struct pieces_decoder *d, struct mmu_piece *p, const uint8_t *code, uint32_t n)
 {
     uint32_t data = p->first_data;
+    bool mixed = false;
 
     p->n = p->n_data = 0;
+    p->counts = 0;
     for (uint32_t i = 0; i < n; i++) {
-        unsigned token = code[i] & 3;
-        if (token != MMT_FETCH)
-            d->positions[data++] = (uint8_t)(p->n | (token == MMT_MODIFY ? POSITION_TWICE : 0));
+        const unsigned token = code[i] & 3;
+        const struct mmu_access *a = d->templates + p->first + p->n;
+        mixed |= a->kind >= MMU_KINDS || a->flags;
+        if (token == MMT_FETCH)
+            mixed |= !take_fetch(p, a);
+        else
+            d->datum[data++] =
+                (struct mmu_datum){.last = (uint16_t)(a->size - 1), .position = p->n, .kind = (uint8_t)token};
+        p->counts += UINT64_C(1) << COUNT_BITS * (token == MMT_MODIFY ? MMU_LOAD : token);
+        p->counts += (uint64_t)(token == MMT_MODIFY) << COUNT_BITS * MMU_STORE;
         p->n = (uint8_t)(p->n + (token == MMT_MODIFY ? 2 : 1));
     }
     p->n_data = (uint8_t)(data - p->first_data);
+    if (mixed || (code[0] & 3) != MMT_FETCH)
+        p->page = p->last_page = MMU_PIECE_MIXED;
 }
+
+_Static_assert((int)MMT_FETCH == (int)MMU_FETCH && (int)MMT_LOAD == (int)MMU_LOAD &&
+                   (int)MMT_STORE == (int)MMU_STORE && (int)MMT_MODIFY == (int)MMU_KINDS,
+               "tokens are numbered as kinds");
 
 int pieces_decode_begin(struct pieces_decoder *d, struct block_decoder *tokens, const uint8_t *sizes,
                         uint32_t n_pieces)
@@ -82,7 +106,7 @@ int pieces_decode_begin(struct pieces_decoder *d, struct block_decoder *tokens, 
         return MMU_ERR_FORMAT;
     memset(d->templates + n, 0, PIECE_SLACK * sizeof *d->templates);
     for (uint32_t i = 0; i < n_pieces; i++) {
-        struct piece *p = &d->pieces[i];
+        struct mmu_piece *p = &d->pieces[i];
         if (!sizes[i] || sizes[i] > MMT_PIECE_TOKENS || sizes[i] > left)
             return MMU_ERR_FORMAT;
         p->first = first;
@@ -107,25 +131,19 @@ static bool any_wraps(const struct mmu_access *a, size_t n)
 
 /* One execution into to[], with room for what is copied too much. Returns how many references, 0: it cannot
  * be. */
-ALWAYS_INLINE size_t execute(struct pieces_decoder *d, const struct piece *p, struct mmu_access *to)
+ALWAYS_INLINE size_t execute(struct pieces_decoder *d, const struct mmu_piece *p, struct mmu_access *to)
 {
     const struct mmu_access *template = d->templates + p->first;
-    const uint8_t *position = d->positions + p->first_data, *end = position + p->n_data;
+    const struct mmu_datum *datum = d->datum + p->first_data, *end = datum + p->n_data;
     const uint8_t *place = d->place.at, *payload = d->payload.at;
     mmu_va highest = 0;
 
     for (size_t i = 0; i < p->n; i += TOGETHER)
         memcpy(to + i, template + i, TOGETHER * sizeof *to);
-    for (; position != end; position++) {
-        struct mmu_access *first = &to[*position % POSITION_TWICE],
-                          *second = first + *position / POSITION_TWICE;
+    for (; datum != end; datum++) {
+        struct mmu_access *first = &to[datum->position], *second = first + datum->kind / MMU_KINDS;
         unsigned where = *place++;
-        uint64_t delta, *slot = &d->slot[where >> 3 & (MMT_SLOTS - 1)];
-        memcpy(&delta, payload, sizeof delta);
-        delta &= masks[where & 7];
-        payload += lengths[where & 7];
-        delta = delta >> 1 ^ (0 - (delta & 1));
-        mmu_va va = *slot += delta;
+        mmu_va va = d->slot[where >> 3 & (MMT_SLOTS - 1)] += delta_take(&payload, where);
         first->va = va;
         second->va = va;
         highest = va > highest ? va : highest;
@@ -139,13 +157,23 @@ ALWAYS_INLINE size_t execute(struct pieces_decoder *d, const struct piece *p, st
 }
 
 /* The piece that is executed next. NULL: there is no such. */
-ALWAYS_INLINE const struct piece *next_piece(struct pieces_decoder *d)
+ALWAYS_INLINE const struct mmu_piece *next_piece(struct pieces_decoder *d)
 {
     uint16_t number;
 
     memcpy(&number, d->executions.at, sizeof number);
     d->executions.at += sizeof number;
     return LIKELY(number < d->n_pieces) ? &d->pieces[number] : NULL;
+}
+
+bool pieces_decode_rest(struct pieces_decoder *d)
+{
+    const struct mmu_piece *p = d->executions.at < d->executions.end ? next_piece(d) : NULL;
+    size_t n = p ? execute(d, p, d->rest) : 0;
+
+    d->rest_at = 0;
+    d->rest_n = (uint32_t)n;
+    return n > 0;
 }
 
 /* Up to max references of the execution for which there was no room. */
@@ -163,20 +191,101 @@ int64_t pieces_decode(struct pieces_decoder *d, struct mmu_access *to, size_t ma
     size_t got = take_rest(d, to, max), n;
 
     while (max - got >= PIECE_MOST + PIECE_SLACK && d->executions.at < d->executions.end) {
-        const struct piece *p = next_piece(d);
+        const struct mmu_piece *p = next_piece(d);
         if (!p || !(n = execute(d, p, to + got)))
             return -1;
         got += n;
     }
     while (got < max && d->executions.at < d->executions.end) {
-        const struct piece *p = next_piece(d);
-        if (!p || !(n = execute(d, p, d->rest)))
+        if (!pieces_decode_rest(d))
             return -1;
-        d->rest_at = 0;
-        d->rest_n = (uint32_t)n;
         got += take_rest(d, to + got, max - got);
     }
     return (int64_t)got;
+}
+
+/* Sums over whole executions. */
+struct sum {
+    size_t executions, references, data;
+};
+
+/* As many executions as have together at most so many references. False: one of them cannot be. */
+static bool sum_up(const struct pieces_decoder *d, size_t most, struct sum *sum)
+{
+    const uint8_t *at = d->executions.at;
+
+    *sum = (struct sum){0, 0, 0};
+    for (; at < d->executions.end; at += sizeof(uint16_t)) {
+        uint16_t number;
+        memcpy(&number, at, sizeof number);
+        if (number >= d->n_pieces)
+            return false;
+        const struct mmu_piece *p = &d->pieces[number];
+        if (sum->references + p->n > most)
+            break;
+        sum->references += p->n;
+        sum->data += p->n_data;
+        sum->executions++;
+    }
+    return true;
+}
+
+/* The addresses of n data. Returns the highest; what ends too early has d->place or d->payload behind its
+ * end.
+ */
+static mmu_va take_addresses(struct pieces_decoder *d, mmu_va *to, size_t n)
+{
+    mmu_va highest = 0;
+
+    while (n && d->place.at <= d->place.end && d->payload.at <= d->payload.end) {
+        const uint8_t *place = d->place.at, *payload = d->payload.at;
+        size_t now = n < MMT_PIECE_TOKENS ? n : MMT_PIECE_TOKENS;
+        for (size_t i = 0; i < now; i++) {
+            unsigned where = place[i];
+            mmu_va va = d->slot[where >> 3 & (MMT_SLOTS - 1)] += delta_take(&payload, where);
+            to[i] = va;
+            highest = va > highest ? va : highest;
+        }
+        d->place.at = place + now;
+        d->payload.at = payload;
+        to += now;
+        n -= now;
+    }
+    return highest;
+}
+
+/* Does a reference of these executions end beyond the last address? */
+static bool any_executed_wraps(const struct mmu_executions *x)
+{
+    const mmu_va *va = x->data;
+
+    for (size_t e = 0; e < x->n; e++) {
+        const struct mmu_piece *p = &x->pieces[x->execution[e]];
+        for (unsigned i = 0; i < p->n_data; i++, va++)
+            if (*va + x->datum[p->first_data + i].last < *va)
+                return true;
+    }
+    return false;
+}
+
+bool pieces_decode_executions(struct pieces_decoder *d, uint32_t most, mmu_va *to, struct mmu_executions *x)
+{
+    struct sum sum;
+    mmu_va highest;
+
+    if (!sum_up(d, most, &sum))
+        return false;
+    *x = (struct mmu_executions){.execution = (const uint16_t *)(const void *)d->executions.at,
+                                 .n = sum.executions,
+                                 .data = to,
+                                 .n_references = sum.references,
+                                 .pieces = d->pieces,
+                                 .datum = d->datum,
+                                 .references = d->templates};
+    d->executions.at += sum.executions * sizeof(uint16_t);
+    highest = take_addresses(d, to, sum.data);
+    return d->place.at <= d->place.end && d->payload.at <= d->payload.end &&
+           (highest <= UINT64_MAX - DATA_SIZE_MOST || !any_executed_wraps(x));
 }
 
 bool pieces_decode_clean(const struct pieces_decoder *d)

@@ -332,22 +332,23 @@ int64_t mmu_trace_read_marked(struct mmu_trace_reader *r, struct mmu_access *to,
     return !got && !n && r->failure.code ? failed(r, err) : (int64_t)got;
 }
 
-int64_t mmu_trace_read_runs(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs,
-                            struct mmu_trace_mark *marks, size_t max_marks, size_t *n_marks,
-                            struct mmu_error *err)
+/* Stretches in one of two forms, or marks. */
+static int64_t read_stretch(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs,
+                            struct mmu_executions *executions, struct mmu_trace_mark *marks, size_t max_marks,
+                            size_t *n_marks, struct mmu_error *err)
 {
     int64_t got = 0;
     size_t n;
 
     REQUIRE(max && max_marks >= MMU_MARKS_LEAST);
     *n_marks = 0;
-    if (!r->ops->runs)
+    if (runs ? !r->ops->runs : !r->ops->executions)
         return MMU_ERR_UNSUPPORTED;
     if (r->restate && (*n_marks = restate(r, marks)))
         return 0;
     if (!r->queued && !r->failure.code) {
         r->limit = max_marks < READER_MARKS ? max_marks : READER_MARKS;
-        got = r->ops->runs(r, max, runs);
+        got = runs ? r->ops->runs(r, max, runs) : r->ops->executions(r, max, executions);
         if (got < 0)
             return MMU_ERR_UNSUPPORTED;
         r->position += (uint64_t)got;
@@ -356,6 +357,20 @@ int64_t mmu_trace_read_runs(struct mmu_trace_reader *r, size_t max, struct mmu_r
     take_marks(r, marks, n);
     *n_marks = n;
     return !got && !n && r->failure.code ? failed(r, err) : got;
+}
+
+int64_t mmu_trace_read_runs(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs,
+                            struct mmu_trace_mark *marks, size_t max_marks, size_t *n_marks,
+                            struct mmu_error *err)
+{
+    return read_stretch(r, max, runs, NULL, marks, max_marks, n_marks, err);
+}
+
+int64_t mmu_trace_read_executions(struct mmu_trace_reader *r, size_t max, struct mmu_executions *executions,
+                                  struct mmu_trace_mark *marks, size_t max_marks, size_t *n_marks,
+                                  struct mmu_error *err)
+{
+    return read_stretch(r, max, NULL, executions, marks, max_marks, n_marks, err);
 }
 
 /* Reads and drops until position n. */

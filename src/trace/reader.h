@@ -66,6 +66,8 @@ struct reader_ops {
     /* The next stretch as page runs, at most max references. Returns how many, 0 at the end or before a
      * failure (r->failure) or for marks, -1: none are to be had. NULL: never any. */
     int64_t (*runs)(struct mmu_trace_reader *r, size_t max, struct mmu_runs *runs);
+    /* Likewise, as executions of code. */
+    int64_t (*executions)(struct mmu_trace_reader *r, size_t max, struct mmu_executions *executions);
     /* What its parts are read with, each a reader without an input: see mmu_trace_part_open(). NULL: it has
      * no parts. Takes the next one into `part` and sets the position of both, and part->here; 1, 0 at the
      * end, or a negative status. */

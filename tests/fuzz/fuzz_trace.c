@@ -11,6 +11,7 @@
 #include "fuzz.h"
 #include "trace_sign.h"
 
+#include <mmusim/executions.h>
 #include <mmusim/runs.h>
 
 /* Reads it with its marks; returns the checksum of the references. */
@@ -98,6 +99,36 @@ static uint64_t read_runs(const char *path, enum mmu_trace_format format, uint64
     return sum;
 }
 
+/* Reads it as executions of code where it has them. Returns the checksum of the references. */
+static uint64_t read_executions(const char *path, enum mmu_trace_format format, uint64_t most)
+{
+    static struct mmu_access to[MMU_EXECUTIONS_MOST];
+    struct mmu_trace_reader *r;
+    struct mmu_trace_mark marks[MMU_MARKS_LEAST];
+    struct mmu_error err = {0};
+    struct mmu_executions x;
+    uint64_t count = 0, sum = 0;
+    size_t n_marks;
+    int64_t n;
+
+    require(mmu_trace_open(path, format, &r, &err) == MMU_OK, "it can be opened once");
+    do {
+        n = mmu_trace_read_executions(r, 5000, &x, marks, MMU_MARKS_LEAST, &n_marks, &err);
+        if (n == MMU_ERR_UNSUPPORTED)
+            n = mmu_trace_read_marked(r, to, 100, marks, MMU_MARKS_LEAST, &n_marks, &err);
+        else if (n > 0)
+            mmu_executions_expand(&x, to);
+        if (n < 0)
+            break;
+        check_references(to, n);
+        check_marks(marks, n_marks, count, count + (uint64_t)n);
+        sum = mmu_trace_checksum(sum, to, (size_t)n);
+        count += (uint64_t)n;
+    } while ((n || n_marks) && count < most);
+    mmu_trace_close(r);
+    return sum;
+}
+
 /* Reads the file whole, then from a place in the middle: both must deliver the same. */
 static void read_file(const char *path, enum mmu_trace_format format)
 {
@@ -136,6 +167,8 @@ static void read_file(const char *path, enum mmu_trace_format format)
     if (count >= MOST)
         return;
     require(read_marked(path, format, MOST) == sum, "reading with marks gives other references");
+    if (n == 0)
+        require(read_executions(path, format, MOST) == sum, "reading executions gives other references");
     if (n == 0) /* heads that lie end a reading that has no end here */
         read_runs(path, format, MOST);
     if (n == 0 && !info.heads)
