@@ -83,7 +83,7 @@ static uint64_t begun(const struct lane *lane)
     return n;
 }
 
-/* Says at which reference a machine gave up, and why. Looked for only when it happened. from: NULL: runs. */
+/* Says at which reference a machine gave up, and why. Looked for only when it happened. */
 static int complain(const struct replay *replay, const struct lane *lane, const struct mmu_access *from,
                     size_t n, int status)
 {
@@ -91,7 +91,7 @@ static int complain(const struct replay *replay, const struct lane *lane, const 
     unsigned bits = mode == MMU_MODE_OFF                            ? lane->config.cpu.maxphyaddr
                     : mode == MMU_MODE_I386 || mode == MMU_MODE_PAE ? 32
                                                                     : 64;
-    for (size_t k = 0; from && status == MMU_ERR_INVALID && k < n; k++) {
+    for (size_t k = 0; status == MMU_ERR_INVALID && k < n; k++) {
         mmu_va last = from[k].va + from[k].size - 1;
         if (last < from[k].va || (bits < 64 && last >> bits))
             return cli_error("%s: reference %" PRIu64 ", %u bytes at 0x%" PRIx64
@@ -145,10 +145,11 @@ static int run_part(struct job *job, struct replay *replay, struct feed_piece *p
         int result = !whole ? mmu_core_run(core, from, n, NULL)
                      : runs ? mmu_core_run_runs(core, &piece->runs)
                             : mmu_core_run_executions(core, &piece->executions);
-        if (result && whole && !runs && expand(replay, piece) == CLI_GO)
-            from = piece->references;
-        if (result)
-            return complain(replay, &job->lane[k], from, n, result);
+        if (!result)
+            continue;
+        if (whole && expand(replay, piece) != CLI_GO)
+            return CLI_BAD;
+        return complain(replay, &job->lane[k], piece->references + i, n, result);
     }
     if (replay->summed)
         replay->checksum = mmu_trace_checksum(replay->checksum, from, n);

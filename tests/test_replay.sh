@@ -294,4 +294,17 @@ truncate -s 4096 pagemap.bin
 expect "a short pagemap: exit status" $? 2
 grep -q "pagemap.bin: byte 8192: the end of the file, expected the entry of page 0x400000" err || fail "a short pagemap: said '$(cat err)'"
 
+# ---- a reference that a machine cannot make is told alike of page runs, of executions and of references ----
+printf 'I  00400064,3\n L 00500000,8\n L 7f0000147008,8\n L 7f0000147010,8\n' >wide.txt
+"$MMUSIM" trace convert wide.txt wide.mmt
+"$MMUSIM" trace convert --page-runs wide.txt wideruns.mmt
+for in in wide.txt wide.mmt wideruns.mmt; do
+    for threads in 1 3; do
+        "$MMUSIM" run --config pentium3 --threads $threads $in >out 2>err
+        expect "$in, $threads threads: exit status" $? 2
+        [[ $(cat err) == "mmusim: $in: reference 3, 8 bytes at 0x7f0000147008, does not fit the 32-bit linear addresses of pentium3" ]] ||
+            fail "$in, $threads threads: said '$(cat err)'"
+    done
+done
+
 verdict "all replays are as expected"
