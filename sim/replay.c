@@ -223,7 +223,7 @@ static int run_piece(struct job *job, struct replay *replay, struct feed_piece *
         size_t until = m < piece->n_marks ? (size_t)(piece->marks[m].at - piece->first) : piece->n;
         status = run_between(job, replay, piece, at, until);
         at = until;
-        if (m < piece->n_marks)
+        if (m < piece->n_marks && replay->done < replay->end) /* what is behind the limit is not looked at */
             take_mark(job, replay, &piece->marks[m]);
     }
     return status;

@@ -307,4 +307,18 @@ for in in wide.txt wide.mmt wideruns.mmt; do
     done
 done
 
+# ---- what the trace says behind --limit does not count, however much of it was read at once ----
+{
+    for i in {1..10}; do printf 'I  %x,4\n' $((0x400000 + 4096 * i)); done
+    printf '# mmusim: cpu 0\n L 00500000,8\n# mmusim: cpu 1\n L 00500000,8\n'
+} >late.txt
+"$MMUSIM" trace convert late.txt late.mmt
+"$MMUSIM" trace convert --page-runs late.txt lateruns.mmt
+for in in late.txt late.mmt lateruns.mmt; do
+    "$MMUSIM" run --config haswell --set cores=2 --limit 10 $in >out 2>err
+    expect "$in, too short for a processor: exit status" $? 2
+    grep -q 'does not say on which processor it ran' err || fail "$in: said '$(cat err)'"
+    "$MMUSIM" run --config haswell --set cores=2 --limit 12 $in >out 2>err || fail "$in: $(cat err)"
+done
+
 verdict "all replays are as expected"
