@@ -1,6 +1,6 @@
 /*
- * binary_pack.c: see binary_pack.h. With a thread, the next block is encoded while one is packed: there are
- * two sets of streams, and each block that is put swaps them.
+ * binary_pack.c: see binary_pack.h. With a thread, the next block is encoded while others are packed: each
+ * job has a set of streams, and a block that is put swaps its own for them.
  */
 #include "binary_pack.h"
 
@@ -39,14 +39,15 @@ static int remember_block(struct packer *p, uint64_t first, struct mmu_error *er
 }
 
 /* One stream into the packed block. */
-static int pack_stream(struct packer *p, int s, size_t *length, struct mmu_error *err)
+static int pack_stream(struct packer *p, const struct pack_job *job, int s, size_t *length,
+                       struct mmu_error *err)
 {
     size_t packed = 0;
-    uint32_t n = p->job.lengths[s];
+    uint32_t n = job->lengths[s];
 
     if (n)
-        packed = ZSTD_compressCCtx(p->zstd, p->packed + *length, p->packed_size - *length, p->job.streams[s],
-                                   n, p->level);
+        packed = ZSTD_compressCCtx(p->zstd, p->packed + *length, p->packed_size - *length, job->streams[s], n,
+                                   p->level);
     if (ZSTD_isError(packed))
         return err_at(err, MMU_ERR_NOMEM, output_name(p->output), 0, 0, "zstd: %s",
                       ZSTD_getErrorName(packed));
@@ -56,24 +57,24 @@ static int pack_stream(struct packer *p, int s, size_t *length, struct mmu_error
     return MMU_OK;
 }
 
-/* Packs and writes the job. */
-static int do_job(struct packer *p, struct mmu_error *err)
+/* Packs and writes a block. */
+static int do_job(struct packer *p, const struct pack_job *job, struct mmu_error *err)
 {
     uint8_t *header = p->packed;
     size_t length = MMT_BLOCK_HEADER;
     uint64_t sum;
     int code = MMU_OK;
 
-    memcpy(header, p->job.header, MMT_BLOCK_HEADER);
+    memcpy(header, job->header, MMT_BLOCK_HEADER);
     for (int s = 0; s < MMT_ALL_STREAMS && !code; s++)
-        code = pack_stream(p, s, &length, err);
+        code = pack_stream(p, job, s, &length, err);
     if (code)
         return code;
     sum = hash_bytes(header + MMT_BLOCK_HEADER, length - MMT_BLOCK_HEADER, 0);
     p->checksum = hash_round(p->checksum, sum);
     put64(header + MMT_BLOCK_HEADER - 16, sum);
     put64(header + MMT_BLOCK_HEADER - 8, hash_bytes(header, MMT_BLOCK_HEADER - 8, 0));
-    code = remember_block(p, p->job.first, err);
+    code = remember_block(p, job->first, err);
     return code ? code : output_write(p->output, p->packed, length, err);
 }
 
@@ -87,16 +88,17 @@ static void *do_jobs(void *ctx)
     for (;;) {
         struct mmu_error err;
         int code;
-        while (!p->busy && !p->quit)
+        while (!p->jobs && !p->quit)
             pthread_cond_wait(&p->changed, &p->lock);
-        if (!p->busy)
+        if (!p->jobs)
             break;
         pthread_mutex_unlock(&p->lock);
-        code = p->failure.code ? MMU_OK : do_job(p, &err);
+        code = p->failure.code ? MMU_OK : do_job(p, &p->job[p->oldest], &err);
         pthread_mutex_lock(&p->lock);
         if (code)
             p->failure = err;
-        p->busy = false;
+        p->oldest = (p->oldest + 1) % PACK_JOBS;
+        p->jobs--;
         pthread_cond_signal(&p->changed);
     }
     pthread_mutex_unlock(&p->lock);
@@ -131,8 +133,8 @@ int packer_init(struct packer *p, struct output *output, int level, const struct
     for (int s = 0; s < MMT_ALL_STREAMS; s++) {
         uint32_t room = stream_most(s, most);
         p->packed_size += ZSTD_compressBound(room);
-        if (threaded && room)
-            ok = (p->job.streams[s] = malloc(room + sizeof(uint64_t))) && ok;
+        for (int i = 0; i < PACK_JOBS && threaded && room; i++)
+            ok = (p->job[i].streams[s] = malloc(room + sizeof(uint64_t))) && ok;
     }
     p->packed = malloc(p->packed_size);
     p->zstd = ZSTD_createCCtx();
@@ -141,14 +143,15 @@ int packer_init(struct packer *p, struct output *output, int level, const struct
     return MMU_OK;
 }
 
-int packer_wait(struct packer *p, struct mmu_error *err)
+/* Waits until at most so many jobs are left. */
+static int wait_for(struct packer *p, unsigned jobs, struct mmu_error *err)
 {
     int code;
 
     if (!p->started)
         return MMU_OK;
     pthread_mutex_lock(&p->lock);
-    while (p->busy)
+    while (p->jobs > jobs)
         pthread_cond_wait(&p->changed, &p->lock);
     code = p->failure.code;
     if (code && err)
@@ -157,31 +160,44 @@ int packer_wait(struct packer *p, struct mmu_error *err)
     return code;
 }
 
+int packer_wait(struct packer *p, struct mmu_error *err)
+{
+    return wait_for(p, 0, err);
+}
+
+/* The next job is there. */
+static void hand_over(struct packer *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->jobs++;
+    pthread_cond_signal(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
 int packer_put(struct packer *p, uint64_t first, const uint8_t header[MMT_BLOCK_HEADER],
                uint8_t **const streams[MMT_ALL_STREAMS], const uint32_t lengths[MMT_ALL_STREAMS],
                struct mmu_error *err)
 {
-    int code = packer_wait(p, err);
+    int code = wait_for(p, PACK_JOBS - 1, err);
+    struct pack_job *job = &p->job[p->next];
 
     if (code)
         return code;
-    p->job.first = first;
-    memcpy(p->job.header, header, MMT_BLOCK_HEADER);
-    memcpy(p->job.lengths, lengths, sizeof p->job.lengths);
+    job->first = first;
+    memcpy(job->header, header, MMT_BLOCK_HEADER);
+    memcpy(job->lengths, lengths, sizeof job->lengths);
     for (int s = 0; s < MMT_ALL_STREAMS; s++) {
-        uint8_t *spare = p->job.streams[s];
+        uint8_t *spare = job->streams[s];
         if (!streams[s])
             continue;
-        p->job.streams[s] = *streams[s];
+        job->streams[s] = *streams[s];
         if (p->threaded)
             *streams[s] = spare;
     }
     if (!p->threaded)
-        return do_job(p, err);
-    pthread_mutex_lock(&p->lock);
-    p->busy = true;
-    pthread_cond_signal(&p->changed);
-    pthread_mutex_unlock(&p->lock);
+        return do_job(p, job, err);
+    p->next = (p->next + 1) % PACK_JOBS;
+    hand_over(p);
     return MMU_OK;
 }
 
@@ -196,8 +212,8 @@ void packer_free(struct packer *p)
         pthread_cond_destroy(&p->changed);
         pthread_mutex_destroy(&p->lock);
     }
-    for (int s = 0; s < MMT_ALL_STREAMS && p->threaded; s++)
-        free(p->job.streams[s]);
+    for (int s = 0; s < PACK_JOBS * MMT_ALL_STREAMS && p->threaded; s++)
+        free(p->job[s / MMT_ALL_STREAMS].streams[s % MMT_ALL_STREAMS]);
     ZSTD_freeCCtx(p->zstd);
     free(p->packed);
     free(p->index);

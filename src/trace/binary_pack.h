@@ -17,6 +17,10 @@ struct pack_job {
     uint32_t lengths[MMT_ALL_STREAMS];
 };
 
+/* Blocks that may wait for the thread: who fills them shall seldom wait for it, nor it for them, on a machine
+ * that has other work for its processors. */
+enum { PACK_JOBS = 4 };
+
 /*
  * Whoever touches zstd, output, index or blocks calls packer_wait() before.
  */
@@ -30,12 +34,14 @@ struct packer {
     uint32_t blocks;
     uint64_t checksum; /* of the blocks */
 
-    struct pack_job job;
+    struct pack_job job[PACK_JOBS]; /* without a thread, the first one only */
     bool threaded, started;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed;   /* busy or quit */
-    bool busy, quit;          /* a job is there; no more will come */
+    pthread_cond_t changed;   /* jobs or quit */
+    unsigned next;            /* job to be filled by the caller */
+    unsigned oldest, jobs;    /* that wait or are being done, from the oldest one on */
+    bool quit;                /* no more will come */
     struct mmu_error failure; /* of a job that the thread did */
 };
 
