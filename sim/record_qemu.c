@@ -81,17 +81,28 @@ static unsigned find_held(const struct record_shared *shared, bool all)
     return found;
 }
 
-static void empty(struct record_shared *shared, struct record_words *words, unsigned slab)
+/* Wakes threads of the program that wait for a free slab. */
+static void feed(struct record_shared *shared, uint32_t *fed)
 {
+    *fed = LOAD(shared->freed);
+    if (LOAD(shared->starving))
+        syscall(SYS_futex, &shared->freed, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* fed: how many slabs had been freed when threads were woken last. They are woken for many at once: where two
+ * threads of the recorder and the program share two processors, one that sleeps again and again for a moment
+ * keeps its processor to itself. */
+static void empty(struct record_shared *shared, struct record_words *words, unsigned slab, uint32_t *fed)
+{
+    enum { MANY = RECORD_SLABS / 2 };
     bool full = LOAD(shared->state[slab]) == RECORD_FULL;
     uint32_t n = full ? shared->slab[slab].words : RECORD_WORDS; /* a held one ends with a zero */
     n = n < RECORD_WORDS ? n : RECORD_WORDS;
     record_words_take(words, &shared->slab[slab], shared->word[slab], n);
     STORE(shared->word[slab][0], 0);
     STORE(shared->state[slab], RECORD_FREE);
-    __atomic_fetch_add(&shared->freed, 1, __ATOMIC_ACQ_REL);
-    if (LOAD(shared->starving))
-        syscall(SYS_futex, &shared->freed, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    if (__atomic_add_fetch(&shared->freed, 1, __ATOMIC_ACQ_REL) - *fed >= MANY)
+        feed(shared, fed);
 }
 
 /* ---- the run ---- */
@@ -113,7 +124,7 @@ static void rest(struct record_shared *shared, struct record_child *child)
 static void drain(struct record *r, struct record_shared *shared, struct record_words *words,
                   struct record_child *child)
 {
-    for (;;) {
+    for (uint32_t fed = 0;;) {
         bool ended = record_child_ended(child);
         if (ended || record_sink_full(&r->sink))
             STORE(shared->stopped, 1); /* also for children that outlive the program */
@@ -121,11 +132,13 @@ static void drain(struct record *r, struct record_shared *shared, struct record_
         if (slab == NO_SLAB)
             slab = find_held(shared, ended);
         if (slab != NO_SLAB)
-            empty(shared, words, slab);
+            empty(shared, words, slab, &fed);
         else if (ended)
             break;
-        else
+        else {
+            feed(shared, &fed);
             rest(shared, child);
+        }
         record_show(r);
     }
 }
