@@ -1,12 +1,13 @@
 /*
- * test_halves.c: with KPTI, however accesses come: one at a time, in batches, in page runs: the same ways
- * into the kernel and out of it, the same times and statistics.
+ * test_halves.c: with KPTI, however accesses come: one at a time, in batches, in page runs, as executions of
+ * code: the same ways into the kernel and out of it, the same times and statistics.
  *
  * The programs are random: users' and the kernel's accesses in turns, to few pages of 4 KBytes, which the
  * kernel shares. So the hits of one half, and its plain misses, are those that must not serve the other. Now
  * and then a page is touched for the first time, by either: the fault's handler goes through the halves, too.
  */
 #include "dice.h"
+#include "pieces.h"
 
 #include <mmusim/mmusim.h>
 #include <mmusim/process.h>
@@ -22,7 +23,7 @@
 
 enum { USERS = 6, FRESH = 500, KERNELS = 2, PAGE = 4096, CHUNK = 200 };
 
-enum way { SINGLE, RESULTS, BATCH, RUNS, WAYS };
+enum way { SINGLE, RESULTS, BATCH, RUNS, EXECUTIONS, WAYS };
 
 struct machine {
     struct mmu_machine *machine;
@@ -99,6 +100,9 @@ static void run(struct machine *m, enum way way, const struct mmu_access *a, uns
     case RUNS:
         runs.n_heads = mmu_runs_collapse(a, n, heads);
         assert_int_equal(mmu_core_run_runs(m->core, &runs), MMU_OK);
+        break;
+    case EXECUTIONS:
+        assert_int_equal(pieces_run(m->core, a, n), MMU_OK);
         break;
     default:
         assert_int_equal(mmu_core_run(m->core, a, n, way == RESULTS ? results : NULL), MMU_OK);
