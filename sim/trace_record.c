@@ -75,6 +75,7 @@ static int parse(struct options *o, int argc, char **argv)
          .into = &o->max,
          .value = "N",
          .help = "record N references; the program goes on to its end, unrecorded",
+         .min = 1,
          .given = &o->has_max},
         {.name = "skip",
          .type = CLI_NUMBER,

@@ -200,6 +200,7 @@ rm t.mmt
 refused "no-such-program-here: no such program in \$PATH" -o t.mmt -- no-such-program-here
 refused "./nothing: No such file or directory" -o t.mmt -- ./nothing
 refused "./: is a directory, expected a program" -o t.mmt -- ./
+refused "--max: 0 is out of range, expected 1 to 18446744073709551615" --max 0 -o t.mmt -- true
 echo text >plain
 refused "./plain: is not executable" -o t.mmt -- ./plain
 chmod +x plain
