@@ -210,8 +210,6 @@ static const struct refusal REFUSED[] = {
      "t.yaml:1:15: os.vmalloc: vmalloc= is i386's; expected auto"},
     {"os: {ram: 1G, highmem: 0}\n", MMU_ERR_INVALID,
      "t.yaml:1:15: os.highmem: highmem= is i386's; expected auto"},
-    {"os: {ram: 1G, kernelcore: 256M, movablecore: 256M}\n", MMU_ERR_INVALID,
-     "t.yaml:1:33: os.movablecore: given beside os.kernelcore; expected one of them"},
     {"os: {ram: 1G, cpus: 4, nr-cpus: 2}\n", MMU_ERR_INVALID,
      "t.yaml:1:15: os.cpus: 4 CPUs, but the kernel was built for 2 (os.nr-cpus); expected at most as many"},
     {"cores: 4\nos: {ram: 1G, cpus: 2}\n", MMU_ERR_INVALID,

@@ -67,7 +67,7 @@ static void roll(struct dice *d, struct mmu_config *c)
     os->highmem_given = os->arch < MMU_OS_X86_64 && dice_below(d, 4) == 0;
     os->highmem = os->highmem_given ? any_size(d) : 0;
     os->kernelcore = dice_below(d, 4) ? 0 : any_size(d);
-    os->movablecore = dice_below(d, 4) || os->kernelcore ? 0 : any_size(d);
+    os->movablecore = dice_below(d, 4) ? 0 : any_size(d);
     os->min_free_given = dice_below(d, 2);
     os->min_free_kbytes = os->min_free_given ? dice_next(d) >> 33 : 0;
     os->watermark_scale_factor = 1 + dice_below(d, 3000);

@@ -270,6 +270,22 @@ static void min_free_kbytes_is_computed(void **state)
     }
 }
 
+/* has_transparent_hugepage(): none without pages of 4 MiB, whatever is enabled. */
+static void min_free_kbytes_without_large_pages(void **state)
+{
+    static struct plan p;
+    struct mmu_config c;
+    (void)state;
+    fresh(&c, MMU_OS_I386);
+    c.os.ram = 1536 << 20;
+    c.os.thp = true;
+    make(&p, &c);
+    assert_in_range(p.zones.min_free_kbytes, 40000, 50000);
+    c.cpu.pse = false;
+    make(&p, &c);
+    assert_in_range(p.zones.min_free_kbytes, 3000, 4000);
+}
+
 static void min_free_kbytes_has_bounds(void **state)
 {
     static struct plan p;
@@ -369,6 +385,17 @@ static void low_memory_ends_where_the_direct_map_does(void **state)
     make(&p, &c);
     assert_int_equal(p.memmap.max_pfn, 224254 + (64 << 8));
     assert_int_equal(p.zones.zone[MMU_ZONE_HIGHMEM].present, 64 << 8);
+    c.os.ram = 0; /* less, and it ends in a hole: the zone spans the hole */
+    c.os.e820s = 3;
+    c.os.e820[0] = (struct mmu_e820_range){0, 0x9f000, MMU_E820_RAM};
+    c.os.e820[1] = (struct mmu_e820_range){0x101000, 0x10b308b8, MMU_E820_RAM};
+    c.os.e820[2] = (struct mmu_e820_range){0xbd6b5687, 0x81f1434, MMU_E820_RAM};
+    make(&p, &c);
+    assert_int_equal(p.memmap.max_pfn, 224254 + (64 << 8));
+    assert_int_equal(p.zones.zone[MMU_ZONE_NORMAL].end, 224254);
+    assert_int_equal(p.zones.zone[MMU_ZONE_HIGHMEM].spanned, 64 << 8);
+    assert_int_equal(p.zones.zone[MMU_ZONE_HIGHMEM].present, 0);
+    c.os.e820s = 0;
     c.os.ram = 512 << 20; /* all fits below: that much is made high */
     c.os.highmem = 100 << 20;
     make(&p, &c);
@@ -410,6 +437,14 @@ static void movable_is_cut_from_the_highest_zone(void **state)
     make(&p, &c);
     const uint64_t below = memmap_present(&p.memmap, 0, 1 << 20), core = 3 << 18;
     assert_int_equal(z[MMU_ZONE_MOVABLE].start, ((1 << 20) + core - below + 1023) / 1024 * 1024);
+
+    c.os.movablecore = 2 << 20; /* both: the kernel gets the larger of what they leave it */
+    make(&p, &c);
+    const uint64_t all = memmap_present(&p.memmap, 0, p.memmap.max_pfn);
+    assert_in_range(z[MMU_ZONE_MOVABLE].present, 1, 1024);
+    c.os.movablecore = UINT64_C(3) << 30;
+    make(&p, &c);
+    assert_in_range(z[MMU_ZONE_MOVABLE].present, all - core - 1023, all - core);
 
     fresh(&c, MMU_OS_I386);
     c.os.ram = 1536 << 20;
@@ -553,6 +588,7 @@ int main(void)
         cmocka_unit_test(every_recorded_figure),
         cmocka_unit_test(every_figure_of_the_lab),
         cmocka_unit_test(min_free_kbytes_is_computed),
+        cmocka_unit_test(min_free_kbytes_without_large_pages),
         cmocka_unit_test(min_free_kbytes_has_bounds),
         cmocka_unit_test(cpus_share_the_per_cpu_lists),
         cmocka_unit_test(ram_beyond_reach_is_ignored),

@@ -265,7 +265,8 @@ struct mmu_os_config {
     uint64_t vmalloc;                                 /* vmalloc=: bytes, 0: the default (i386) */
     bool highmem_given;                               /* highmem=: bytes of RAM to leave to highmem (i386) */
     uint64_t highmem;
-    uint64_t kernelcore, movablecore; /* bytes; 0: no MOVABLE zone; not both */
+    uint64_t kernelcore, movablecore; /* bytes; 0: no MOVABLE zone by this; both: the
+                                       * smaller MOVABLE zone (find_zone_movable_pfns_for_nodes()) */
     bool min_free_given;
     uint64_t min_free_kbytes;        /* sysctl; else computed */
     uint32_t watermark_scale_factor; /* 1 to 3000 */

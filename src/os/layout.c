@@ -40,7 +40,7 @@ static int set_fixmap(struct plan *p, const struct mmu_config *config, mmu_va to
     if (l->fixed_addresses < l->permanent_addresses)
         return plan_refuse(config, &os->fixed_addresses, err,
                            "%" PRIu32 " are fewer than the permanent ones of %" PRIu32
-                           " CPUs; expected at least %" PRIu32 ", or 0: as many as it takes",
+                           " CPUs; expected at least %" PRIu32 ", or auto: as many as it takes",
                            l->fixed_addresses, p->nr_cpus, l->permanent_addresses);
     l->fixaddr_top = top;
     l->fixaddr_start = top - (mmu_va)l->permanent_addresses * PAGE_SIZE;
@@ -60,9 +60,11 @@ static void set_low_pfn(struct plan *p, const struct mmu_os_config *os)
         l->max_low_pfn = l->maxmem_pfn;
         const uint64_t rest = max_pfn - l->maxmem_pfn;
         if (os->highmem_given && high < rest) {
+            const uint64_t ignored = p->memmap.ignored;
             memmap_cut(&p->memmap, l->maxmem_pfn + high);
+            p->memmap.max_pfn = l->maxmem_pfn + high; /* highmem_pfn_init(): also in a hole */
             plan_note(p, "highmem=%" PRIu64 "M: %" PRIu64 " MiB of RAM behind it are not used", high >> 8,
-                      (rest - high) >> 8);
+                      (p->memmap.ignored - ignored) >> 8);
         } else if (os->highmem_given && high > rest) {
             plan_note(p, "only %" PRIu64 "MB highmem pages available, ignoring highmem size of %" PRIu64 "MB",
                       rest >> 8, high >> 8);

@@ -24,7 +24,7 @@ struct memmap {
     struct memmap_ram ram[MEMMAP_RAM]; /* sorted, no two touch; first those below limit, then the ignored */
     uint32_t rams, all;                /* rams are used, all - rams ignored */
     mmu_pfn limit;                     /* first frame that this kernel cannot use */
-    mmu_pfn max_pfn;                   /* end of the last RAM that is used */
+    mmu_pfn max_pfn;                   /* end of the last RAM that is used, or of highmem= */
     uint64_t ignored;                  /* RAM at or above limit, in pages */
     /* Sorted; every frame of ram[] once, cut where the zone changes. FREE is what the buddy allocator gets.
      */

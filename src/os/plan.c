@@ -61,8 +61,6 @@ static int check_fields(const struct mmu_config *config, struct mmu_error *err)
         return plan_refuse(config, &os->vmalloc, err, "vmalloc= is i386's; expected auto");
     if (os->highmem_given && os->arch >= MMU_OS_X86_64)
         return plan_refuse(config, &os->highmem, err, "highmem= is i386's; expected auto");
-    if (os->kernelcore && os->movablecore)
-        return plan_refuse(config, &os->movablecore, err, "given beside os.kernelcore; expected one of them");
     if (os->kernel_start % (2 << 20))
         return plan_refuse(config, &os->kernel_start, err,
                            "0x%" PRIx64 " is not aligned; expected a multiple of 2M", os->kernel_start);

@@ -245,7 +245,7 @@ void zones_figures(struct plan *p, const struct mmu_config *config)
     if (os->min_free_given)
         z->min_free_kbytes = os->min_free_kbytes;
     else
-        compute_min_free(z, os->thp);
+        compute_min_free(z, os->thp && config->cpu.pse); /* has_transparent_hugepage() */
     z->watermark_scale_factor = os->watermark_scale_factor;
     zones_watermarks(z);
 }
