@@ -46,7 +46,8 @@ MMU_API int mmu_trace_format_find(const char *name);
 
 /*
  * Marks: what a trace says between references. PROCESS, THREAD and CPU hold for all references that follow,
- * until the next mark of the same kind; before the first one nothing is known (as if it were 0).
+ * until the next mark of the same kind. Before the first one nothing is known: it reads as 0, and `mmusim run`
+ * replays what has no process in the address space of the first process that is named.
  */
 enum mmu_mark_kind {
     MMU_MARK_PROCESS, /* value: process id; the references that follow are in its address space */
