@@ -358,6 +358,46 @@ static void test_expansion_fails(void **state)
     mmu_machine_free(m);
 }
 
+/* Data behind fetches that hit: hits of their own, others that cross into the next page, loads and stores of
+ * one instruction. All of them are counted as one by one. */
+static void test_data_of_executions(void **state)
+{
+    (void)state;
+    enum { PAGES = 4, N = 600 };
+    struct mmu_access a[N];
+    static struct mmu_stats stats[2];
+    size_t n = 0;
+    for (unsigned i = 0; n + 3 < N; i++) {
+        mmu_va data = BASE + 0x1000 * (1 + i / 50 % 2);
+        a[n++] = (struct mmu_access){.va = BASE + 5 * (i % 9), .size = 4, .kind = MMU_FETCH};
+        a[n] = (struct mmu_access){
+            .va = data + (i % 16 == 15 ? 0xffc : 8 * i % 512), .size = 8, .kind = MMU_LOAD};
+        n++;
+        if (i % 3 || i % 16 == 15)
+            continue;
+        a[n] = a[n - 1];
+        a[n].kind = MMU_STORE;
+        a[n++].flags = MMU_AF_FOLLOWS;
+    }
+    for (unsigned fetches = 0; fetches < 2; fetches++) { /* 0: a load or store is an instruction itself */
+        for (unsigned way = 0; way < 2; way++) {
+            struct mmu_config config;
+            struct rig rig;
+            rig_config(&config);
+            config.cpi = 3;
+            rig_start(&rig, &config, MMU_MODE_4L);
+            mmu_core_set_has_fetches(rig.core, fetches);
+            for (unsigned i = 0; i < PAGES; i++)
+                rig_map(&rig, BASE + 0x1000 * i, 0x1000 * i, 12, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+            for (unsigned lap = 0; lap < 3; lap++)
+                assert_int_equal(run_piece(rig.core, a, n, way ? EXECUTIONS : SINGLY), MMU_OK);
+            mmu_core_stats(rig.core, &stats[way]);
+            rig_stop(&rig);
+        }
+        assert_memory_equal(&stats[0], &stats[1], sizeof stats[0]);
+    }
+}
+
 static int nothing_to_expand(void *ctx, const struct mmu_access **references)
 {
     (void)ctx;
@@ -402,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_expansion_fails),
         cmocka_unit_test(test_longest_loop),
+        cmocka_unit_test(test_data_of_executions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
