@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* References that a stored head stands for on average, from which on it costs less than the executions. */
+enum { STORED_PAY = 5 };
+
 /* A piece with its room. */
 struct slot {
     struct feed_piece piece;
@@ -75,7 +78,7 @@ void feed_want_runs(struct feed *f)
     bool pipe = !strcmp(f->options.path, "-"); /* it cannot be read once more */
     f->runs = FEED_EXECUTIONS;
     if (f->info.heads && !(pipe && f->options.threads > 1))
-        f->runs |= FEED_STORED;
+        f->runs = f->info.heads <= f->info.count / STORED_PAY ? FEED_STORED : FEED_STORED | FEED_EXECUTIONS;
 }
 
 /* The references of a stretch, whose reader has gone on. */
