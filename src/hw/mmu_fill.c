@@ -223,20 +223,29 @@ static void count_calm(struct mmu *m, const struct tlb *t, unsigned kind, uint64
  * fill_level() comes to. False: nothing was done. */
 static bool fill_calm(struct mmu *m, const struct request *q, const struct translation *x)
 {
-    struct tlb *t1 = m->plain[q->kind].first, *t2 = m->plain[q->kind].second;
-    if (!t1 || x->page != MMU_4K || x->global || q->split || m->others || m->classifies || m->observer.mask ||
-        m->hot.pcid != m->regime.pcid || !plain_is_calm(m, t1) || (t2 && !plain_is_calm(m, t2)))
+    struct tlb *t[MMU_MAX_LEVELS];
+    if (x->page != MMU_4K || x->global || q->split || m->others || m->classifies || m->observer.mask ||
+        m->hot.pcid != m->regime.pcid)
         return false;
-    uint64_t roomy[2] = {0, 0};
+    for (unsigned l = 0; l < m->levels; l++) {
+        const struct mmu_target *to = &m->target[l][q->kind][MMU_4K];
+        if (to->n == 0)
+            return false;
+        t[l] = mmu_choose(to, x->va);
+        if (!plain_is_calm(m, t[l]))
+            return false;
+    }
     struct tlb_entry entry = x->entry;
     struct plain_spot spot = {.tag = tlb_tag(x->va, MMU_4K, m->regime.pcid, false)};
     entry.base = x->pa & ~(mmu_pa)PAGE_MASK;
-    spot.set[0] = tlb_set(t1, x->va, MMU_4K);
-    plain_fill_first(m, &roomy[0], x->va, q->kind, &spot, &entry);
-    count_calm(m, t1, q->kind, roomy[0]);
-    if (t2) {
-        plain_fill(t2, tlb_set(t2, x->va, MMU_4K), spot.tag, &entry, &roomy[1]);
-        count_calm(m, t2, q->kind, roomy[1]);
+    for (unsigned l = 0; l < m->levels; l++) {
+        uint64_t roomy = 0;
+        spot.set[0] = tlb_set(t[l], x->va, MMU_4K);
+        if (l == 0)
+            plain_fill_first(m, t[l], &roomy, x->va, q->kind, &spot, &entry);
+        else
+            plain_fill(t[l], spot.set[0], spot.tag, &entry, &roomy);
+        count_calm(m, t[l], q->kind, roomy);
     }
     return true;
 }

@@ -118,10 +118,9 @@ ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, con
 }
 
 /* The first level, and the hot entry: what mmu_hot_sync() would write for an entry that is current. */
-ALWAYS_INLINE void plain_fill_first(struct mmu *m, uint64_t *roomy, mmu_va va, unsigned kind,
+ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct tlb *t, uint64_t *roomy, mmu_va va, unsigned kind,
                                     const struct plain_spot *spot, const struct tlb_entry *entry)
 {
-    struct tlb *t = m->plain[kind].first;
     uint32_t index = t->hot + plain_fill(t, spot->set[0], spot->tag, entry, roomy);
     struct hot_entry *h = &m->hot.entry[index];
     h->page = va >> PAGE_SHIFT;
@@ -165,7 +164,7 @@ ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally 
     tally->second[class]++;
     repl_touch(&t2->repl, set2, way);
     *pa = e->base | (va & PAGE_MASK);
-    plain_fill_first(m, &tally->roomy[0][kind], va, kind, spot, e);
+    plain_fill_first(m, t1, &tally->roomy[0][kind], va, kind, spot, e);
     return PLAIN_SECOND;
 }
 

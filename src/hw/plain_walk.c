@@ -132,7 +132,7 @@ ALWAYS_INLINE bool walk(const struct geometry *g, struct mmu *m, struct plain_ta
                               .key = g->has_keys ? (uint8_t)PTE_KEY(t.leaf) : 0,
                               .dirty = t.leaf & PTE_D,
                               .origin = MMU_4K};
-    plain_fill_first(m, &tally->roomy[0][x->kind], x->va, x->kind, &x->spot, &entry);
+    plain_fill_first(m, m->plain[x->kind].first, &tally->roomy[0][x->kind], x->va, x->kind, &x->spot, &entry);
     if (m->levels == 2)
         plain_fill(m->plain[x->kind].second, x->spot.set[1], x->spot.tag, &entry, &tally->roomy[1][x->kind]);
     return true;
