@@ -46,8 +46,7 @@ static int pack_stream(struct packer *p, const struct pack_job *job, int s, size
     uint32_t n = job->lengths[s];
 
     if (n)
-        packed = ZSTD_compressCCtx(p->zstd, p->packed + *length, p->packed_size - *length, job->streams[s], n,
-                                   p->level);
+        packed = ZSTD_compress2(p->zstd, p->packed + *length, p->packed_size - *length, job->streams[s], n);
     if (ZSTD_isError(packed))
         return err_at(err, MMU_ERR_NOMEM, output_name(p->output), 0, 0, "zstd: %s",
                       ZSTD_getErrorName(packed));
@@ -121,13 +120,28 @@ static bool start(struct packer *p)
 
 /* ---- the caller ---- */
 
+/* A fast level looks for matches of this many bytes at least: of addresses shorter ones save nothing and cost
+ * time. */
+enum { FAST_MATCH = 7 };
+
+static ZSTD_CCtx *make_zstd(int level)
+{
+    ZSTD_CCtx *zstd = ZSTD_createCCtx();
+
+    if (zstd && (ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, level)) ||
+                 (level < 0 && ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_minMatch, FAST_MATCH))))) {
+        ZSTD_freeCCtx(zstd);
+        return NULL;
+    }
+    return zstd;
+}
+
 int packer_init(struct packer *p, struct output *output, int level, const struct block_header *most,
                 bool threaded, struct mmu_error *err)
 {
     bool ok = true;
 
     p->output = output;
-    p->level = level;
     p->threaded = threaded;
     p->packed_size = MMT_BLOCK_HEADER;
     for (int s = 0; s < MMT_ALL_STREAMS; s++) {
@@ -137,7 +151,7 @@ int packer_init(struct packer *p, struct output *output, int level, const struct
             ok = (p->job[i].streams[s] = malloc(room + sizeof(uint64_t))) && ok;
     }
     p->packed = malloc(p->packed_size);
-    p->zstd = ZSTD_createCCtx();
+    p->zstd = make_zstd(level);
     if (!ok || !p->packed || !p->zstd || (threaded && !start(p)))
         return no_memory(p, err);
     return MMU_OK;

@@ -26,7 +26,6 @@ enum { PACK_JOBS = 4 };
  */
 struct packer {
     struct output *output; /* the caller's */
-    int level;
     ZSTD_CCtx *zstd;
     uint8_t *packed; /* room for a block header and all packed streams */
     size_t packed_size;
