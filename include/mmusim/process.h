@@ -135,8 +135,8 @@ MMU_API int mmu_os_madvise(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_
 MMU_API int mmu_os_msync(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length);
 MMU_API int mmu_os_mlock(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, bool lock);
 
-/* Contents: real bytes, as ptrace reads and writes them; pages are brought in, protections of the VMA hold.
- * ERROR with EFAULT. */
+/* Contents: real bytes, as process_vm_readv() and process_vm_writev() have them (mm/process_vm_access.c):
+ * pages are brought in, protections of the VMA hold. ERROR with EFAULT. */
 MMU_API int mmu_os_peek(struct mmu_os *os, uint32_t pid, mmu_va va, void *to, size_t size);
 MMU_API int mmu_os_poke(struct mmu_os *os, uint32_t pid, mmu_va va, const void *from, size_t size);
 
