@@ -47,7 +47,7 @@ static enum mmu_outcome fault(struct mmu *m, struct request *q, uint32_t error_c
     q->where = MMU_AT_FAULT;
     q->error_code = error_code;
     m->faulted = true;
-    q->again = absent != 0;
+    q->again = absent != 0 && !m->observer.mask; /* who looks gets the long way: tests compare the two */
     q->pcid = m->regime.pcid;
     if (!q->silent)
         mmu_drop_page(m, q->va, MMU_BY_FAULT, absent);
