@@ -43,7 +43,8 @@ static size_t expand(const struct mmu_executions *x, struct place *at, size_t un
 void mmu_executions_expand(const struct mmu_executions *x, struct mmu_access *to)
 {
     struct place at = {0, 0};
-    memcpy(to, x->lead, x->n_lead * sizeof *to);
+    if (x->n_lead)
+        memcpy(to, x->lead, x->n_lead * sizeof *to);
     expand(x, &at, x->n, x->n_references - x->n_lead, to + x->n_lead);
 }
 

@@ -366,7 +366,7 @@ static bool take_executions(struct block *k, uint32_t most, mmu_va *to, struct m
     uint32_t left = d->rest_n - d->rest_at;
 
     left = left < most ? left : most; /* in the lead */
-    if (left == most || left < d->rest_n - d->rest_at)
+    if (left == most)
         *x = (struct mmu_executions){0};
     else if (!pieces_decode_executions(d, most - left, to, x))
         return false;
