@@ -245,6 +245,8 @@ COMMAND(pgd)
     if ((a[1].given || mmu_os_current(s->os, s->cpu)) &&
         (!script_task(s, &a[1], &pid, r) || !script_called(s, mmu_os_task(s->os, pid, &t), r)))
         return;
+    if (!t.root && t.kind == MMU_TASK_KERNEL) /* it borrows nobody's: init_mm's */
+        t.root = swapper;
     result_hex(r, "root", t.root);
     result_hex(r, "swapper", swapper);
     result_hex(r, "cr3", mmu_core_get(script_core(s), MMU_REG_CR3));

@@ -54,6 +54,10 @@ printf '%s\n' '$p = spawn init' 'switch $p' 'read 0xbffff000' 'walk 0xbffff000' 
     'stats' 'zoneinfo' 'vmallocinfo' 'task' 'region 0' 'why 0' 'registers' 'help' 'help read' | shell pentium3-i386 || fail "questions: $(cat err)"
 grep -n ' $' out && fail "blanks at the end of a line"
 
+# A kernel thread on memory that has gone runs on init_mm's, as CR3 says.
+printf '%s\n' '$p = spawn init' 'switch $p' '$k = kthread k' 'switch $k' 'exit $p' '$s = pgd swapper' 'expect pgd root == $s' 'expect pgd cr3 == $s' |
+    shell pentium3-i386 || fail "a kernel thread's pgd: $(cat out err)"
+
 # Questions change nothing: neither counters nor TLBs nor registers.
 for config in pentium3-i386 pentium4-pae skylake-sp-linux ice-lake-la57; do
     printf '%s\n' '$p = spawn init' 'switch $p' '$v = kmalloc 64' '$s = task start_stack' 'write $s - 4K' 'read $v as kernel' 'stats' 'tlb' 'registers' \
