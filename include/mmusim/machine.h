@@ -157,6 +157,7 @@ MMU_API void mmu_core_ledger(const struct mmu_core *core, struct mmu_ledger *led
  * run; or MMU_ERR_EXHAUSTED when the pager found no frame for the page of a record, which then is the last
  * that has been run: its fault stays unresolved. mmu_core_access() shows that fault as its outcome.
  * MMU_ERR_NOMEM likewise, when the host has no memory for a page table; and see mmu_core_classify().
+ * MMU_ERR_NORAM likewise, when a table above the page, written by the caller, cannot be reached.
  */
 MMU_API int mmu_core_run(struct mmu_core *core, const struct mmu_access *accesses, size_t n,
                          struct mmu_result *results);
