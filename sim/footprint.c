@@ -48,26 +48,74 @@ static bool touch(struct footprint *f, uint64_t number, unsigned touched)
     return true;
 }
 
-bool footprint_add(struct footprint *f, uint64_t space, const struct mmu_access *a, size_t n)
+/* A reference: its first and last byte. */
+static inline bool add(struct footprint *f, uint64_t space, unsigned kind, mmu_va va, mmu_va last)
 {
-    for (size_t i = 0; i < n; i++) {
-        unsigned kind = MMU_KIND_OF(a[i].kind);
-        mmu_va last = a[i].va + a[i].size - 1;
-        struct footprint_page *recent = &f->recent[kind];
-        if (!f->used || a[i].va < f->lowest)
-            f->lowest = a[i].va;
-        if (!f->used || last > f->highest)
-            f->highest = last;
-        for (uint64_t page = a[i].va >> 12; page <= last >> 12; page++) {
-            uint64_t number = page | space << 52;
-            if (recent->touched && recent->number == number)
-                continue;
-            if (!touch(f, number, 1u << kind))
-                return false;
-            *recent = (struct footprint_page){number, 1};
-        }
+    if (!f->used || va < f->lowest)
+        f->lowest = va;
+    if (!f->used || last > f->highest)
+        f->highest = last;
+    for (uint64_t page = va >> 12; page <= last >> 12; page++) {
+        uint64_t number = page | space << 52;
+        uint64_t *recent = &f->recent[kind][number % FOOTPRINT_RECENT];
+        if (*recent == number + 1 && *recent)
+            continue;
+        if (!touch(f, number, 1u << kind))
+            return false;
+        *recent = number + 1;
     }
     return true;
+}
+
+bool footprint_add(struct footprint *f, uint64_t space, const struct mmu_access *a, size_t n)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = add(f, space, MMU_KIND_OF(a[i].kind), a[i].va, a[i].va + a[i].size - 1);
+    return ok;
+}
+
+static bool add_users(struct footprint *f, uint64_t space, const struct mmu_access *a, size_t n, bool fetches)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++)
+        if (MMU_PRIV_OF(a[i].kind) == MMU_USER && (!fetches || MMU_KIND_OF(a[i].kind) == MMU_FETCH))
+            ok = footprint_add(f, space, &a[i], 1);
+    return ok;
+}
+
+/* A datum of an execution, by its references. */
+static bool add_datum(struct footprint *f, uint64_t space, const struct mmu_datum *datum,
+                      const struct mmu_access *references, mmu_va va)
+{
+    const uint8_t kind = references[datum->position].kind;
+    if (MMU_PRIV_OF(kind) != MMU_USER)
+        return true;
+    return add(f, space, MMU_KIND_OF(kind), va, va + datum->last) &&
+           (datum->kind != MMU_KINDS || add(f, space, MMU_STORE, va, va + datum->last));
+}
+
+bool footprint_add_executions(struct footprint *f, uint64_t space, const struct mmu_executions *x)
+{
+    uint64_t seen[(UINT16_MAX + 1) / 64] = {0}; /* a bit a piece */
+    const mmu_va *data = x->data;
+    bool ok = add_users(f, space, x->lead, x->n_lead, false);
+    for (size_t e = 0; ok && e < x->n; e++) {
+        const unsigned number = x->execution[e];
+        const struct mmu_piece *piece = &x->pieces[number];
+        const struct mmu_access *references = x->references + piece->first;
+        const struct mmu_datum *datum = x->datum + piece->first_data, *end = datum + piece->n_data;
+        if (!(seen[number / 64] >> number % 64 & 1))
+            ok = add_users(f, space, references, piece->n, true);
+        seen[number / 64] |= UINT64_C(1) << number % 64;
+        for (; ok && datum < end; datum++, data++) {
+            const uint64_t page = *data >> 12 | space << 52; /* most often it is known */
+            if (datum->kind == MMU_KINDS || f->recent[datum->kind][page % FOOTPRINT_RECENT] != page + 1 ||
+                *data < f->lowest || *data + datum->last > f->highest || (*data & 4095) + datum->last > 4095)
+                ok = add_datum(f, space, datum, references, *data);
+        }
+    }
+    return ok;
 }
 
 static void count_page(struct footprint_count *count, const struct footprint_page *page)

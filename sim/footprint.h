@@ -5,10 +5,10 @@
 #ifndef SIM_FOOTPRINT_H
 #define SIM_FOOTPRINT_H
 
-#include <mmusim/types.h>
+#include <mmusim/executions.h>
 
 /* The page sizes that are counted: 4 KiB, 2 MiB, 1 GiB. */
-enum { FOOTPRINT_SIZES = 3 };
+enum { FOOTPRINT_SIZES = 3, FOOTPRINT_RECENT = 256 };
 extern const unsigned footprint_shifts[FOOTPRINT_SIZES];
 
 /* A page, and by what it was touched. */
@@ -22,8 +22,9 @@ struct footprint {
     struct footprint_page *page;
     unsigned bits;
     size_t used;
-    mmu_va lowest, highest;                  /* first byte and last byte touched, when used > 0 */
-    struct footprint_page recent[MMU_KINDS]; /* the last page of each kind; touched 0: none yet */
+    mmu_va lowest, highest; /* first byte and last byte touched, when used > 0 */
+    uint64_t recent[MMU_KINDS]
+                   [FOOTPRINT_RECENT]; /* the last pages of a kind: a number plus 1, at its last bits */
 };
 
 /* Distinct pages: touched by code (fetches), by data (loads, stores), by any. */
@@ -31,9 +32,11 @@ struct footprint_count {
     uint64_t code, data, all;
 };
 
-/* Both return false when the host is out of memory. space: number of the address space, of which 4096 are
+/* All return false when the host is out of memory. space: number of the address space, of which 4096 are
  * told apart: the same page of two spaces is two pages. */
 bool footprint_add(struct footprint *f, uint64_t space, const struct mmu_access *a, size_t n);
+/* The user's references of a stretch. What a piece fetches is looked at once. */
+bool footprint_add_executions(struct footprint *f, uint64_t space, const struct mmu_executions *x);
 bool footprint_count(const struct footprint *f, struct footprint_count counts[FOOTPRINT_SIZES]);
 void footprint_free(struct footprint *f);
 

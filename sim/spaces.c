@@ -10,7 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BATCH = 4096, NEAR = (1 << 20) / 4096, FETCHED = 1 << MMU_FETCH, STORED = 1 << MMU_STORE };
+enum {
+    BATCH = MMU_EXECUTIONS_MOST,
+    NEAR = (1 << 20) / 4096,
+    FETCHED = 1 << MMU_FETCH,
+    STORED = 1 << MMU_STORE
+};
 
 /* Pages whose references need more rights than the trace's own maps have: their program changed the rights
  * before or after it was asked for them (mprotect() behind the dynamic linker's relocations, for example). */
@@ -91,8 +96,28 @@ static bool note_marked(struct spaces *spaces, uint64_t *process, uint64_t first
     return ok;
 }
 
+/* The process that a trace's marks up to a reference name. */
+static uint64_t process_at(uint64_t process, uint64_t at, const struct mmu_trace_mark *marks, size_t n_marks)
+{
+    for (size_t m = 0; m < n_marks && marks[m].at <= at; m++)
+        if (marks[m].kind == MMU_MARK_PROCESS)
+            process = marks[m].value;
+    return process;
+}
+
+/* A stretch of executions, with marks before and behind it only. */
+static bool note_executions(struct spaces *spaces, uint64_t *process, uint64_t first,
+                            const struct mmu_executions *x, const struct mmu_trace_mark *marks,
+                            size_t n_marks)
+{
+    struct process *p = find_or_add(spaces, process_at(*process, first, marks, n_marks));
+    *process = process_at(*process, UINT64_MAX, marks, n_marks);
+    return p && footprint_add_executions(&p->pages, 0, x);
+}
+
 static int read_trace(struct spaces *spaces, struct mmu_trace_reader *reader, uint64_t end)
 {
+    struct mmu_executions executions;
     struct mmu_access *a = malloc(BATCH * sizeof *a);
     struct mmu_trace_mark *marks = malloc(MMU_MARKS_LEAST * sizeof *marks);
     struct mmu_error err = {0};
@@ -101,10 +126,14 @@ static int read_trace(struct spaces *spaces, struct mmu_trace_reader *reader, ui
     int64_t got = 1;
     for (size_t n_marks = 1; ok && done < end && (got > 0 || n_marks);) {
         size_t most = end - done < BATCH ? (size_t)(end - done) : BATCH;
-        got = mmu_trace_read_marked(reader, a, most, marks, MMU_MARKS_LEAST, &n_marks, &err);
+        got = mmu_trace_read_executions(reader, most, &executions, marks, MMU_MARKS_LEAST, &n_marks, &err);
+        bool executed = got > 0;
+        if (got == MMU_ERR_UNSUPPORTED)
+            got = mmu_trace_read_marked(reader, a, most, marks, MMU_MARKS_LEAST, &n_marks, &err);
         if (got < 0)
             break;
-        ok = note_marked(spaces, &process, done, a, (size_t)got, marks, n_marks);
+        ok = executed ? note_executions(spaces, &process, done, &executions, marks, n_marks)
+                      : note_marked(spaces, &process, done, a, (size_t)got, marks, n_marks);
         done += (uint64_t)got;
     }
     free(a);
