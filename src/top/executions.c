@@ -123,7 +123,7 @@ out:
     return done;
 }
 
-enum { EXPANDED = 1024, GOES_ON = 3 };
+enum { EXPANDED = 1024, GOES_ON = 8 };
 
 /* The references of executions that run_pieces() left: of one execution, or of several together where that
  * goes on. done: how many of them were run; they are counted. */
@@ -147,8 +147,11 @@ static bool run_executions(struct pass *p, const struct mmu_executions *x)
         uint64_t counted = 0;
         unsigned done = 0;
         p->heads = 0;
-        if (p->hits && recent->on && !recent->stale)
+        if (p->hits && recent->on) {
+            if (UNLIKELY(recent->stale))
+                recent_forget(recent, &p->core->mmu);
             done = run_pieces(p, x, &at, &counted);
+        }
         stuck = at.execution != before ? 0 : stuck + 1;
         size_t n = take_executions(x, &at, stuck < GOES_ON, done, a, &counted);
         uint64_t counts[MMU_KINDS] = {counted & 0x1fffff, counted >> 21 & 0x1fffff, counted >> 42};
