@@ -52,6 +52,25 @@ printf '%s\n' '# mmusim: process 1' 'I  08048000,4' ' S 0a000000,4' '# mmusim: p
 run --config pentium3-i386 --format csv "$scratch/two.lackey" || fail "two: $(cat "$scratch/err")"
 [[ $(figure run.faults_resolved) == 3 ]] || fail "two: $(figure run.faults_resolved) faults"
 
+# Code that runs again and again, of two processes in turn: the binary form tells what ran, and the spaces are the same.
+# Each has pages of its own; some are touched by a read-modify-write alone, or by the end of a reference alone.
+for turn in 1 2 1 2; do
+    echo "# mmusim: process $turn"
+    for i in {1..60}; do
+        printf 'I  00%d01000,4\n L %d0000%02x0,8\nI  00%d01004,4\n M %d8000%02x0,8\nI  00%d01008,4\n L %d0%d00%s,8\n' \
+            $((4 + turn)) "$turn" "$i" $((4 + turn)) "$turn" "$i" $((4 + turn)) "$turn" 4 "$([[ $i == 30 ]] && echo ffc || echo 020)"
+    done
+done >"$scratch/turns.lackey"
+"$MMUSIM" trace convert "$scratch/turns.lackey" "$scratch/turns.mmt" >/dev/null || fail "turns: not converted"
+for config in pentium3-i386 skylake-sp-linux; do
+    for form in lackey mmt; do
+        run --config "$config" --format csv "$scratch/turns.$form" || fail "turns.$form, $config: $(cat "$scratch/err")"
+        [[ $(figure run.faults_pf) == $(figure run.faults_resolved) ]] || fail "turns.$form, $config: $(figure run.faults_pf) faults"
+        sed 's/turns\.[a-z]*/turns/' "$scratch/out" >"$scratch/turns.$form.csv"
+    done
+    cmp -s "$scratch/turns.lackey.csv" "$scratch/turns.mmt.csv" || fail "turns, $config: the forms differ"
+done
+
 # Given maps: their rights hold, and what they lack is inferred.
 printf '%s\n' '08048000-08049000 r-xp 00000000 08:01 11 /bin/small' '0a000000-0a002000 r--p 00000000 00:00 0' >"$scratch/maps"
 run --config pentium3-i386 --format csv --maps "$scratch/maps" "$scratch/small.lackey" || fail "maps: exit status $?"
