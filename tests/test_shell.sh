@@ -162,8 +162,8 @@ for config in pentium3-i386 pentium4-pae skylake-sp-linux; do
     done
 done
 
-# Statements at random, of the commands and of what might mean something to them. MMUSIM_SEED repeats a run.
-seed=${MMUSIM_SEED:-$RANDOM} rounds=${MMUSIM_ROUNDS:-2}
+# Statements at random, of the commands and of what might mean something to them. MMUSIM_SEED and MMUSIM_ROUNDS dig deeper.
+seed=${MMUSIM_SEED:-1} rounds=${MMUSIM_ROUNDS:-2}
 prepare=('$p = spawn a' 'switch $p' '$a = mmap 0 1M PROT_READ|PROT_WRITE MAP_PRIVATE|MAP_ANONYMOUS' 'write $a count 256 stride 4K' '$d = file data 256K'
     '$c = mmap 0 256K PROT_READ|PROT_WRITE MAP_SHARED $d 0' '$v = vmalloc 64K' '$f = alloc_pages GFP_HIGHUSER' '$q = fork')
 for ((round = 0; round < rounds; round++)); do

@@ -13,17 +13,21 @@
 
 enum { BLOCK = 262144, CODES = 300, LONGEST = 200 };
 
-/* Code: references whose data go anywhere. */
+/* Code: references whose data go anywhere. Pieces are only cut alike each time where it begins with a fetch. */
 struct text {
     struct mmu_access *a;
     size_t n;
 };
 
-static void make_texts(struct rng *r, bool wild, struct text *texts, size_t n)
+static void make_texts(struct rng *r, bool wild, bool fetched, struct text *texts, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         texts[i].n = 1 + rng_below(r, rng_below(r, 4) ? 20 : LONGEST);
         texts[i].a = random_accesses(r, wild, texts[i].n);
+        if (fetched) {
+            texts[i].a[0].kind = MMU_FETCH;
+            texts[i].a[0].flags &= MMU_AF_GAP;
+        }
         for (size_t k = 1; k < texts[i].n; k++) { /* straight code, mostly */
             struct mmu_access *a = &texts[i].a[k];
             if (a->kind == MMU_FETCH && a[-1].kind == MMU_FETCH && rng_below(r, 8))
@@ -57,7 +61,7 @@ static struct mmu_access *make_trace(struct rng *r, bool wild, uint32_t codes, b
 {
     struct text texts[CODES];
     struct mmu_access *a = random_accesses(r, wild, n);
-    make_texts(r, wild, texts, codes);
+    make_texts(r, wild, !mixed, texts, codes);
     for (size_t at = 0; at < n;) {
         size_t run = mixed ? 1 + rng_below(r, 150000) : n;
         run = run < n - at ? run : n - at;

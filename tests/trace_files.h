@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -98,11 +97,11 @@ static inline unsigned char *read_bytes(const char *path, size_t *n)
     return bytes;
 }
 
-/* A seed that another run can repeat: MMUSIM_SEED, or the time. */
+/* MMUSIM_SEED, or always the same: CI judges a change, not its luck. Who digs gives seeds. */
 static inline uint64_t test_seed(void)
 {
     const char *given = getenv("MMUSIM_SEED");
-    uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+    uint64_t seed = given ? strtoull(given, NULL, 0) : 1;
 
     print_message("MMUSIM_SEED=%llu\n", (unsigned long long)seed);
     return seed;
