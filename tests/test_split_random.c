@@ -127,14 +127,14 @@ static mmu_va random_page(struct dice *d, struct rig *a, struct rig *b, unsigned
     return va | dice_below(d, 4096);
 }
 
-/* The table below this page's PDE is moved to where no memory answers. */
-static void lose_table(struct rig *a, struct rig *b, mmu_va va)
+/* A page in a region of its own, whose table is where no memory answers. */
+static mmu_va lost_page(struct rig *a, struct rig *b)
 {
-    mmu_pa pde = rig_entry(a, a->root, va, 2, 0);
-    if (rig_peek(a, pde) & RIG_PS)
-        return;
-    rig_poke(a, pde, NOWHERE | RIG_P | RIG_W | RIG_U);
-    rig_poke(b, pde, NOWHERE | RIG_P | RIG_W | RIG_U);
+    struct rig *rig[2] = {a, b};
+    mmu_va va = UINT64_C(10) << (a->mode >= MMU_MODE_4L ? 39 : 28);
+    for (unsigned i = 0; i < 2; i++)
+        rig_poke(rig[i], rig_entry(rig[i], rig[i]->root, va, 2, 0), NOWHERE | RIG_P | RIG_W | RIG_U);
+    return va;
 }
 
 static void change_registers(struct dice *d, struct rig *a, struct rig *b, mmu_va va)
@@ -177,9 +177,9 @@ static void run_twins(struct dice *d, const struct mmu_config *config, enum mmu_
     mmu_cycle now = 0;
     rig_start(&a, config, mode);
     rig_start(&b, config, mode);
-    for (unsigned i = 0; i < PAGES; i++)
+    page[0] = lost_page(&a, &b);
+    for (unsigned i = 1; i < PAGES; i++)
         page[i] = random_page(d, &a, &b, i);
-    lose_table(&a, &b, page[0]);
     for (unsigned i = dice_rounds(6000); i; i--) {
         mmu_va va = page[dice_below(d, dice_once_in(d, 2) ? PAGES : PAGES / 8)];
         if (dice_once_in(d, 200))
@@ -339,8 +339,8 @@ static void test_many_in_flight(void **state)
                 mmu_core_check(rig.core);
         }
         printf("%u walkers: %u done, %u reads, %u waits\n", walkers, tally[0], tally[1], tally[2]);
-        assert_true(tally[MMU_SPLIT_DONE] > 1000 && tally[MMU_SPLIT_READ] > 1000 &&
-                    tally[MMU_SPLIT_WAIT] > 1000);
+        assert_true(tally[MMU_SPLIT_DONE] > 500 && tally[MMU_SPLIT_READ] > 500 &&
+                    tally[MMU_SPLIT_WAIT] > 500);
         size_t left = 0;
         for (unsigned i = 0; i < MANY; i++)
             left += flight[i].used;

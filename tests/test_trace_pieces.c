@@ -13,7 +13,8 @@
 
 enum { BLOCK = 262144, CODES = 300, LONGEST = 200 };
 
-/* Code: references whose data go anywhere. Pieces are only cut alike each time where it begins with a fetch. */
+/* Code: references whose data go anywhere. Pieces are only cut alike each time where it begins with a fetch.
+ */
 struct text {
     struct mmu_access *a;
     size_t n;
