@@ -28,9 +28,9 @@ static const struct cli_command RECORD = {
     .details =
         "PROGRAM is an x86-64 or i386 program of Linux, or a script whose interpreter is one. Its\n"
         "input, output and exit status are its own; 128 and the signal's number when a signal ended\n"
-        "it. Status 2: it was not run, or the trace could not be written. FILE appears whole when the\n"
-        "program has ended. A signal to mmusim goes to the program; a second one within a second ends\n"
-        "it, and the trace is kept.\n"
+        "it. Status 2: it was not run, it ended before --skip did, or the trace could not be written.\n"
+        "FILE appears whole when the program has ended. A signal to mmusim goes to the program; a second\n"
+        "one within a second ends it, and the trace is kept.\n"
         "\n"
         "The trace also says whose the references are (marks of process and thread), which system\n"
         "calls were made, and keeps the program's own /proc/PID/maps. The kernel's references are not\n"
@@ -179,12 +179,19 @@ void record_show(struct record *r)
         progress_update(&r->progress, r->sink.passed + r->sink.kept, -1);
 }
 
-/* Completes the trace, or drops it if nothing was recorded. Returns the exit status. */
+/* Completes the trace, or drops it if there is none: a window behind the program's end has no reference.
+ * Returns the exit status. */
 static int finish(struct record *r, int status)
 {
-    if (!r->started || r->sink.failed) {
-        if (r->sink.failed)
-            status = cli_error_mmu(&r->sink.err);
+    const struct record_sink *sink = &r->sink;
+    bool missed = r->started && !sink->failed && !sink->kept && sink->skip;
+    if (!r->started || sink->failed || missed) {
+        if (sink->failed)
+            status = cli_error_mmu(&sink->err);
+        if (missed)
+            status = cli_error("%s: not written: the program made %" PRIu64 " references, and --skip leaves "
+                               "out %" PRIu64,
+                               r->output, sink->passed, sink->skip);
         mmu_trace_abort(r->sink.writer);
         return status;
     }

@@ -187,8 +187,19 @@ recorded 7 w.mmt --max 1000 -- ./program64
 recorded 7 s.mmt --skip 500 --max 500 -- ./program64
 cmp <("$MMUSIM" trace convert --text --skip 500 w.mmt - | grep '^[ I]') <(grep '^[ I]' text) || fail "--skip is no part of the whole"
 grep -q '^# mmusim: process' text || fail "a window does not say whose it is"
-recorded 7 s.mmt --skip 100000000 -- ./program64
-[[ $(field references) == 0 ]] || fail "beyond the end: $(field references)"
+# A window behind the program's end: the program runs as ever, and what is there is no trace.
+recorded 7 w.mmt -- ./program64
+made=$(field references)
+for skip in "$made" 100000000; do
+    rm -f t.mmt
+    "$MMUSIM" trace record -o t.mmt --skip "$skip" -- ./program64 >out 2>err
+    [[ $? == 2 && ! -e $(compgen -G "t.mmt*") ]] || fail "--skip $skip of $made: $(ls t.mmt*)"
+    [[ $(cat err) == "mmusim: t.mmt: not written: the program made $made references, and --skip leaves out $skip" ]] ||
+        fail "--skip $skip of $made: said '$(cat err)'"
+    [[ $(cat out) == "the program's own output" ]] || fail "--skip $skip: the program's output is '$(cat out)'"
+done
+recorded 7 s.mmt --skip $((made - 1)) -- ./program64
+[[ $(field references) == 1 ]] || fail "the last reference: $(field references)"
 
 # ---- scripts ----
 printf '#! %s/program64\n' "$scratch" >script && chmod +x script
