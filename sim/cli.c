@@ -114,7 +114,7 @@ static const char *apply_suffix(const char *text, uint64_t *value)
     return NULL;
 }
 
-const char *cli_number(const char *text, bool size, uint64_t *value)
+const char *cli_number(const char *text, bool count, uint64_t *value)
 {
     unsigned base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
     if (base == 16)
@@ -129,7 +129,7 @@ const char *cli_number(const char *text, bool size, uint64_t *value)
     *value = sum;
     if (!*text)
         return NULL;
-    return size ? apply_suffix(text, value) : "is not a number";
+    return count ? apply_suffix(text, value) : "is not a number";
 }
 
 /* ---- options ---- */
@@ -153,7 +153,7 @@ static int list_add(struct cli_list *list, const char *word)
 static int set_number(const struct cli_option *option, const char *text)
 {
     uint64_t value = 0, max = option->max ? option->max : UINT64_MAX;
-    const char *wrong = cli_number(text, option->type == CLI_SIZE, &value);
+    const char *wrong = cli_number(text, option->type == CLI_COUNT, &value);
     if (wrong)
         return cli_error("--%s: '%s' %s", option->name, text, wrong);
     if (value < option->min || value > max)
@@ -192,7 +192,7 @@ static int set_option(const struct cli_option *option, const char *text)
     case CLI_CHOICE:
         return set_choice(option, text);
     case CLI_NUMBER:
-    case CLI_SIZE:
+    case CLI_COUNT:
         break;
     }
     return set_number(option, text);
@@ -255,6 +255,27 @@ static void print_option(const struct cli_option *option, int width)
     print_indented(option->help, width + 4);
 }
 
+/* How numbers are spelt, and of which options they may end in a suffix. */
+static void print_numbers(const struct cli_option *options, size_t n)
+{
+    size_t counts = 0, numbers = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool suffix = options[i].type == CLI_COUNT || options[i].counts;
+        numbers += suffix || options[i].type == CLI_NUMBER;
+        counts += suffix;
+    }
+    if (numbers)
+        printf("\nNumbers are decimal, or hexadecimal with 0x.%s", counts ? "" : "\n");
+    if (!counts)
+        return;
+    printf(" K, M, G or T behind those of");
+    for (size_t i = 0, left = counts; i < n; i++)
+        if (options[i].type == CLI_COUNT || options[i].counts) {
+            printf(" --%s%s", options[i].name, --left > 1 ? "," : left ? " or" : "");
+        }
+    printf("\nmultiplies them by 1024, 1024^2, 1024^3 or 1024^4.\n");
+}
+
 static int print_help(const struct cli_command *command, const struct cli_option *options, size_t n)
 {
     static const struct cli_option help = {.name = "help", .help = "print this text"};
@@ -274,6 +295,7 @@ static int print_help(const struct cli_command *command, const struct cli_option
     for (size_t i = 0; i < n; i++)
         print_option(&options[i], width);
     print_option(&help, width);
+    print_numbers(options, n);
     if (command->details)
         printf("\n%s\n", command->details);
     struct cli_output out = {.file = stdout, .name = "standard output"};

@@ -41,7 +41,7 @@ enum cli_type {
     CLI_TEXTS,  /* struct cli_list: may be repeated */
     CLI_CHOICE, /* unsigned: the index of the word in choices */
     CLI_NUMBER, /* uint64_t: decimal or 0x hexadecimal, within [min, max] */
-    CLI_SIZE,   /* uint64_t: the same, with an optional suffix K, M, G or T (powers of 1024) */
+    CLI_COUNT,  /* uint64_t, a count or a size: the same, and K, M, G or T behind it (powers of 1024) */
 };
 
 struct cli_option {
@@ -51,8 +51,9 @@ struct cli_option {
     const char *value;          /* the value's name in the help, for example "FILE"; NULL for a flag */
     const char *help;           /* one line, or several separated by \n */
     const char *const *choices; /* CLI_CHOICE: NULL-terminated */
-    uint64_t min, max;          /* CLI_NUMBER, CLI_SIZE; max 0: no upper bound */
+    uint64_t min, max;          /* CLI_NUMBER, CLI_COUNT; max 0: no upper bound */
     bool *given;                /* set when the option was given; may be NULL */
+    bool counts;                /* CLI_TEXT: the numbers in it are as those of CLI_COUNT, for the help */
 };
 
 /* A subcommand's text. */
@@ -85,9 +86,9 @@ int cli_error_unknown(const char *what, const char *word, const char *const *can
 /* The candidate that word is most probably a misspelling of; NULL: none is near. */
 const char *cli_nearest(const char *word, const char *const *candidates, size_t n);
 
-/* Reads one whole number; size: suffixes K, M, G, T are allowed. Returns NULL, or what is wrong, for example
+/* Reads one whole number; count: suffixes K, M, G, T are allowed. Returns NULL, or what is wrong, for example
  * "is not a number". */
-const char *cli_number(const char *text, bool size, uint64_t *value);
+const char *cli_number(const char *text, bool count, uint64_t *value);
 
 /*
  * An output file that appears whole or not at all: written beside its place, synced, renamed. path NULL or

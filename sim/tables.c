@@ -32,7 +32,7 @@ void tables_options(struct tables *tables, struct cli_option rows[TABLES_OPTIONS
                  "known, in hexadecimal; QEMU's 'info registers' will do (default: what an ELF core\n"
                  "written by QEMU's dump-guest-memory says of its first processor)"},
         {.name = "base",
-         .type = CLI_NUMBER,
+         .type = CLI_COUNT,
          .into = &tables->base,
          .value = "X",
          .help = "physical address at which a raw image begins (default 0)"},

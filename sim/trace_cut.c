@@ -102,14 +102,16 @@ static int check(struct cut *c)
     return status;
 }
 
-static struct cli_option range_option(const char *name, struct range *range, const char *help)
+/* counts: its numbers are counts or sizes, not times. */
+static struct cli_option range_option(const char *name, struct range *range, bool counts, const char *help)
 {
     return (struct cli_option){.name = name,
                                .type = CLI_TEXT,
                                .into = &range->text,
                                .value = "A:B",
                                .help = help,
-                               .given = &range->given};
+                               .given = &range->given,
+                               .counts = counts};
 }
 
 static int parse(struct cut *c, int argc, char **argv)
@@ -118,10 +120,10 @@ static int parse(struct cut *c, int argc, char **argv)
                                              "references of thread N; may be repeated",
                                              "references made on processor N; may be repeated"};
     struct cli_option options[5 + WANTED + TRACE_OUT_OPTIONS] = {
-        range_option("records", &c->records, "references number A to B - 1, from 0; suffixes K, M, G, T"),
-        range_option("time", &c->time,
+        range_option("records", &c->records, true, "references number A to B - 1, from 0"),
+        range_option("time", &c->time, false,
                      "references made from time A on, before time B: ns (the default), us, ms, s"),
-        range_option("address", &c->address, "references that touch a byte from address A on, below B"),
+        range_option("address", &c->address, true, "references that touch a byte from address A on, below B"),
         trace_format_option(&c->in.format),
         trace_columns_option(&c->in),
     };

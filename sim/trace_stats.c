@@ -77,7 +77,7 @@ static int parse(struct job *j, int argc, char **argv)
          .value = "FILE",
          .help = "the text of /proc/PID/maps, which names regions"},
         {.name = "top",
-         .type = CLI_NUMBER,
+         .type = CLI_COUNT,
          .into = &j->stats.top,
          .value = "N",
          .help = "rows of the lists of the hottest (default 10)",

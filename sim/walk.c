@@ -230,7 +230,7 @@ int cmd_walk(int argc, char **argv)
     const struct cli_option options[] = {
         OPTION("image", CLI_TEXT, r.image, "FILE", "an ELF core file, or raw bytes; may be compressed",
                .max = 0),
-        OPTION("base", CLI_SIZE, r.base, "X", "physical address of a raw image's first byte (default 0)",
+        OPTION("base", CLI_COUNT, r.base, "X", "physical address of a raw image's first byte (default 0)",
                .max = 0),
         REGISTER("cr3", MMU_REG_CR3, 0, "where translation begins"),
         OPTION(

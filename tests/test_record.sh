@@ -182,9 +182,11 @@ for signal in KILL TERM; do
 done
 
 # ---- windows ----
+recorded 7 w.mmt --max 1K -- ./program64
+[[ $(field references) == 1024 ]] || fail "--max 1K: $(field references)"
 recorded 7 w.mmt --max 1000 -- ./program64
 [[ $(field references) == 1000 ]] || fail "--max 1000: $(field references)"
-recorded 7 s.mmt --skip 500 --max 500 -- ./program64
+recorded 7 s.mmt --skip 0x1f4 --max 500 -- ./program64
 cmp <("$MMUSIM" trace convert --text --skip 500 w.mmt - | grep '^[ I]') <(grep '^[ I]' text) || fail "--skip is no part of the whole"
 grep -q '^# mmusim: process' text || fail "a window does not say whose it is"
 # A window behind the program's end: the program runs as ever, and what is there is no trace.

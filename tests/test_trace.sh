@@ -32,6 +32,26 @@ cmp <("$MMUSIM" trace convert --text --source x part.mmt -) <("$MMUSIM" trace co
 "$MMUSIM" trace info part.mmt | grep -q '^references  *50$' || fail "--limit 50 gives not 50 references"
 "$MMUSIM" trace info part.mmt | grep -q '^source  *a static program$' || fail "the source is not handed on"
 
+# ---- counts are spelt in the same way everywhere ----
+text() {
+    "$MMUSIM" trace "$1" --text --source x "${@:2}" -
+}
+text convert --skip 1024 --limit 2048 a.mmt >part.txt
+text convert --skip 1K --limit 0x800 a.mmt | cmp - part.txt || fail "convert --skip 1K --limit 0x800"
+text convert --skip 0x400 --limit 2k a.mmt | cmp - part.txt || fail "convert --skip 0x400 --limit 2k"
+text cut --records 1K:3K a.mmt | cmp - part.txt || fail "cut --records 1K:3K"
+cmp <(text merge --by round-robin:1K a.mmt a.mmt) <(text merge --by round-robin:0x400 a.mmt a.mmt) || fail "merge --by round-robin:1K"
+cmp <("$MMUSIM" trace stats --top 1K a.mmt) <("$MMUSIM" trace stats --top 1024 a.mmt) || fail "stats --top 1K"
+cmp <("$MMUSIM" run --config haswell --warmup 1K --limit 2K a.mmt 2>/dev/null) <("$MMUSIM" run --config haswell --warmup 1024 --limit 0x800 a.mmt 2>/dev/null) ||
+    fail "run --warmup 1K --limit 2K"
+refused 2 "--limit: '1KiB' is not a number with an optional suffix K, M, G or T" convert --limit 1KiB a.mmt o.mmt
+refused 2 "--skip: '1.5K' is not a number with an optional suffix K, M, G or T" convert --skip 1.5K a.mmt o.mmt
+refused 2 "--skip: '16777216T' is larger than 2^64 - 1" convert --skip 16777216T a.mmt o.mmt
+for command in "trace record" "trace convert" "trace cut" "trace merge" "trace stats" run; do
+    # shellcheck disable=SC2086
+    "$MMUSIM" $command --help | grep -q 'K, M, G or T behind those of --' || fail "$command --help does not tell of suffixes"
+done
+
 # ---- the binary form through a pipe, and its versions ----
 "$MMUSIM" trace convert text - | "$MMUSIM" trace convert --text --source x - piped.txt || fail "the binary form through a pipe"
 cmp <("$MMUSIM" trace convert --text --source x a.mmt -) piped.txt || fail "a pipe changed the trace"
