@@ -96,22 +96,10 @@ static bool note_marked(struct spaces *spaces, uint64_t *process, uint64_t first
     return ok;
 }
 
-/* The process that a trace's marks up to a reference name. */
-static uint64_t process_at(uint64_t process, uint64_t at, const struct mmu_trace_mark *marks, size_t n_marks)
+/* A stretch of executions; marks come alone. */
+static bool note_executions(struct spaces *spaces, uint64_t process, const struct mmu_executions *x)
 {
-    for (size_t m = 0; m < n_marks && marks[m].at <= at; m++)
-        if (marks[m].kind == MMU_MARK_PROCESS)
-            process = marks[m].value;
-    return process;
-}
-
-/* A stretch of executions, with marks before and behind it only. */
-static bool note_executions(struct spaces *spaces, uint64_t *process, uint64_t first,
-                            const struct mmu_executions *x, const struct mmu_trace_mark *marks,
-                            size_t n_marks)
-{
-    struct process *p = find_or_add(spaces, process_at(*process, first, marks, n_marks));
-    *process = process_at(*process, UINT64_MAX, marks, n_marks);
+    struct process *p = find_or_add(spaces, process);
     return p && footprint_add_executions(&p->pages, 0, x);
 }
 
@@ -132,7 +120,7 @@ static int read_trace(struct spaces *spaces, struct mmu_trace_reader *reader, ui
             got = mmu_trace_read_marked(reader, a, most, marks, MMU_MARKS_LEAST, &n_marks, &err);
         if (got < 0)
             break;
-        ok = executed ? note_executions(spaces, &process, done, &executions, marks, n_marks)
+        ok = executed ? note_executions(spaces, process, &executions)
                       : note_marked(spaces, &process, done, a, (size_t)got, marks, n_marks);
         done += (uint64_t)got;
     }

@@ -53,12 +53,16 @@ run --config pentium3-i386 --format csv "$scratch/two.lackey" || fail "two: $(ca
 [[ $(figure run.faults_resolved) == 3 ]] || fail "two: $(figure run.faults_resolved) faults"
 
 # Code that runs again and again, of two processes in turn: the binary form tells what ran, and the spaces are the same.
-# Each has pages of its own; some are touched by a read-modify-write alone, or by the end of a reference alone.
+# Each has pages of its own; some are touched by a read-modify-write alone, or by the end of a reference alone. A turn
+# may end amid a loop, before what alone touches a page.
 for turn in 1 2 1 2; do
     echo "# mmusim: process $turn"
     for i in {1..60}; do
-        printf 'I  00%d01000,4\n L %d0000%02x0,8\nI  00%d01004,4\n M %d8000%02x0,8\nI  00%d01008,4\n L %d0%d00%s,8\n' \
-            $((4 + turn)) "$turn" "$i" $((4 + turn)) "$turn" "$i" $((4 + turn)) "$turn" 4 "$([[ $i == 30 ]] && echo ffc || echo 020)"
+        code=$((4 + turn)) data=${turn}0433 last=020 switch=
+        [[ $i == 30 ]] && last=ffc
+        [[ $i == 45 ]] && switch="# mmusim: process $((3 - turn))\n" data=${turn}8999
+        printf "I  00${code}01000,4\n L ${turn}0000%02x0,8\nI  00${code}01004,4\n M ${code}8000%02x0,8\nI  00${code}01008,4\n$switch L $data$last,8\n" \
+            "$i" "$i"
     done
 done >"$scratch/turns.lackey"
 "$MMUSIM" trace convert "$scratch/turns.lackey" "$scratch/turns.mmt" >/dev/null || fail "turns: not converted"
