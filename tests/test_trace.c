@@ -494,6 +494,15 @@ static void files_that_are_no_traces(void **state)
     pack(in_scratch("a"), in_scratch("b"), archive_write_add_filter_gzip, archive_write_set_format_raw, 1);
     assert_refused(in_scratch("b"), 0, MMU_ERR_FORMAT,
                    ": nothing in it after decompression, expected a trace");
+    /* Zeros: as many as make an archive without files, few, and packed ones. */
+    static const char zeros[10240];
+    write_bytes(in_scratch("a"), zeros, sizeof zeros);
+    assert_refused(in_scratch("a"), 0, MMU_ERR_FORMAT,
+                   ": byte 0: nothing but zeros in its first 4096 bytes, expected a trace");
+    pack(in_scratch("a"), in_scratch("b"), archive_write_add_filter_gzip, archive_write_set_format_raw, 1);
+    assert_refused(in_scratch("b"), 0, MMU_ERR_FORMAT, ": byte 0: nothing but zeros in its first 4096 bytes");
+    write_bytes(in_scratch("a"), zeros, 10);
+    assert_refused(in_scratch("a"), 0, MMU_ERR_FORMAT, ": byte 0: nothing but zeros in its first 10 bytes");
     memset(bytes, 2, sizeof bytes);
     write_bytes(in_scratch("a"), bytes, sizeof bytes);
     assert_refused(in_scratch("a"), 0, MMU_ERR_FORMAT, ": byte 0: unknown format (begins with 02 02)");

@@ -418,6 +418,12 @@ static bool is_text(const unsigned char *p, size_t n)
     return true;
 }
 
+/* Nothing but zeros, of which libarchive makes an archive without files, and says no more. */
+static bool is_blank(const unsigned char *p, size_t n)
+{
+    return !p[0] && !memcmp(p, p + 1, n - 1);
+}
+
 /* Reads the first bytes and decides whether libarchive is needed. */
 static int start(struct input *in, struct mmu_error *err)
 {
@@ -432,7 +438,7 @@ static int start(struct input *in, struct mmu_error *err)
     n = in->raw_filled < HEAD_SIZE ? in->raw_filled : HEAD_SIZE;
     if (in->native && in->native(in->raw, n))
         return MMU_OK;
-    if (is_text(in->raw, n < 512 ? n : 512))
+    if (is_text(in->raw, n < 512 ? n : 512) || is_blank(in->raw, n))
         return MMU_OK;
     return packed_start(in, err);
 }

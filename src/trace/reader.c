@@ -68,6 +68,9 @@ static int choose(struct mmu_trace_reader *r, enum mmu_trace_format format, stru
                       "nothing in it after decompression, expected a trace");
     if (format == MMU_TRACE_AUTO)
         format = find_format(head, n, r->name);
+    if (format == MMU_TRACE_AUTO && !head[0] && !memcmp(head, head + 1, n - 1))
+        return err_offset(err, MMU_ERR_FORMAT, r->name, 0,
+                          "nothing but zeros in its first %zu bytes, expected a trace", n);
     if (format == MMU_TRACE_AUTO)
         return err_offset(err, MMU_ERR_FORMAT, r->name, 0,
                           "unknown format (begins with %02x %02x), expected one of%s, found by content",
