@@ -8,6 +8,7 @@
 #include "error.h"
 #include "info.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,19 +63,22 @@ static int choose(struct mmu_trace_reader *r, enum mmu_trace_format format, stru
 {
     const unsigned char *head;
     size_t n = input_head(r->input, &head);
+    char begin[32];
 
     if (!n)
         return err_at(err, MMU_ERR_FORMAT, r->name, 0, 0,
                       "nothing in it after decompression, expected a trace");
     if (format == MMU_TRACE_AUTO)
         format = find_format(head, n, r->name);
-    if (format == MMU_TRACE_AUTO && !head[0] && !memcmp(head, head + 1, n - 1))
+    if (format == MMU_TRACE_AUTO) {
+        if (!head[0] && !memcmp(head, head + 1, n - 1))
+            snprintf(begin, sizeof begin, "%zu zero bytes", n);
+        else
+            snprintf(begin, sizeof begin, "%02x %02x", head[0], n > 1 ? head[1] : 0);
         return err_offset(err, MMU_ERR_FORMAT, r->name, 0,
-                          "nothing but zeros in its first %zu bytes, expected a trace", n);
-    if (format == MMU_TRACE_AUTO)
-        return err_offset(err, MMU_ERR_FORMAT, r->name, 0,
-                          "unknown format (begins with %02x %02x), expected one of%s, found by content",
-                          head[0], n > 1 ? head[1] : 0, FORMATS + strlen(" auto"));
+                          "unknown format (begins with %s), expected one of%s, found by content", begin,
+                          FORMATS + strlen(" auto"));
+    }
     r->info.format = format;
     r->ops = formats[format];
     return MMU_OK;
