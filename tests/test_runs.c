@@ -398,6 +398,38 @@ static void test_data_of_executions(void **state)
     }
 }
 
+/* A structure of two entries that fetches and data share: a page that was fetched from stays, since each
+ * fetch touches it, while the data of the same piece take turns in the other entry. */
+static void test_executions_of_shared_structure(void **state)
+{
+    (void)state;
+    enum { PAGES = 4, N = 600 };
+    struct mmu_access a[N];
+    static struct mmu_stats stats[2];
+    for (unsigned i = 0; i < N; i += 2) {
+        a[i] = (struct mmu_access){.va = BASE + i / 2 % 9, .size = 1, .kind = MMU_FETCH};
+        a[i + 1] = (struct mmu_access){.va = BASE + 0x1000 * (1 + i / 14 % 3), .size = 8, .kind = MMU_LOAD};
+    }
+    for (unsigned way = 0; way < 2; way++) {
+        struct mmu_config config;
+        struct rig rig;
+        rig_config(&config);
+        config.tlb[0] = config.tlb[2];
+        config.tlb[0].entries = config.tlb[0].ways = 2;
+        config.tlb[0].level = 1;
+        config.tlbs = config.levels = 1;
+        rig_start(&rig, &config, MMU_MODE_4L);
+        mmu_core_set_has_fetches(rig.core, true);
+        for (unsigned i = 0; i < PAGES; i++)
+            rig_map(&rig, BASE + 0x1000 * i, 0x1000 * i, 12, RIG_P | RIG_W | RIG_U | RIG_A | RIG_D);
+        assert_int_equal(run_piece(rig.core, a, N, way ? EXECUTIONS : SINGLY), MMU_OK);
+        mmu_core_stats(rig.core, &stats[way]);
+        rig_stop(&rig);
+    }
+    assert_true(stats[0].tlb[0].misses[MMU_FETCH] == 1);
+    assert_memory_equal(&stats[0], &stats[1], sizeof stats[0]);
+}
+
 static int nothing_to_expand(void *ctx, const struct mmu_access **references)
 {
     (void)ctx;
@@ -443,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_expansion_fails),
         cmocka_unit_test(test_longest_loop),
         cmocka_unit_test(test_data_of_executions),
+        cmocka_unit_test(test_executions_of_shared_structure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,9 +108,15 @@ static unsigned run_pieces(struct pass *p, const struct mmu_executions *x, struc
             uint64_t page = data[i] >> PAGE_SHIFT,
                      apart = recent->page[page & (RECENT_SLOTS - 1)][datum[i].kind] ^ page;
             apart |= ((data[i] & PAGE_MASK) + datum[i].last) >> PAGE_SHIFT;
-            if (UNLIKELY(apart) && UNLIKELY(!take_datum(&s, data[i], &datum[i]))) {
+            if (LIKELY(!apart))
+                continue;
+            if (UNLIKELY(!take_datum(&s, data[i], &datum[i]))) {
                 done = datum[i].position;
                 goto out;
+            }
+            if (UNLIKELY(recent->page[q->page & (RECENT_SLOTS - 1)][MMU_FETCH] != q->page)) {
+                done = datum[i].position + (datum[i].kind == MMU_KINDS ? 2 : 1);
+                goto out; /* of a joint structure: the piece's next fetch is a head */
             }
         }
         *counted += q->counts;
@@ -142,12 +148,13 @@ static bool run_executions(struct pass *p, const struct mmu_executions *x)
     struct mmu_access a[EXPANDED];
     struct place at = {0, 0};
     struct recent *recent = &p->core->recent;
+    const bool apart = !recent->joint[MMU_FETCH]; /* else a datum may end the run of what the piece fetches */
     for (unsigned stuck = 0; at.execution < x->n;) {
         size_t before = at.execution;
         uint64_t counted = 0;
         unsigned done = 0;
         p->heads = 0;
-        if (p->hits && recent->on) {
+        if (p->hits && recent->on && apart) {
             if (UNLIKELY(recent->stale))
                 recent_forget(recent, &p->core->mmu);
             done = run_pieces(p, x, &at, &counted);
