@@ -2,8 +2,9 @@
  * sim/trace_verify.c: mmusim trace verify: reads traces whole and says what of them is broken.
  *
  * The reader checks every checksum, length and count of the binary form as it goes. Here its totals are made
- * again from what came out, and page runs from the references.
+ * again from what came out, and page runs from the references. Of any form the times are looked at.
  */
+#include "clocks.h"
 #include "trace.h"
 #include "trace_file.h"
 #include <inttypes.h>
@@ -18,7 +19,8 @@ static const struct cli_command VERIFY = {
         "Reads traces whole and checks all that they say of themselves: every checksum, the index, all\n"
         "counts, marks, times and maps. A line for each trace; exit\n"
         "status 0 if all are good, else 2. '-' is standard input.",
-    .details = "Forms without checksums are read to their end: each record must be possible.\n"
+    .details = "Forms without checksums are read to their end: each record must be possible. Times must not\n"
+               "go back on one thread (where none is told: on one processor), in any form.\n"
                "\n"
                "Of a damaged binary trace every damaged block is named, as long as its index is good.\n"
                "\n"
@@ -34,7 +36,23 @@ struct made {
     uint64_t references, kinds[MMU_KINDS], checksum;
     uint64_t marks[MMU_MARK_KINDS], marks_checksum, time_first, time_last;
     uint64_t heads;
+    struct clocks clocks;
+    bool no_memory; /* for the clocks */
 };
+
+/* Complains about a time that goes back. */
+static int check_times(const char *file, const struct made *m)
+{
+    const struct clock *back = &m->clocks.back;
+    if (m->no_memory)
+        return cli_error("out of memory");
+    if (!back->used)
+        return CLI_GO;
+    return cli_error("%s: reference %" PRIu64 ": the time goes back from %" PRIu64 " to %" PRIu64
+                     " ns on %s %" PRIu64 " of process %" PRIu64,
+                     file, m->clocks.back_at, back->time, m->clocks.back_to,
+                     back->is_cpu ? "processor" : "thread", back->thread, back->process);
+}
 
 static void take_batch(struct made *m, const struct trace_batch *b)
 {
@@ -50,6 +68,7 @@ static void take_batch(struct made *m, const struct trace_batch *b)
             m->time_last = first || mark->value > m->time_last ? mark->value : m->time_last;
         }
         m->marks[mark->kind]++;
+        m->no_memory = m->no_memory || !clocks_take(&m->clocks, mark);
     }
     m->marks_checksum = mmu_trace_checksum_marks(m->marks_checksum, b->mark, b->n_marks);
 }
@@ -191,6 +210,8 @@ static int verify(const struct trace_in *in, const char *file)
     int status = batch ? trace_in_open(in, file, &reader) : cli_error("out of memory");
     if (status == CLI_GO)
         status = read_all(reader, file, &m, batch);
+    if (status == CLI_GO)
+        status = check_times(file, &m);
     if (status == CLI_GO) {
         mmu_trace_info(reader, &info);
         if (info.format == MMU_TRACE_BINARY)
@@ -204,6 +225,7 @@ static int verify(const struct trace_in *in, const char *file)
             praise(file, &info, &m);
     }
     mmu_trace_close(reader);
+    clocks_free(&m.clocks);
     free(batch);
     return status;
 }

@@ -151,21 +151,22 @@ static void bases(void **state)
           A(UINT64_MAX, 1, MMU_LOAD));
 }
 
+/* A time that goes back is told as it stands, unless it is before the first one. */
 static void marks_and_gaps(void **state)
 {
     const struct mmu_access a[] = {
         A(1, 8, MMU_LOAD, .flags = MMU_AF_GAP, .gap = 5), A(2, 8, MMU_LOAD, .flags = MMU_AF_GAP, .gap = 0),
         A(3, 8, MMU_LOAD, .flags = MMU_AF_GAP, .gap = 4294967295),
         A(4, 8, MMU_LOAD, .flags = MMU_AF_GAP, .gap = 1), A(5, 8, MMU_LOAD, .flags = MMU_AF_GAP, .gap = 1)};
-    const struct mmu_trace_mark marks[] = {M(0, MMU_MARK_PROCESS, 100), M(0, MMU_MARK_THREAD, 7),
-                                           M(0, MMU_MARK_CPU, 0),       M(0, MMU_MARK_TIME, 0),
-                                           M(2, MMU_MARK_CPU, 1),       M(2, MMU_MARK_TIME, 10),
-                                           M(3, MMU_MARK_THREAD, 8),    M(3, MMU_MARK_TIME, 5),
-                                           M(4, MMU_MARK_PROCESS, 101), M(4, MMU_MARK_TIME, 20)};
+    const struct mmu_trace_mark marks[] = {
+        M(0, MMU_MARK_PROCESS, 100), M(0, MMU_MARK_THREAD, 7), M(0, MMU_MARK_CPU, 0),
+        M(0, MMU_MARK_TIME, 0),      M(1, MMU_MARK_TIME, 15),  M(2, MMU_MARK_CPU, 1),
+        M(2, MMU_MARK_TIME, 10),     M(3, MMU_MARK_THREAD, 8), M(3, MMU_MARK_TIME, 5),
+        M(4, MMU_MARK_PROCESS, 101), M(4, MMU_MARK_TIME, 0)};
 
     (void)state;
-    reads_as("address,pid,tid,cpu,time,gap\n1,100,7,0,1000,5\n2,100,7,0,999,0\n3,100,7,1,1010,4294967295\n"
-             "4,100,8,1,1005,1\n5,0x65,8,1,1020,1\n",
+    reads_as("address,pid,tid,cpu,time,gap\n1,100,7,0,1000,5\n2,100,7,0,1015,0\n3,100,7,1,1010,4294967295\n"
+             "4,100,8,1,1005,1\n5,0x65,8,1,999,1\n",
              NULL, a, 5, marks, sizeof marks / sizeof *marks);
     is_described(NULL, "columns address,pid,tid,cpu,time,gap", 1);
 }

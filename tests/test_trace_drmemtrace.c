@@ -218,7 +218,7 @@ static const struct entry all_markers[] = {
     {MARKER, 1, 0x2001},
     {10, 1, 0xffffffffff600000}, /* the vsyscall page */
     {0, 8, 0x7010},
-    {MARKER, 2, TIME + 4}, /* time does not go back */
+    {MARKER, 2, TIME + 4}, /* it goes back: nothing for a reader to mend */
     {10, 1, 0x1004},
     {MARKER, 34, 1},
     {10, 1, 0x3000},
@@ -242,14 +242,23 @@ static void marks_of_all_kinds(void **state)
                                      A(0x1004, 1, MMU_FETCH),
                                      A(0x3000, 1, KERNEL_FETCH),
                                      A(0x4000, 1, MMU_FETCH)};
-    const struct mmu_trace_mark marks[] = {M(0, MMU_MARK_THREAD, 11),  M(0, MMU_MARK_PROCESS, 10),
-                                           E(0, "page-size 4096"),     M(0, MMU_MARK_TIME, 0),
-                                           M(0, MMU_MARK_CPU, 3),      E(1, "syscall 202"),
-                                           M(1, MMU_MARK_TIME, 5000),  E(1, "kernel-enter"),
-                                           E(4, "kernel-exit"),        E(6, "kernel-event 0x1004"),
-                                           E(7, "kernel-xfer 0x2001"), E(10, "context-switch"),
-                                           E(10, "kernel-enter"),      E(11, "kernel-exit"),
-                                           M(11, MMU_MARK_THREAD, 12), E(12, "exit")};
+    const struct mmu_trace_mark marks[] = {M(0, MMU_MARK_THREAD, 11),
+                                           M(0, MMU_MARK_PROCESS, 10),
+                                           E(0, "page-size 4096"),
+                                           M(0, MMU_MARK_TIME, 0),
+                                           M(0, MMU_MARK_CPU, 3),
+                                           E(1, "syscall 202"),
+                                           M(1, MMU_MARK_TIME, 5000),
+                                           E(1, "kernel-enter"),
+                                           E(4, "kernel-exit"),
+                                           E(6, "kernel-event 0x1004"),
+                                           E(7, "kernel-xfer 0x2001"),
+                                           M(9, MMU_MARK_TIME, 4000),
+                                           E(10, "context-switch"),
+                                           E(10, "kernel-enter"),
+                                           E(11, "kernel-exit"),
+                                           M(11, MMU_MARK_THREAD, 12),
+                                           E(12, "exit")};
     struct whole w;
 
     (void)state;

@@ -205,6 +205,26 @@ grep -q '^mmusim: broken.mmt: byte [0-9]*: block 0: its checksum is wrong: the f
     fail "verify says $(cat err)"
 grep -q '^some.mmt: good: ' out || fail "verify stops at the first broken trace"
 refused 2 "trace verify: expected a trace or more" verify
+# Times: they may go back between threads, not on one; where no thread is told, between processors.
+good='# mmusim: process 1\n# mmusim: thread 2\n# mmusim: time 50\n S 1000,4\n# mmusim: thread 3\n# mmusim: time 20\n S 1000,4\n# mmusim: time 20\n'
+printf "$good# mmusim: process 2\n# mmusim: time 10\n S 1000,4\n# mmusim: thread 2\n# mmusim: time 5\n" >times.txt
+"$MMUSIM" trace verify times.txt >out || fail "times of several threads: $(cat out)"
+printf "$good S 1000,4\n# mmusim: thread 2\n# mmusim: time 49\n S 1000,4\n# mmusim: time 0\n" >times.txt
+"$MMUSIM" trace convert times.txt times.mmt
+for file in times.txt times.mmt; do
+    refused 2 "$file: reference 3: the time goes back from 50 to 49 ns on thread 2 of process 1" verify $file
+done
+printf '# mmusim: cpu 0\n# mmusim: time 9\n S 1000,4\n# mmusim: cpu 1\n# mmusim: time 3\n S 1000,4\n' >times.txt
+"$MMUSIM" trace verify times.txt >out || fail "times of several processors: $(cat out)"
+printf '# mmusim: time 2\n' >>times.txt
+refused 2 "times.txt: reference 2: the time goes back from 3 to 2 ns on processor 1 of process 0" verify times.txt
+printf 'address,type,tid,time\n0x1000,R,1,1000\n0x1000,R,2,990\n0x1000,R,1,1005\n0x1000,R,2,1002\n0x1000,R,1,1004\n' >times.csv
+refused 2 "times.csv: reference 4: the time goes back from 5 to 4 ns on thread 1 of process 0" verify times.csv
+for i in {1..3000}; do printf '# mmusim: thread %d\n# mmusim: time %d\n' "$i" "$((5000 - i))"; done >times.txt # many threads
+printf ' S 1000,4\n' >>times.txt
+"$MMUSIM" trace verify times.txt >out || fail "times of many threads: $(cat out)"
+printf '# mmusim: thread 7\n# mmusim: time 4992\n' >>times.txt
+refused 2 "times.txt: reference 1: the time goes back from 4993 to 4992 ns on thread 7 of process 0" verify times.txt
 # Damage in the middle: both damaged blocks are named, and what is around them is salvaged.
 "$MMUSIM" trace convert --limit 2000000 "$SRC/traces/cc1.mmt" big.mmt
 cp big.mmt broken.mmt

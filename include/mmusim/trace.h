@@ -53,8 +53,9 @@ enum mmu_mark_kind {
     MMU_MARK_PROCESS, /* value: process id; the references that follow are in its address space */
     MMU_MARK_THREAD,  /* value: thread id */
     MMU_MARK_CPU,     /* value: number of the processor */
-    MMU_MARK_TIME,    /* value: nanoseconds since the trace's beginning; it never goes backwards on one
-                         thread, but may between threads */
+    MMU_MARK_TIME,    /* value: nanoseconds since the trace's beginning, on the thread that is told by then. It
+                         does not go backwards on one thread of a good trace ('mmusim trace verify' looks),
+                         but may between threads */
     /*
      * text: what the operating system did: a name, then arguments, by single blanks; value: 0.
      * Names in use (others are allowed): syscall NUMBER, kernel-enter,

@@ -233,13 +233,9 @@ static bool has(const struct column_list *list, enum column_role role)
 static void accept(struct mmu_trace_reader *r, uint64_t at)
 {
     struct columns *c = r->state;
-    bool same_thread = c->begun && c->values[COLUMN_TID] == c->said[COLUMN_TID] &&
-                       c->values[COLUMN_PID] == c->said[COLUMN_PID];
 
     if (!c->begun)
         c->time_base = c->values[COLUMN_TIME];
-    if (same_thread && c->values[COLUMN_TIME] < c->said[COLUMN_TIME]) /* a thread's time does not go back */
-        c->values[COLUMN_TIME] = c->said[COLUMN_TIME];
     for (size_t i = 0; i < COUNT_OF(marks); i++) {
         enum column_role role = marks[i].role;
         uint64_t value = c->values[role], base = role == COLUMN_TIME ? c->time_base : 0;

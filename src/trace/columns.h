@@ -16,7 +16,7 @@
  *   pid       also process             PROCESS marks where it changes
  *   tid       also thread              THREAD marks
  *   cpu       also core                CPU marks
- *   time                               TIME marks: nanoseconds, from the first one on
+ *   time                               TIME marks: nanoseconds since the first line's; an earlier one is 0
  *   gap                                the reference's own issue gap, in cycles (MMU_AF_GAP)
  *   -                                  passed over; in a line of names, any other name too
  *

@@ -473,7 +473,7 @@ static bool take_other(struct mmu_trace_reader *r, struct drm_stream *s, uint64_
             take_marker(r, s, at, size_of(p), value);
             break;
         }
-        s->time = s->has_time && value < s->time ? s->time : value; /* a thread's time does not go back */
+        s->time = value;
         s->has_time = true;
         if (s->time > until) {
             *stop = DRM_TIME;
