@@ -50,46 +50,104 @@ void mmu_executions_expand(const struct mmu_executions *x, struct mmu_access *to
 
 /* Executions on their way, while nothing is unfinished. */
 struct course {
-    struct mmu_core *core;
-    uint64_t clock; /* of the latest head */
-    bool modify;    /* a read-modify-write is two members like others */
+    struct pass *pass;
+    const struct mmu_executions *x;
+    uint64_t clock;                  /* of the latest head */
+    uint64_t heads, seconds, waited; /* seconds: second-level hits; waited: for them, in cycles */
+    bool modify;                     /* a read-modify-write is two members like others */
 };
 
 /* A user's reference that is no member: a head that hits, where the hits of its kind are counted already.
  * False: it is something else, and nothing has changed. */
 static bool take_head(struct course *s, mmu_va va, unsigned size, unsigned kind)
 {
-    struct recent *recent = &s->core->recent;
-    struct hot_entry *e = hot_find(&s->core->mmu.hot, va, size, kind, kind);
+    struct recent *recent = &s->pass->core->recent;
+    struct hot_entry *e = hot_find(&s->pass->core->mmu.hot, va, size, kind, kind);
     if (UNLIKELY(!e || e->slot != recent->slot[kind]))
         return false;
     hot_touch(e, ++s->clock);
+    s->heads++;
     recent_hit(recent, kind, va, e, true);
     return true;
 }
 
-/* Data of which not all references are members. Likewise. */
-static bool take_datum(struct course *s, mmu_va va, const struct mmu_datum *datum)
+/* The gap before what follows reference number `position` of an execution, if that is known here. */
+static bool gap_behind(const struct course *s, const uint16_t *execution, unsigned position, uint32_t *gap)
 {
-    if ((va & PAGE_MASK) + datum->last >= PAGE_SIZE)
+    const struct mmu_core *c = s->pass->core;
+    const struct mmu_piece *q = &s->x->pieces[*execution];
+    if (position + 1u < q->n) {
+        *gap = (uint32_t)core_gap(c, &s->x->references[q->first + position + 1]);
+        return true;
+    }
+    *gap = c->gap[0][MMU_FETCH];
+    return ++execution != s->x->execution + s->x->n && s->x->pieces[*execution].page != MMU_PIECE_MIXED;
+}
+
+/* One that the second level holds, as miss() has it; what follows waits for it at once. Likewise. */
+static bool take_second(struct course *s, const uint16_t *execution, unsigned position, mmu_va va,
+                        unsigned kind)
+{
+    struct mmu_core *c = s->pass->core;
+    struct plain_spot spot;
+    mmu_pa pa;
+    uint32_t gap;
+    if (!s->pass->plain || !gap_behind(s, execution, position, &gap))
         return false;
+    c->mmu.clock = s->clock;
+    if (plain_second(&c->mmu, &s->pass->tab.plain, va, kind, kind, &spot, &pa) != PLAIN_SECOND)
+        return false;
+    const uint32_t latency = c->machine->config.level[1].latency;
+    s->waited += latency > gap ? latency - gap : 0;
+    s->clock = c->mmu.clock;
+    s->seconds++;
+    c->recent.since[kind]++; /* no hit */
+    recent_filled(&c->recent, kind, va);
+    return true;
+}
+
+/* The one or the other. */
+static bool take(struct course *s, const uint16_t *execution, unsigned position, mmu_va va, unsigned size,
+                 unsigned kind)
+{
+    return take_head(s, va, size, kind) || take_second(s, execution, position, va, kind);
+}
+
+/* Data number i of an execution, of which not all references are members. Returns how many it has run. */
+static unsigned take_datum(struct course *s, const uint16_t *execution, unsigned i, mmu_va va)
+{
+    const struct mmu_datum *datum = s->x->datum + s->x->pieces[*execution].first_data + i;
+    const struct recent *recent = &s->pass->core->recent;
+    const unsigned at = datum->position, size = datum->last + 1u;
+    if ((va & PAGE_MASK) + datum->last >= PAGE_SIZE)
+        return 0;
     if (datum->kind != MMU_KINDS)
-        return take_head(s, va, datum->last + 1u, datum->kind);
-    struct recent *recent = &s->core->recent;
-    struct hot_entry *e = hot_find(&s->core->mmu.hot, va, datum->last + 1u, MMU_STORE, MMU_STORE);
-    return s->modify && e && e->slot == recent->slot[MMU_STORE] &&
-           (recent_has(recent, MMU_LOAD, va) || take_head(s, va, datum->last + 1u, MMU_LOAD)) &&
-           (recent_has(recent, MMU_STORE, va) || take_head(s, va, datum->last + 1u, MMU_STORE));
+        return take(s, execution, at, va, size, datum->kind);
+    if (!s->modify || !(recent_has(recent, MMU_LOAD, va) || take(s, execution, at, va, size, MMU_LOAD)))
+        return 0;
+    return 1 + (recent_has(recent, MMU_STORE, va) || take(s, execution, at + 1, va, size, MMU_STORE));
+}
+
+/* What run_pieces() has run, but for counts. */
+static void book_course(const struct course *s)
+{
+    struct tab *tab = &s->pass->tab;
+    tab->clock = s->clock;
+    tab->t += s->waited;
+    tab->waited += s->waited;
+    tab->plain.stalled += s->waited;
+    s->pass->heads = s->heads + s->seconds;
 }
 
 /*
- * Executions of members and heads that hit, as run_members() has them; what a piece fetches is one look-up.
- * Moves on to the first that has something else, and returns how many of its references were run.
+ * Executions of members, heads that hit and second-level hits, as run_members() has them; what a piece
+ * fetches is one look-up. Moves on to the first that has something else, and returns how many of its
+ * references were run.
  */
 static unsigned run_pieces(struct pass *p, const struct mmu_executions *x, struct place *at,
                            uint64_t *counted)
 {
-    struct course s = {.core = p->core, .clock = p->tab.clock};
+    struct course s = {.pass = p, .x = x, .clock = p->tab.clock};
     const struct recent *recent = &p->core->recent;
     const uint16_t *execution = x->execution + at->execution, *end = x->execution + x->n;
     const mmu_va *data = x->data + at->data;
@@ -101,7 +159,8 @@ static unsigned run_pieces(struct pass *p, const struct mmu_executions *x, struc
         uint64_t other = q->page ^ q->last_page;
         if (UNLIKELY(recent->page[q->page & (RECENT_SLOTS - 1)][MMU_FETCH] != q->page || other)) {
             const struct mmu_access *fetch = x->references + q->first;
-            if (other || q->page == MMU_PIECE_MIXED || !take_head(&s, fetch->va, fetch->size, MMU_FETCH))
+            if (other || q->page == MMU_PIECE_MIXED ||
+                !take(&s, execution, 0, fetch->va, fetch->size, MMU_FETCH))
                 break;
         }
         for (unsigned i = 0; i < q->n_data; i++) {
@@ -110,13 +169,10 @@ static unsigned run_pieces(struct pass *p, const struct mmu_executions *x, struc
             apart |= ((data[i] & PAGE_MASK) + datum[i].last) >> PAGE_SHIFT;
             if (LIKELY(!apart))
                 continue;
-            if (UNLIKELY(!take_datum(&s, data[i], &datum[i]))) {
-                done = datum[i].position;
+            unsigned run = take_datum(&s, execution, i, data[i]);
+            if (UNLIKELY(run != 1u + (datum[i].kind == MMU_KINDS))) {
+                done = datum[i].position + run;
                 goto out;
-            }
-            if (UNLIKELY(recent->page[q->page & (RECENT_SLOTS - 1)][MMU_FETCH] != q->page)) {
-                done = datum[i].position + (datum[i].kind == MMU_KINDS ? 2 : 1);
-                goto out; /* of a joint structure: the piece's next fetch is a head */
             }
         }
         *counted += q->counts;
@@ -125,7 +181,7 @@ static unsigned run_pieces(struct pass *p, const struct mmu_executions *x, struc
 out:
     at->execution = (size_t)(execution - x->execution);
     at->data = (size_t)(data - x->data);
-    p->heads = s.clock - p->tab.clock;
+    book_course(&s);
     return done;
 }
 
