@@ -101,6 +101,18 @@ static void test_places(void **state)
     os_rig_free(&rig);
 }
 
+/* What was mapped over the stack and is shared does not grow. */
+static void test_shared_stack(void **state)
+{
+    (void)state;
+    boot("{arch: x86_64, ram: 256M}");
+    done(import("7fff00000000-7fff00021000 rw-s 00000000 00:01 5 [stack]\n"));
+    mmu_os_check(rig.os);
+    assert_int_equal(touch(0x7fff00000000, MMU_STORE), MMU_SIG_NONE);
+    assert_int_equal(touch(0x7fff00000000 - 4096, MMU_STORE), MMU_SIG_SEGV_MAPERR);
+    os_rig_free(&rig);
+}
+
 static void test_file_size(void **state)
 {
     (void)state;
@@ -210,7 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recordings),    cmocka_unit_test(test_places),
         cmocka_unit_test(test_file_size),     cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_random_damage),
+        cmocka_unit_test(test_random_damage), cmocka_unit_test(test_shared_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,7 +209,8 @@ static int add(const struct import *in, const struct maps_line *l)
     struct vma *vma;
     struct vma_like like = {
         .prot = l->prot,
-        .flags = (l->shared ? VMA_SHARED : 0u) | (is_named(l, "[stack]") ? VMA_GROWSDOWN : 0u) |
+        .flags = (l->shared ? VMA_SHARED : 0u) |
+                 (is_named(l, "[stack]") && !l->shared ? VMA_GROWSDOWN : 0u) | /* as do_mmap() has it */
                  (vvar ? VMA_PFNMAP : 0u) | vma_key(in->os, l->prot) |
                  (writes && !l->shared ? VMA_ACCOUNT : 0u),
         .name = vvar                    ? VMA_VVAR
