@@ -165,6 +165,8 @@ static int convert(const struct convert *c, struct mmu_trace_reader *reader)
             k.end = c->skip + c->limit;
         status = copy(&k);
     }
+    if (status == CLI_GO)
+        trace_meet_maps(reader, batch);
     if (status != CLI_BAD && trace_copy_maps(reader, writer, &maps, &err))
         status = cli_error_mmu(&err);
     free(maps.sum);

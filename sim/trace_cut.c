@@ -54,9 +54,9 @@ static const struct cli_command CUT = {
         "A range A:B begins with A and ends before B; A: and :B have one end. '-' is standard input or\n"
         "output. OUT appears whole or not at all.",
     .details =
-        "Times are those that the trace tells, since its beginning. Without --records a trace is read to\n"
-        "its end; with it, the binary form is entered where A is, and maps that stand behind B in text or\n"
-        "a pipe are not met.\n"
+        "Times are those that the trace tells, since its beginning. With --records the binary form is\n"
+        "entered where A is and left where B is; but where maps may still come behind B (in text with\n"
+        "marks, in a pipe, in a packed file) the trace is read to its end.\n"
         "\n"
         "Examples:\n"
         "  mmusim trace cut --records 1000000:2000000 long.mmt part.mmt\n"
@@ -270,6 +270,8 @@ static int cut(const struct cut *c, struct mmu_trace_reader *reader)
         status = check_told(c, &k);
     if (status == CLI_GO && !k.kept)
         status = cli_error("%s: no reference of it is what the options ask for", c->words.item[0]);
+    if (status == CLI_GO)
+        trace_meet_maps(reader, batch);
     if (status == CLI_GO && trace_copy_maps(reader, k.writer, &k.maps, &err))
         status = cli_error_mmu(&err);
     free(k.maps.sum);

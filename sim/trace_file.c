@@ -200,6 +200,27 @@ int trace_copy_maps(const struct mmu_trace_reader *reader, struct mmu_trace_writ
     return code;
 }
 
+void trace_meet_maps(struct mmu_trace_reader *reader, struct trace_batch *batch)
+{
+    struct mmu_trace_info info;
+    struct mmu_error err;
+    struct progress progress;
+    uint64_t read = 0;
+    int64_t n = 1;
+    progress_start(&progress, "references more, for the maps");
+    for (mmu_trace_info(reader, &info); info.maps_ahead && n > 0; mmu_trace_info(reader, &info)) {
+        n = mmu_trace_read(reader, batch->ref, TRACE_BATCH, &err);
+        read += n > 0 ? (uint64_t)n : 0;
+        progress_update(&progress, read, mmu_trace_progress(reader));
+    }
+    progress_end(&progress);
+    if (n < 0) {
+        size_t length = strlen(err.message);
+        snprintf(err.message + length, sizeof err.message - length, "; maps behind it are not known");
+        cli_error_mmu(&err);
+    }
+}
+
 void trace_tell(struct trace_told *told, const struct mmu_trace_mark *mark)
 {
     if (mark->kind >= MMU_MARK_EVENT)

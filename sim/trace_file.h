@@ -79,6 +79,9 @@ struct trace_maps {
 int trace_copy_maps(const struct mmu_trace_reader *reader, struct mmu_trace_writer *writer,
                     struct trace_maps *copied, struct mmu_error *err);
 
+/* Reads on where maps may still come, to the trace's end. What is damaged there is told, and nothing more. */
+void trace_meet_maps(struct mmu_trace_reader *reader, struct trace_batch *batch);
+
 /*
  * Marks of process, thread, cpu and time that a writer has been told, so that it is told again only what
  * changes. Zero-initialise.

@@ -49,6 +49,24 @@ text convert marks.txt | cmp - marks.txt || fail "marks are changed by the text 
 { grep -v '^# mmusim: map' marks.txt && grep '^# mmusim: map' marks.txt; } >behind.txt
 "$MMUSIM" trace convert --source x behind.txt behind.mmt || fail "maps behind the references"
 text convert behind.mmt | cmp - marks.txt || fail "maps behind the references stay there"
+# Nor does it matter where they stand for who cannot look ahead: in a pipe, in a packed file, in text.
+{ grep -v '^# mmusim: map' marks.txt && for i in {1..9999}; do echo 'I  1000,4'; done && grep '^# mmusim: map' marks.txt; } >late.txt
+"$MMUSIM" trace convert --source x late.txt late.mmt && gzip -k late.txt && "$MMUSIM" trace convert late.mmt - | gzip >late.mmt.gz
+for command in "cut --records 0:2" "convert --limit 2"; do
+    for in in late.txt late.txt.gz late.mmt late.mmt.gz; do
+        # shellcheck disable=SC2086
+        [[ $(text $command $in | grep '^# mmusim: map ') == "$(grep '^# mmusim: map ' marks.txt)" ]] || fail "$command $in loses maps"
+        # shellcheck disable=SC2086
+        [[ $(text $command - <$in | grep -c '^# mmusim: map ') == 3 ]] || fail "$command of $in as input loses maps"
+        # shellcheck disable=SC2086
+        [[ $(cat $in | text $command - | grep -c '^# mmusim: map ') == 3 ]] || fail "$command of $in in a pipe loses maps"
+    done
+done
+# Damage behind the part is told, and the part is whole. Text of other tools is not read for maps that it cannot have.
+head -c -100 late.txt.gz >short.txt.gz
+text cut --records 0:2 short.txt.gz >got 2>err || fail "cut of a part before damage: $(cat err)"
+[[ $(grep -c '^[I ]' got) == 2 && $(wc -l <err) == 1 ]] && grep -q 'truncated gzip input; maps behind it are not known$' err || fail "cut of a part before damage: $(cat err)"
+{ printf 'I  1000,4\n%.0s' {1..20000} && echo 'I  bad,'; } | "$MMUSIM" trace cut --records 0:2 - few.mmt 2>err || fail "cut reads on for nothing: $(cat err)"
 for in in marks.txt marks.mmt behind.mmt; do
     [[ $(text cut --records 0:2 $in | grep -c '^# mmusim: map ') == 3 ]] || fail "cut --records 0:2 $in loses maps"
     [[ $(text convert --limit 2 $in | grep -c '^# mmusim: map ') == 3 ]] || fail "convert --limit 2 $in loses maps"

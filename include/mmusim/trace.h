@@ -46,16 +46,16 @@ MMU_API int mmu_trace_format_find(const char *name);
 
 /*
  * Marks: what a trace says between references. PROCESS, THREAD and CPU hold for all references that follow,
- * until the next mark of the same kind. Before the first one nothing is known: it reads as 0, and `mmusim run`
- * replays what has no process in the address space of the first process that is named.
+ * until the next mark of the same kind. Before the first one nothing is known: it reads as 0, and `mmusim
+ * run` replays what has no process in the address space of the first process that is named.
  */
 enum mmu_mark_kind {
     MMU_MARK_PROCESS, /* value: process id; the references that follow are in its address space */
     MMU_MARK_THREAD,  /* value: thread id */
     MMU_MARK_CPU,     /* value: number of the processor */
-    MMU_MARK_TIME,    /* value: nanoseconds since the trace's beginning, on the thread that is told by then. It
-                         does not go backwards on one thread of a good trace ('mmusim trace verify' looks),
-                         but may between threads */
+    MMU_MARK_TIME, /* value: nanoseconds since the trace's beginning, on the thread that is told by then. It
+                      does not go backwards on one thread of a good trace ('mmusim trace verify' looks),
+                      but may between threads */
     /*
      * text: what the operating system did: a name, then arguments, by single blanks; value: 0.
      * Names in use (others are allowed): syscall NUMBER, kernel-enter,
@@ -97,6 +97,8 @@ struct mmu_trace_info {
                                  content of a file whose references were not summed; 0: not known */
     uint64_t heads;   /* binary: of the page runs that are stored, see mmu_trace_read_runs(); 0: none */
     uint32_t maps;    /* address spaces whose maps are known so far: see mmu_trace_maps() */
+    bool maps_ahead;  /* more may come with what is still to be read: of text that has marks, of the binary
+                         form  in a pipe or a packing, and where it is damaged */
     char source[256]; /* how it was recorded, in one line */
 };
 

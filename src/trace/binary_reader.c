@@ -40,6 +40,7 @@ static int binary_open(struct mmu_trace_reader *r, struct mmu_error *err)
     if (!b || !(b->zstd = ZSTD_createDCtx()))
         return binary_no_memory(r, err);
     code = binary_read_header(r, err);
+    r->info.maps_ahead = r->info.version > 1 && (b->state != MMT_FINISHED || b->totals.maps);
     if (!code && r->info.version > 1 && input_seekable(r->input))
         code = binary_look_ahead(r, err);
     b->whole = true;
@@ -130,6 +131,7 @@ static int check_end(struct mmu_trace_reader *r, uint64_t offset, const uint8_t 
     int code = MMU_OK;
 
     b->at_end = true;
+    r->info.maps_ahead = false;
     if (b->state == MMT_UNFINISHED ||
         (b->state == MMT_FINISHED && (b->expected != r->info.count || b->number != b->totals.blocks)))
         return wrong_count(r, offset, err);
@@ -188,6 +190,8 @@ static int pass_maps(struct mmu_trace_reader *r, uint64_t offset, const uint8_t 
         return 0;
     code = binary_take_maps(r, offset, bytes, got, err);
     b->maps_met++;
+    if (b->state == MMT_FINISHED && b->whole && b->maps_met == b->totals.maps)
+        r->info.maps_ahead = false;
     return code ? code : 1;
 }
 

@@ -141,23 +141,25 @@ int binary_take_maps(struct mmu_trace_reader *r, uint64_t offset, const uint8_t 
     return code;
 }
 
-/* All maps that the end knows of. */
-static void load_maps(struct mmu_trace_reader *r)
+/* All maps that the end knows of. Returns false if some are not there. */
+static bool load_maps(struct mmu_trace_reader *r)
 {
     const struct binary *b = r->state;
     uint64_t length;
     uint8_t header[MMT_MAPS_HEADER], *end = load_end(r, &length);
     const uint8_t *at = end ? end + 8 + 16 * (size_t)b->totals.blocks : NULL;
+    bool all = end;
 
     for (uint32_t i = 0; end && i < b->totals.maps; i++, at += 8) {
         uint64_t offset = get64(at);
         int64_t got = offset < input_size(r->input) && !input_seek(r->input, offset, NULL)
                           ? input_read(r->input, header, sizeof header, NULL)
                           : 0;
-        if (got == sizeof header && !memcmp(header, MMT_MAPS_MAGIC, 4))
-            binary_take_maps(r, offset, header, sizeof header, NULL);
+        all &= got == sizeof header && !memcmp(header, MMT_MAPS_MAGIC, 4) &&
+               !binary_take_maps(r, offset, header, sizeof header, NULL);
     }
     free(end);
+    return all;
 }
 
 int binary_look_ahead(struct mmu_trace_reader *r, struct mmu_error *err)
@@ -166,8 +168,8 @@ int binary_look_ahead(struct mmu_trace_reader *r, struct mmu_error *err)
 
     if (b->state == MMT_PIPED)
         take_piped(r);
-    if (b->state == MMT_FINISHED && b->totals.maps)
-        load_maps(r);
+    if (b->state == MMT_FINISHED)
+        r->info.maps_ahead = b->totals.maps && !load_maps(r);
     return input_seek(r->input, b->header_length, err);
 }
 

@@ -89,6 +89,7 @@ static int take_mark(struct mmu_trace_reader *r, struct text *t, const char *lin
 
     if (word < 0)
         return word;
+    r->info.maps_ahead = true; /* they stand where they were made, or behind everything */
     if (word == TEXT_MAPS)
         return reader_keep_maps(r, value, "", 0, false, &r->failure);
     if (word == TEXT_MAP) {
@@ -127,6 +128,8 @@ static int refuse_nothing(struct mmu_trace_reader *r, const struct text *t)
 /* The input has ended or failed: a trace of nothing but such lines is none. */
 static void finish(struct mmu_trace_reader *r, const struct text *t)
 {
+    if (!r->failure.code)
+        r->info.maps_ahead = false;
     if (!r->failure.code && is_nothing(r, t))
         refuse_nothing(r, t);
 }
@@ -263,6 +266,7 @@ static void start(struct mmu_trace_reader *r, struct text *t)
 {
     lines_start(&t->l, r->input);
     t->others = 0;
+    r->info.maps_ahead = false;
     memset(r->info.kinds, 0, sizeof r->info.kinds);
     r->info.skipped = 0;
 }
