@@ -1,7 +1,13 @@
 # cli.sh: what a test of the program begins and ends with; sourced. A scratch folder that goes with the test, the shipped
-# machines found by name (CONFIGS), and failures that are said at once and counted to the end.
+# machines found by name (CONFIGS), and failures that are said at once and counted to the end. ctest sets MMUSIM, SRC, DATA
+# and CONFIGS; of a test that is started by hand, wherever, MMUSIM alone may be needed: another program than the release
+# build's.
 set -u
-[[ -z ${CONFIGS-} ]] || export MMUSIM_CONFIG_PATH=$CONFIGS
+: "${SRC:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." >/dev/null && pwd)}"
+: "${DATA:=$SRC/tests/data}" "${CONFIGS:=$SRC/configs}"
+MMUSIM=$(realpath -m "${MMUSIM:-$SRC/build/release/bin/mmusim}")
+[[ -x $MMUSIM ]] || { echo "no program $MMUSIM: build it, or set MMUSIM" && exit 1; }
+export MMUSIM_CONFIG_PATH=$CONFIGS
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failures=0

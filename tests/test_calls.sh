@@ -1,7 +1,7 @@
 #!/bin/bash
 # Memory calls and accesses that a running kernel answered, made again: results, faults and pages are the same.
 # MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 runs=0
 
 cp "$SRC/tests/data/calls/maps.txt" "$scratch"

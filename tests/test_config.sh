@@ -2,7 +2,7 @@
 # mmusim config: list, show, check, keys, and what they say to bad input.
 #
 # Environment: MMUSIM, the program; CONFIGS, the shipped machines.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 
 refused() {
     says_no "$1" config "${@:2}"

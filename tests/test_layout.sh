@@ -2,7 +2,7 @@
 # mmusim layout: regions and constants as text and JSON.
 #
 # Environment: MMUSIM, the program; CONFIGS, the shipped machines; DATA, tests/data.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 
 # has LINE ARGUMENT...: one line of the map
 has() {

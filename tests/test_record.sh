@@ -2,7 +2,7 @@
 # mmusim trace record: programs of both widths, threads, children, crashes and signals under QEMU; windows; bad input.
 #
 # Environment: MMUSIM, the program; SRC, the project. Needs qemu-user and a C compiler; without them it is skipped.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 1
 
 for tool in qemu-x86_64 qemu-i386 cc; do

@@ -5,7 +5,7 @@
 #   - locked instructions: Valgrind makes a loop of them that loads once more than the processor does.
 #
 # Environment: MMUSIM, the program; SRC, the project. Needs qemu-user, valgrind and a C compiler; else it is skipped.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 1
 
 for tool in qemu-x86_64 qemu-i386 valgrind cc; do

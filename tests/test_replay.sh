@@ -3,7 +3,7 @@
 # tables of a kernel and of a process.
 #
 # Environment: MMUSIM, the program; DATA, tests/data; CONFIGS, the shipped machines; SRC, the source tree.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 1
 
 # value PATH FILE...: of the first row of a CSV report with that path; machine: optional, in $machine

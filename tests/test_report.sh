@@ -2,7 +2,7 @@
 # mmusim run: its reports, byte for byte and against each other, and bad input.
 #
 # Environment: MMUSIM, the program; DATA, tests/data; CONFIGS, the shipped machines. GOLDEN=write rewrites the expected reports.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$DATA/report" || exit 1
 
 # good NAME ARGUMENT...: succeeds, says nothing but its speed on standard error; the report is $scratch/NAME

@@ -1,7 +1,7 @@
 #!/bin/bash
 # mmusim run of plain traces on machines with a kernel: VMAs are inferred or imported.
 # MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 
 run() { "$MMUSIM" run "$@" >"$scratch/out" 2>"$scratch/err"; }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The scenarios of traces/scenarios, each on the four kernels that are shipped; and their language's documentation.
 # MMUSIM, the program; CONFIGS, the shipped machines; SRC, the tree.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 runs=0
 
 cd "$SRC" || exit 2

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Scenarios that cannot be: one line with file, line and column, exit status 2, nothing printed; and expectations that
 # fail: exit status 1, both values. MMUSIM, the program; CONFIGS, the shipped machines.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 2
 cases=0
 config=pentium3-i386

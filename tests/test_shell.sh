@@ -1,7 +1,7 @@
 #!/bin/bash
 # mmusim shell without a terminal: answers, help of every command, statuses; and every command with arguments that mean
 # nothing ends well. MMUSIM, the program; CONFIGS, the shipped machines.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 2
 
 # shell CONFIG: the lines of standard input

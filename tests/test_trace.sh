@@ -2,7 +2,7 @@
 # mmusim trace: convert and info, round trips through the program, and bad input.
 #
 # Environment: MMUSIM, the program; DATA, tests/data.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 1
 
 # refused STATUS MESSAGE ARGUMENT...: this exit status, this and only this line on standard error, nothing on standard output

@@ -2,7 +2,7 @@
 # Other tools' traces through the program: info, convert, run; what valgrind itself writes; what is refused.
 #
 # Environment: MMUSIM, the program; DATA, tests/data.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 1
 foreign=$DATA/trace/foreign
 

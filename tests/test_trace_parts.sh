@@ -2,7 +2,7 @@
 # mmusim trace cut, merge, stats, verify; marks and maps through the program; inputs that end too early.
 #
 # Environment: MMUSIM, the program; DATA, tests/data; SRC, the source tree.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 cd "$scratch" || exit 1
 
 # refused STATUS MESSAGE ARGUMENT...: this exit status, this and only this line on standard error, nothing on standard output

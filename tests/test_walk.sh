@@ -2,7 +2,7 @@
 # mmusim walk: against the page tables of real kernels and what QEMU says of each address, and against bad input.
 #
 # Environment: MMUSIM, the program; DATA, tests/data.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 [[ -x $MMUSIM ]] || { echo "no program '$MMUSIM'"; exit 1; }
 
 # same NAME EXPECTED ACTUAL: two files agree

@@ -2,7 +2,7 @@
 # mmusim zones: the recorded kernels' own words, other views, JSON, and what it says to bad input.
 #
 # Environment: MMUSIM, the program; CONFIGS, the shipped machines; DATA, tests/data.
-. "${BASH_SOURCE%/*}/cli.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/cli.sh"
 
 refused() {
     says_no "$1" zones "${@:2}"
