@@ -324,7 +324,7 @@ static void each_fault(struct visit *visit)
     const struct mmu_run_stats *run = &visit->run->stats->run;
     group(visit, "faults", NULL);
     count(visit, "pf", "faults", run->faults_pf[0], "#PF raised");
-    count(visit, "resolved", "faults", run->faults_resolved[0], "#PF that the pager resolved");
+    count(visit, "resolved", "faults", run->faults_resolved[0], "#PF that the pager or the kernel resolved");
     count(visit, "unresolved", "faults", run->faults_pf[0] - run->faults_resolved[0], "#PF that stayed");
     count(visit, "spurious", "faults", run->faults_spurious[0], "#PF on a stale entry; part of resolved");
     count(visit, "gp", "faults", run->faults_gp[0], "#GP raised by accesses");

@@ -58,6 +58,8 @@ tiny="--config ./tiny.yaml"
     golden machines.txt
     good traces.txt $tiny tiny.lackey data.lackey
     golden traces.txt
+    good words.json $tiny --format json tiny.lackey
+    grep -A2 '"faults.resolved": {' "$scratch/words.json" | grep -q '"#PF that the pager or the kernel resolved"' || fail "who resolves faults"
     good csv $tiny --format csv tiny.lackey
     good both $tiny --config ./wide.yaml --format=csv tiny.lackey data.lackey
 }
