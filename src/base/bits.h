@@ -14,6 +14,7 @@
 #define UNLIKELY(x)   __builtin_expect(!!(x), 0)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define COLD          __attribute__((cold, noinline))
+#define NOINLINE      __attribute__((noinline))
 #define COUNT_OF(a)   (sizeof(a) / sizeof *(a))
 
 /* An invariant: executed in debug builds, where it aborts with its text. */

@@ -266,6 +266,7 @@ static size_t run_members(struct mmu_core *c, const struct mmu_access *a, size_t
         counted += one[kind];
     }
     uint64_t counts[MMU_KINDS] = {counted & 0x1fffff, counted >> 21 & 0x1fffff, counted >> 42};
+    tab->clock += heads;
     book_members(c, tab, counts, heads);
     recent->heads += heads;
     return (size_t)(x - a);
@@ -330,8 +331,10 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
             recent_hit(&c->recent, kind, x->va, e, class == kind);
     } else if (p->plain && !crosses && miss(c, x, t, kind, class, &p->tab, result)) {
         p->busy = c->real.busy;
-        if (collapse)
+        if (collapse) {
+            c->recent.heads++;
             recent_filled(&c->recent, kind, x->va);
+        }
         if (p->tab.pending == WALK)
             look_ahead(c, x, ahead, &p->last);
     } else {
@@ -485,6 +488,7 @@ static size_t run_heads(struct stretch *s, size_t i, size_t n)
     }
     uint64_t counts[MMU_KINDS] = {(own & 0x1fffff) + (even & UINT32_MAX), (own >> 21 & 0x1fffff) + odd,
                                   (own >> 42) + (even >> 32)};
+    s->pass.tab.clock += heads;
     book_members(c, &s->pass.tab, counts, heads);
     s->at += counts[MMU_FETCH] + counts[MMU_LOAD] + counts[MMU_STORE];
     return (size_t)(h - s->runs->heads);

@@ -2,9 +2,10 @@
  * executions.c: executions of pieces of code through a core (mmusim/executions.h).
  *
  * While all hits of the first level change nothing but counts and recency (recent.h), a piece's fetches are
- * one look-up, its data one each, and its counts one addition. Whatever else comes, that piece becomes
- * references and goes through batch.c; where that happens again and again, many pieces together, so that
- * walks are seen ahead.
+ * one look-up, its data one each, and its counts one addition. A plain second-level hit is done in between:
+ * what it costs is known, and what waits for it is the next reference. Whatever else comes, that piece
+ * becomes references and goes through batch.c; where that happens again and again, many pieces together, so
+ * that walks are seen ahead.
  */
 #include "error.h"
 #include "pass.h"
@@ -85,8 +86,8 @@ static bool gap_behind(const struct course *s, const uint16_t *execution, unsign
 }
 
 /* One that the second level holds, as miss() has it; what follows waits for it at once. Likewise. */
-static bool take_second(struct course *s, const uint16_t *execution, unsigned position, mmu_va va,
-                        unsigned kind)
+static NOINLINE bool take_second(struct course *s, const uint16_t *execution, unsigned position, mmu_va va,
+                                 unsigned kind)
 {
     struct mmu_core *c = s->pass->core;
     struct plain_spot spot;
@@ -113,19 +114,20 @@ static bool take(struct course *s, const uint16_t *execution, unsigned position,
     return take_head(s, va, size, kind) || take_second(s, execution, position, va, kind);
 }
 
-/* Data number i of an execution, of which not all references are members. Returns how many it has run. */
-static unsigned take_datum(struct course *s, const uint16_t *execution, unsigned i, mmu_va va)
+/* Data of an execution that are neither a member nor a head that hits. Returns how many references of them it
+ * has run. */
+static NOINLINE unsigned take_datum(struct course *s, const uint16_t *execution,
+                                    const struct mmu_datum *datum, mmu_va va)
 {
-    const struct mmu_datum *datum = s->x->datum + s->x->pieces[*execution].first_data + i;
     const struct recent *recent = &s->pass->core->recent;
     const unsigned at = datum->position, size = datum->last + 1u;
     if ((va & PAGE_MASK) + datum->last >= PAGE_SIZE)
         return 0;
     if (datum->kind != MMU_KINDS)
-        return take(s, execution, at, va, size, datum->kind);
+        return take_second(s, execution, at, va, datum->kind);
     if (!s->modify || !(recent_has(recent, MMU_LOAD, va) || take(s, execution, at, va, size, MMU_LOAD)))
         return 0;
-    return 1 + (recent_has(recent, MMU_STORE, va) || take(s, execution, at + 1, va, size, MMU_STORE));
+    return recent_has(recent, MMU_STORE, va) || take(s, execution, at + 1, va, size, MMU_STORE) ? 2 : 1;
 }
 
 /* What run_pieces() has run, but for counts. */
@@ -167,9 +169,10 @@ static unsigned run_pieces(struct pass *p, const struct mmu_executions *x, struc
             uint64_t page = data[i] >> PAGE_SHIFT,
                      apart = recent->page[page & (RECENT_SLOTS - 1)][datum[i].kind] ^ page;
             apart |= ((data[i] & PAGE_MASK) + datum[i].last) >> PAGE_SHIFT;
-            if (LIKELY(!apart))
+            if (LIKELY(!apart) ||
+                (datum[i].kind != MMU_KINDS && take_head(&s, data[i], datum[i].last + 1u, datum[i].kind)))
                 continue;
-            unsigned run = take_datum(&s, execution, i, data[i]);
+            unsigned run = take_datum(&s, execution, &datum[i], data[i]);
             if (UNLIKELY(run != 1u + (datum[i].kind == MMU_KINDS))) {
                 done = datum[i].position + run;
                 goto out;
@@ -214,6 +217,7 @@ static bool run_executions(struct pass *p, const struct mmu_executions *x)
             if (UNLIKELY(recent->stale))
                 recent_forget(recent, &p->core->mmu);
             done = run_pieces(p, x, &at, &counted);
+            p->hits = false; /* of what comes next the first is something else */
         }
         stuck = at.execution != before ? 0 : stuck + 1;
         size_t n = take_executions(x, &at, stuck < GOES_ON, done, a, &counted);

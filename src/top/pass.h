@@ -41,7 +41,7 @@ struct pass {
     int status;
 };
 
-/* What members and heads have counted, at the end of a stretch of them. */
+/* What members and heads have counted, at the end of a stretch of them. heads: those that are no members. */
 static inline void book_members(struct mmu_core *c, struct tab *tab, const uint64_t counted[MMU_KINDS],
                                 uint64_t heads)
 {
@@ -54,7 +54,6 @@ static inline void book_members(struct mmu_core *c, struct tab *tab, const uint6
         gaps += counted[kind] * c->gap[0][kind];
         n += counted[kind];
     }
-    tab->clock += heads;
     tab->gaps += gaps;
     tab->t += gaps;
     recent->members += n - heads;

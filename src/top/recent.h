@@ -114,7 +114,6 @@ ALWAYS_INLINE void recent_hit(struct recent *r, unsigned kind, mmu_va va, const 
 /* A plain miss has filled the page into its set. */
 static inline void recent_filled(struct recent *r, unsigned kind, mmu_va va)
 {
-    r->heads++;
     for (unsigned joint = r->joint[kind] | 1u << kind; joint; joint &= joint - 1)
         recent_end(r, (unsigned)__builtin_ctz(joint), va >> PAGE_SHIFT, NULL);
 }
