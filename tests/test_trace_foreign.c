@@ -81,9 +81,10 @@ static const struct {
                 {"zst", archive_write_add_filter_zstd, archive_write_set_format_raw},
                 {"bz2", archive_write_add_filter_bzip2, archive_write_set_format_raw},
                 {"lz4", archive_write_add_filter_lz4, archive_write_set_format_raw},
-                {"zip", archive_write_add_filter_none, archive_write_set_format_zip}};
+                {"zip", archive_write_add_filter_none, archive_write_set_format_zip},
+                {"lzma", archive_write_add_filter_lzma, archive_write_set_format_raw}};
 
-enum { PACKINGS = sizeof packings / sizeof *packings, N = 3000 };
+enum { LZMA = 6, PACKINGS = sizeof packings / sizeof *packings, N = 3000 };
 
 static void pack(const char *path, size_t packing, const void *bytes, size_t n)
 {
@@ -296,6 +297,32 @@ static void behind_each_other(void **state)
     assert_whole(all, MMU_TRACE_TEXT, NULL, true, a, 2, NULL, 0);
 }
 
+/* What begins as a .lzma file may, in a .lzma file, is unpacked once: a ChampSim trace whose first
+ * instruction is at 0x10000005d. Nothing may follow: there is one stream in such a file. */
+static void lzma_in_lzma(void **state)
+{
+    enum { RECORDS = 300 };
+    static unsigned char bytes[RECORDS][64];
+    struct whole w;
+
+    (void)state;
+    for (size_t i = 0; i < RECORDS; i++) {
+        uint64_t ip = UINT64_C(0x10000005d) + 4 * i;
+        memcpy(bytes[i], &ip, sizeof ip);
+    }
+    pack(in_scratch("packed"), LZMA, bytes, sizeof bytes);
+    w = read_whole(in_scratch("packed"), MMU_TRACE_AUTO, NULL, 100);
+    if (w.code)
+        fail_error(&w.err);
+    assert_int_equal(w.info.format, MMU_TRACE_CHAMPSIM);
+    assert_int_equal(w.n, RECORDS);
+    assert_int_equal(w.a[RECORDS - 1].va, UINT64_C(0x10000005d) + 4 * (RECORDS - 1));
+    whole_free(&w);
+    append(in_scratch("packed"), NULL, "", 1);
+    assert_ends_badly(in_scratch("packed"), MMU_TRACE_AUTO, NULL, RECORDS, MMU_ERR_FORMAT,
+                      ": byte 19200: after decompression: something else follows the lzma input");
+}
+
 /* ---- one format taken for another ---- */
 
 static void forced_wrongly(void **state)
@@ -357,9 +384,13 @@ static void damaged_and_not_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_folder_of_dynamorio),       cmocka_unit_test(a_file_of_chunks),
-        cmocka_unit_test(every_compression_of_debian), cmocka_unit_test(all_formats_in_all_compressions),
-        cmocka_unit_test(behind_each_other),           cmocka_unit_test(forced_wrongly),
+        cmocka_unit_test(a_folder_of_dynamorio),
+        cmocka_unit_test(a_file_of_chunks),
+        cmocka_unit_test(every_compression_of_debian),
+        cmocka_unit_test(all_formats_in_all_compressions),
+        cmocka_unit_test(behind_each_other),
+        cmocka_unit_test(lzma_in_lzma),
+        cmocka_unit_test(forced_wrongly),
         cmocka_unit_test(damaged_and_not_named),
     };
 

@@ -1,11 +1,12 @@
 /*
- * unpack.c: gzip by zlib, xz by liblzma, zstd by libzstd. Several members, streams or frames behind each
- * other are one stream; zeros behind the last gzip member are ignored, as tapes leave them. Leaves out
- * zstd's dictionaries, and xz files whose reader would need more than 1 GiB.
+ * unpack.c: gzip by zlib, xz and lzma by liblzma, zstd by libzstd. Several members, streams or frames behind
+ * each other are one stream; zeros behind the last gzip member are ignored, as tapes leave them. Leaves out
+ * zstd's dictionaries, and xz files whose reader would need more than 1 GiB. A .lzma file is one stream.
  */
 #include "unpack.h"
 
 #include "bits.h"
+#include "bytes.h"
 
 #include <lzma.h>
 #include <stdint.h>
@@ -89,6 +90,31 @@ static size_t step_gzip(struct unpack *u, unsigned char *to, size_t n)
     return (size_t)(z->next_out - to);
 }
 
+/* xz and lzma. wrong: what to say of input that is cut, that is too large, that is damaged. */
+static size_t step_lzma(struct unpack *u, unsigned char *to, size_t n, const char *const wrong[3])
+{
+    lzma_stream *x = &u->xz;
+    bool more = fill(u);
+    lzma_ret code;
+
+    x->next_in = u->in;
+    x->avail_in = u->in_left;
+    x->next_out = to;
+    x->avail_out = n;
+    code = lzma_code(x, more ? LZMA_RUN : LZMA_FINISH);
+    u->in = x->next_in;
+    u->in_left = x->avail_in;
+    if (code == LZMA_STREAM_END)
+        u->done = true;
+    else if (code == LZMA_BUF_ERROR && !more)
+        fail(u, wrong[0], true);
+    else if (code == LZMA_MEMLIMIT_ERROR)
+        fail(u, wrong[1], false);
+    else if (code != LZMA_OK)
+        fail(u, wrong[2], false);
+    return (size_t)(x->next_out - to);
+}
+
 static size_t step_zstd(struct unpack *u, unsigned char *to, size_t n)
 {
     bool more = fill(u);
@@ -113,26 +139,20 @@ static size_t step_zstd(struct unpack *u, unsigned char *to, size_t n)
 
 static size_t step_xz(struct unpack *u, unsigned char *to, size_t n)
 {
-    lzma_stream *x = &u->xz;
-    bool more = fill(u);
-    lzma_ret code;
+    static const char *const wrong[3] = {
+        "truncated xz input", "xz input that needs more than 1 GiB to be read", "damaged xz input"};
+    return step_lzma(u, to, n, wrong);
+}
 
-    x->next_in = u->in;
-    x->avail_in = u->in_left;
-    x->next_out = to;
-    x->avail_out = n;
-    code = lzma_code(x, more ? LZMA_RUN : LZMA_FINISH);
-    u->in = x->next_in;
-    u->in_left = x->avail_in;
-    if (code == LZMA_STREAM_END)
-        u->done = true;
-    else if (code == LZMA_BUF_ERROR && !more)
-        fail(u, "truncated xz input", true);
-    else if (code == LZMA_MEMLIMIT_ERROR)
-        fail(u, "xz input that needs more than 1 GiB to be read", false);
-    else if (code != LZMA_OK)
-        fail(u, "damaged xz input", false);
-    return (size_t)(x->next_out - to);
+static size_t step_alone(struct unpack *u, unsigned char *to, size_t n)
+{
+    static const char *const wrong[3] = {
+        "truncated lzma input", "lzma input that needs more than 1 GiB to be read", "damaged lzma input"};
+    size_t got = step_lzma(u, to, n, wrong);
+
+    if (u->done && !u->wrong && fill(u))
+        fail(u, "something else follows the lzma input", false);
+    return got;
 }
 
 /* ---- the methods: open returns false when there is no memory ---- */
@@ -157,6 +177,22 @@ static void close_xz(struct unpack *u)
     lzma_end(&u->xz);
 }
 
+static bool open_alone(struct unpack *u)
+{
+    return lzma_alone_decoder(&u->xz, UINT64_C(1) << 30) == LZMA_OK;
+}
+
+/* What liblzma and LZMA Utils write: lc 3, lp 0, pb 2; a dictionary of 2^n or 2^n + 2^(n-1) bytes; a length
+ * that is unknown or below 256 GiB. */
+static bool is_alone(const unsigned char *head, size_t n)
+{
+    uint32_t dictionary = n >= 13 ? get32(head + 1) : 0, rest = dictionary & (dictionary - 1);
+    uint64_t length = n >= 13 ? get64(head + 5) : 0;
+
+    return dictionary >= 4096 && (!rest || rest == dictionary / 3 * 2) &&
+           (length + 1 == 0 || length >> 38 == 0);
+}
+
 static bool open_zstd(struct unpack *u)
 {
     u->zstd = ZSTD_createDStream();
@@ -171,21 +207,24 @@ static void close_zstd(struct unpack *u)
 static const struct method {
     const char *magic;
     size_t length;
+    bool (*is)(const unsigned char *head, size_t n); /* is it one, of this beginning? NULL: yes */
     bool (*open)(struct unpack *u);
     size_t (*step)(struct unpack *u, unsigned char *to, size_t n);
     void (*close)(struct unpack *u);
 } methods[] = {
-    {"\x1f\x8b", 2, open_gzip, step_gzip, close_gzip},
+    {"\x1f\x8b", 2, NULL, open_gzip, step_gzip, close_gzip},
     {"\xfd"
      "7zXZ",
-     6, open_xz, step_xz, close_xz},
-    {"\x28\xb5\x2f\xfd", 4, open_zstd, step_zstd, close_zstd},
+     6, NULL, open_xz, step_xz, close_xz},
+    {"\x5d\0\0", 3, is_alone, open_alone, step_alone, close_xz},
+    {"\x28\xb5\x2f\xfd", 4, NULL, open_zstd, step_zstd, close_zstd},
 };
 
 static const struct method *method_of(const unsigned char *head, size_t n)
 {
     for (size_t i = 0; i < COUNT_OF(methods); i++)
-        if (n >= methods[i].length && !memcmp(head, methods[i].magic, methods[i].length))
+        if (n >= methods[i].length && !memcmp(head, methods[i].magic, methods[i].length) &&
+            (!methods[i].is || methods[i].is(head, n)))
             return &methods[i];
     return NULL;
 }

@@ -1,7 +1,8 @@
 /*
  * unpack.h: the compressions that traces mostly have, gzip, xz and zstd, without libarchive: that gives a
  * block of decompressed bytes whole or not at all, and so drops up to 128 KiB of a file that was cut, which
- * may be all of it.
+ * may be all of it. And the older .lzma: it has no magic number, and libarchive takes the beginning of a
+ * ChampSim trace in it for another one.
  */
 #ifndef TRACE_UNPACK_H
 #define TRACE_UNPACK_H
