@@ -107,12 +107,14 @@ ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, con
     uint32_t way = UNLIKELY(t->free) ? tlb_invalid_way(t, set, t->mask[MMU_4K]) : TLB_NONE;
     if (LIKELY(way == TLB_NONE)) { /* one calm entry for another: no count changes */
         way = repl_victim(&t->repl, set, t->mask[MMU_4K]);
-        t->tag[set * t->ways + way] = tag;
-        t->entry[set * t->ways + way] = *entry;
-    } else {
-        tlb_write_counted(t, set * t->ways + way, tag, entry);
+    } else { /* tlb_write_counted() of a calm one */
+        t->latest = set * t->ways + way;
+        t->held[MMU_4K]++;
+        t->free--;
         ++*roomy;
     }
+    t->tag[set * t->ways + way] = tag;
+    t->entry[set * t->ways + way] = *entry;
     repl_fill(&t->repl, set, way);
     return set * t->ways + way;
 }
