@@ -117,7 +117,7 @@ struct mmu {
     uint32_t forgetful;             /* bit set of the structures that keep nothing across MOV CR3 */
     uint32_t serves[MMU_KINDS];     /* ... that serve a kind, at any level */
     bool faulted;                   /* a #PF was raised since plain_calm() looked */
-    uint32_t storm;                 /* how many steps in a row have faulted */
+    uint32_t storm;                 /* how many steps in a row have faulted, with no plain miss between */
     bool classifies;                /* every structure has its shadow (shadow.h) */
     struct mmu_observer observer;
     struct mmu_prefetcher_ops prefetcher;

@@ -61,8 +61,9 @@ bool plain_usable(const struct mmu *m);
  * Decides for each kind whether its structures are calm: one structure a level holds 4-KByte pages, nobody
  * holds entries of other sizes, and these two hold no global and no fractured entry; the current PCID is the
  * last one filled. Only the miss path can end it (and register loads, and invalidations): so it is decided at
- * the beginning of a batch and after every step of that path. After two steps in a row that faulted nothing
- * is called calm until a step has not: fresh memory is touched, and to decide is a fault's walk for nothing.
+ * the beginning of a batch and after every step of that path. After two steps in a row that faulted, without
+ * a plain miss in between, nothing is called calm until a step has not: fresh memory is touched, and to
+ * decide is a fault's walk for nothing.
  */
 void plain_calm(struct mmu *m);
 
@@ -164,6 +165,7 @@ ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally 
                  (kind == MMU_STORE && !e->dirty)))
         return PLAIN_NOT;
     tally->second[class]++;
+    m->storm = 0;
     repl_touch(&t2->repl, set2, way);
     *pa = e->base | (va & PAGE_MASK);
     plain_fill_first(m, t1, &tally->roomy[0][kind], va, kind, spot, e);

@@ -111,6 +111,7 @@ ALWAYS_INLINE bool walk(const struct geometry *g, struct mmu *m, struct plain_ta
 
     mmu_cycle issued = x->now;
     tally->walks[x->class]++;
+    m->storm = 0;
     tally->begun[x->kind][t.from]++;
     tally->from = (uint8_t)t.from;
     if (t.from < MMU_PSC_LEVELS)
