@@ -64,6 +64,35 @@ static void test_many(void **state)
     mmu_machine_free(NULL);
 }
 
+enum { OWN_BYTES = 0x4000 };
+
+static bool own_read(void *memory, mmu_pa pa, unsigned size, uint64_t *value)
+{
+    *value = 0;
+    if (pa + size > OWN_BYTES)
+        return false;
+    memcpy(value, (const char *)memory + pa, size);
+    return true;
+}
+
+static bool own_exchange(void *memory, mmu_pa pa, unsigned size, uint64_t old, uint64_t new_value)
+{
+    if (memcmp((char *)memory + pa, &old, size) != 0)
+        return false;
+    memcpy((char *)memory + pa, &new_value, size);
+    return true;
+}
+
+static void expect_refused(const struct mmu_config *config, const struct mmu_options *options,
+                           const char *part)
+{
+    struct mmu_machine *m = NULL;
+    struct mmu_error error;
+    assert_int_equal(mmu_machine_create(config, options, &m, &error), MMU_ERR_INVALID);
+    assert_non_null(strstr(error.message, part));
+    assert_null(m);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -87,10 +116,15 @@ static void test_refused(void **state)
                      MMU_ERR_INVALID); /* no options with the functions */
     assert_non_null(strstr(error.message, "policy"));
     assert_int_equal(mmu_machine_create(&config, NULL, &m, NULL), MMU_ERR_INVALID);
-    struct mmu_memory_ops ops = {0};
-    struct mmu_options options = {.memory = &ops};
-    mmu_config_init(&config); /* the pager cannot write the caller's memory */
-    assert_int_equal(mmu_machine_create(&config, &options, &m, &error), MMU_ERR_INVALID);
+    struct mmu_policy_ops policy = {0};
+    expect_refused(&config, &(struct mmu_options){.policy = &policy}, "create or victim");
+    mmu_config_init(&config);
+    struct mmu_prefetcher_ops prefetcher = {0};
+    expect_refused(&config, &(struct mmu_options){.prefetcher = &prefetcher}, "predict");
+    struct mmu_memory_ops none = {.read = own_read}, ops = {own_read, own_exchange, NULL};
+    expect_refused(&config, &(struct mmu_options){.memory = &ops}, "pager");
+    config.pager.enabled = false;
+    expect_refused(&config, &(struct mmu_options){.memory = &none}, "compare_exchange");
     assert_null(m);
 }
 
@@ -163,6 +197,51 @@ static struct mmu_result at(struct mmu_core *core, enum mmu_kind kind, mmu_va va
     struct mmu_result r;
     (void)mmu_core_access(core, &a, &r);
     return r;
+}
+
+/* The caller's memory is the machine's: descriptors and mmu_machine_read() come from there, nothing is
+ * written beside it. */
+static void test_callers_memory(void **state)
+{
+    (void)state;
+    enum { TABLE = 0x1000, DESCRIPTOR = 0x2fe9 };
+    static uint64_t memory[OWN_BYTES / 8];
+    struct mmu_memory_ops ops = {own_read, own_exchange, memory};
+    struct mmu_config config;
+    struct mmu_machine *m;
+    struct mmu_error error;
+    mmu_config_init(&config);
+    config.pager.enabled = false;
+    config.levels = config.tlbs = 1;
+    config.tlb[0] = (struct mmu_tlb_config){
+        .name = "TLB", .level = 1, .kinds = 7, .pages = 1 << MMU_1G, .entries = 8, .ways = 8};
+    assert_int_equal(mmu_machine_create(&config, &(struct mmu_options){.memory = &ops}, &m, NULL), MMU_OK);
+    struct mmu_core *core = mmu_machine_core(m, 0);
+    memory[TABLE / 8] = 0x3007; /* address 0 and 1 GiB on lead to physical 0 */
+    memory[0x3000 / 8] = memory[0x3000 / 8 + 1] = 0x87;
+    struct mmu_registers registers = {{0}};
+    registers.value[MMU_REG_CR0] = 0x80000001;
+    registers.value[MMU_REG_CR4] = 1 << 5 | 1 << 17;
+    registers.value[MMU_REG_EFER] = 1 << 8;
+    registers.value[MMU_REG_CR3] = TABLE | 7;
+    assert_int_equal(mmu_core_load(core, &registers), MMU_DONE);
+    assert_int_equal(at(core, MMU_LOAD, 0x123).pa, 0x123);
+    assert_int_equal(at(core, MMU_LOAD, 0x123).where, MMU_AT_L1);
+    struct mmu_invpcid descriptor = {7, 0x123}; /* in two words of memory[] and parts of two more */
+    memcpy((char *)memory + DESCRIPTOR, &descriptor, sizeof descriptor);
+    assert_int_equal(mmu_core_invpcid_at(core, 0, (1 << 30) + DESCRIPTOR, NULL), MMU_DONE);
+    assert_int_equal(at(core, MMU_LOAD, 0x123).where, MMU_AT_WALK);
+
+    uint64_t value = 0;
+    assert_int_equal(mmu_machine_read(m, TABLE, &value, 8), MMU_OK);
+    assert_int_equal(value, 0x3027); /* accessed */
+    assert_int_equal(mmu_machine_read(m, sizeof memory - 4, &value, 8), MMU_ERR_NORAM);
+    assert_int_equal(mmu_machine_write(m, TABLE, &value, 8), MMU_ERR_UNSUPPORTED);
+    assert_int_equal(mmu_machine_load_image(m, MMUSIM_CONFIGS "/README.md", 0, NULL, &error),
+                     MMU_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "the caller's own"));
+    assert_int_equal(mmu_machine_host_bytes(m), 0);
+    mmu_machine_free(m);
 }
 
 /* Two cores: one memory, one address space of the pager, and everything else of their own. */
@@ -355,9 +434,10 @@ static void test_prefetch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many),      cmocka_unit_test(test_refused),    cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_two_cores), cmocka_unit_test(test_many_cores), cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_prefetch),
+        cmocka_unit_test(test_many),           cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_callers_memory), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_two_cores),      cmocka_unit_test(test_many_cores),
+        cmocka_unit_test(test_probe),          cmocka_unit_test(test_prefetch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

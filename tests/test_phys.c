@@ -223,6 +223,24 @@ static void test_callers_own(void **state)
     assert_int_equal(own.reads, 2);
     assert_int_equal(own.exchanges, 2);
     assert_int_equal(phys_host_bytes(&p), 0);
+
+    uint8_t got[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}; /* bytes, whatever their alignment */
+    own.word[3] = 0x8877665544332211;
+    assert_int_equal(phys_read(&p, 21, got, 9), MMU_OK);
+    assert_memory_equal(got, "\0\0\0\x11\x22\x33\x44\x55\x66", 9);
+    assert_int_equal(phys_read(&p, 30, got, 1), MMU_OK);
+    assert_int_equal(got[0], 0x77);
+    assert_int_equal(phys_read(&p, sizeof own.word, got, 0), MMU_OK);
+    memset(got, 9, sizeof got); /* nothing is read where a part does not answer */
+    assert_int_equal(phys_read(&p, sizeof own.word - 8, got, 9), MMU_ERR_NORAM);
+    assert_int_equal(phys_read(&p, BIT(40) - 1, got, 2), MMU_ERR_NORAM);
+    assert_int_equal(phys_read(&p, UINT64_MAX, got, 2), MMU_ERR_NORAM);
+    assert_int_equal(phys_read(&p, 0, got, SIZE_MAX), MMU_ERR_NORAM);
+    assert_memory_equal(got, "\t\t\t\t\t\t\t\t\t", 9);
+    assert_int_equal(phys_write(&p, 24, got, 8), MMU_ERR_UNSUPPORTED); /* the caller writes */
+    assert_true(phys_load(&p, 24, 8, &value));
+    assert_int_equal(value, 0x8877665544332211);
+    assert_int_equal(phys_host_bytes(&p), 0);
     phys_destroy(&p);
 }
 

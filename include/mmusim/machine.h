@@ -27,7 +27,8 @@ struct mmu_core;
  * The caller's own physical memory, instead of the machine's. read: the naturally aligned value of size (4 or
  * 8) bytes at pa into *value; returns false when nothing answers there. compare_exchange: atomically replaces
  * old by new_value if memory still holds old; returns false when it did not (the walk then reads again).
- * Called from walks and PDPTE loads only.
+ * Called from walks, PDPTE loads, mmu_core_invpcid_at() and mmu_machine_read() only. Both must be there; the
+ * config has no pager and no kernel (they would have to write).
  */
 struct mmu_memory_ops {
     bool (*read)(void *ctx, mmu_pa pa, unsigned size, uint64_t *value);
@@ -40,7 +41,8 @@ struct mmu_memory_ops {
  * state of one structure (NULL on failure). Way numbers are below ways. touch is called on each hit that the
  * miss path sees and, for first-level structures, on every hit (such a structure puts its accesses on the
  * slow path); fill after an entry was written; victim when every allowed way is valid (mask: bit w set = way
- * w may be chosen; all ones when ways > 64).
+ * w may be chosen; all ones when ways > 64): a way that may not be chosen is an assertion. create and victim
+ * must be there, the others may be NULL.
  */
 struct mmu_policy_ops {
     void *(*create)(void *ctx, uint32_t sets, uint32_t ways, uint64_t seed);
@@ -73,9 +75,10 @@ struct mmu_options {
 
 /*
  * Creates a machine after mmu_config_check(). options may be NULL. With the config's pager enabled every core
- * starts in its paging mode with an empty address space shared by all cores; without it every core starts as
- * after reset (CR0.PG = 0, physical addresses are linear ones). *out is set on success. MMU_OK,
- * MMU_ERR_NOMEM, MMU_ERR_INVALID (err, which may be NULL, says what).
+ * starts in its paging mode with an empty address space shared by all cores; without it every core starts in
+ * protected mode without paging (CR0 = PE, all other registers 0; physical addresses are linear ones). A
+ * kernel sets the registers itself. *out is set on success. MMU_OK, MMU_ERR_NOMEM, MMU_ERR_INVALID (err,
+ * which may be NULL, says what), MMU_ERR_EXHAUSTED (no RAM for the first page table).
  */
 MMU_API int mmu_machine_create(const struct mmu_config *config, const struct mmu_options *options,
                                struct mmu_machine **out, struct mmu_error *err);
@@ -89,7 +92,8 @@ MMU_API struct mmu_machine *mmu_core_machine(struct mmu_core *core);
 /*
  * Simulated physical memory: real bytes, sparse; untouched bytes read as 0 and cost no host memory. size is
  * in bytes. MMU_OK, MMU_ERR_NORAM when part of the range is not RAM (nothing is read or written then),
- * MMU_ERR_NOMEM.
+ * MMU_ERR_NOMEM. Of a machine with the caller's memory, read asks that; write is MMU_ERR_UNSUPPORTED, the
+ * caller writes.
  */
 MMU_API int mmu_machine_read(const struct mmu_machine *machine, mmu_pa pa, void *to, size_t size);
 MMU_API int mmu_machine_write(struct mmu_machine *machine, mmu_pa pa, const void *from, size_t size);

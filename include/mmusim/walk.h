@@ -97,7 +97,7 @@ MMU_API void mmu_image_memory(struct mmu_image *image, struct mmu_memory_ops *op
 /*
  * Copies an image into the machine's own memory, to whose contents beyond p_filesz nothing is done. *bytes
  * (may be NULL): bytes that the image covers. As mmu_image_open(); MMU_ERR_NORAM when a segment lies outside
- * the machine's RAM (nothing is written then).
+ * the machine's RAM (nothing is written then); MMU_ERR_UNSUPPORTED when the machine has the caller's memory.
  */
 MMU_API int mmu_machine_load_image(struct mmu_machine *machine, const char *path, mmu_pa base,
                                    uint64_t *bytes, struct mmu_error *err);

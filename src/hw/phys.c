@@ -222,8 +222,28 @@ void phys_discard(struct phys *p, mmu_pfn pfn, uint64_t n)
     }
 }
 
+/* The same of the caller's memory, which is asked for aligned words: first whether all of them are there. */
+static int read_callers(const struct phys *p, mmu_pa pa, uint8_t *to, size_t size)
+{
+    if (pa >= BIT(p->bits) || size > BIT(p->bits) - pa)
+        return MMU_ERR_NORAM;
+    for (unsigned copy = 0; copy < 2; copy++)
+        for (size_t n, done = 0; done < size; done += n) {
+            unsigned skip = (unsigned)(pa + done) & 3;
+            uint64_t word;
+            n = 4 - skip < size - done ? 4 - skip : size - done;
+            if (!p->ops.read(p->ops.ctx, pa + done - skip, 4, &word))
+                return MMU_ERR_NORAM;
+            if (copy)
+                memcpy(to + done, (const uint8_t *)&word + skip, n); /* little-endian hosts only */
+        }
+    return MMU_OK;
+}
+
 int phys_read(const struct phys *p, mmu_pa pa, void *to, size_t size)
 {
+    if (p->ops.read)
+        return read_callers(p, pa, to, size);
     if (!phys_answers(p, pa, size))
         return MMU_ERR_NORAM;
     uint8_t *out = to;
@@ -241,6 +261,8 @@ int phys_read(const struct phys *p, mmu_pa pa, void *to, size_t size)
 
 int phys_write(struct phys *p, mmu_pa pa, const void *from, size_t size)
 {
+    if (p->ops.read)
+        return MMU_ERR_UNSUPPORTED; /* a page of ours would hide the caller's from the walks */
     if (!phys_answers(p, pa, size))
         return MMU_ERR_NORAM;
     const uint8_t *in = from;

@@ -429,6 +429,9 @@ int mmu_machine_load_image(struct mmu_machine *machine, const char *path, mmu_pa
                            struct mmu_error *err)
 {
     struct mmu_image *image;
+    if (mmu_machine_write(machine, 0, "", 0) == MMU_ERR_UNSUPPORTED)
+        return err_at(err, MMU_ERR_UNSUPPORTED, path, 0, 0,
+                      "the machine's physical memory is the caller's own: expected a machine with its own");
     int status = mmu_image_open(path, base, &image, err);
     if (status)
         return status;

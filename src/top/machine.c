@@ -71,6 +71,31 @@ static const struct mmu_tlb_config *wants_user_policy(const struct mmu_config *c
     return NULL;
 }
 
+static int check_options(const struct mmu_config *config, const struct mmu_options *options,
+                         struct mmu_error *err)
+{
+    const struct mmu_tlb_config *users = wants_user_policy(config);
+    if (users && !options->policy)
+        return err_set(
+            err, MMU_ERR_INVALID,
+            "tlb.%s.replacement: user is the policy of a program that gives one (struct mmu_options); "
+            "expected one of mmusim's own",
+            users->name);
+    if (users && !(options->policy->create && options->policy->victim))
+        return err_set(err, MMU_ERR_INVALID, "the caller's own replacement policy lacks create or victim");
+    if (options->memory && !(options->memory->read && options->memory->compare_exchange))
+        return err_set(err, MMU_ERR_INVALID, "the caller's own memory lacks read or compare_exchange");
+    if (options->prefetcher && !options->prefetcher->predict)
+        return err_set(err, MMU_ERR_INVALID, "the caller's own prefetcher lacks predict");
+    if (config->pager.enabled && options->memory)
+        return err_set(err, MMU_ERR_INVALID,
+                       "the demand pager cannot write the caller's own memory: disable the pager");
+    if (config->os.enabled && options->memory)
+        return err_set(err, MMU_ERR_INVALID,
+                       "a kernel cannot write the caller's own memory: expected a machine without os");
+    return MMU_OK;
+}
+
 int mmu_machine_create(const struct mmu_config *config, const struct mmu_options *options,
                        struct mmu_machine **out, struct mmu_error *err)
 {
@@ -79,19 +104,8 @@ int mmu_machine_create(const struct mmu_config *config, const struct mmu_options
     int status = mmu_config_check(config, err);
     if (status != MMU_OK)
         return status;
-    const struct mmu_tlb_config *users = wants_user_policy(config);
-    if (users && !options->policy)
-        return err_set(
-            err, MMU_ERR_INVALID,
-            "tlb.%s.replacement: user is the policy of a program that gives one (struct mmu_options); "
-            "expected one of mmusim's own",
-            users->name);
-    if (config->pager.enabled && options->memory)
-        return err_set(err, MMU_ERR_INVALID,
-                       "the demand pager cannot write the caller's own memory: disable the pager");
-    if (config->os.enabled && options->memory)
-        return err_set(err, MMU_ERR_INVALID,
-                       "a kernel cannot write the caller's own memory: expected a machine without os");
+    if ((status = check_options(config, options, err)) != MMU_OK)
+        return status;
     struct mmu_machine *m = calloc(1, sizeof *m);
     struct mmu_core *core = calloc(config->cores, sizeof *core);
     if (!m || !core) {
