@@ -84,22 +84,36 @@ static const struct {
                 {"zip", archive_write_add_filter_none, archive_write_set_format_zip},
                 {"lzma", archive_write_add_filter_lzma, archive_write_set_format_raw}};
 
-enum { LZMA = 6, PACKINGS = sizeof packings / sizeof *packings, N = 3000 };
+enum { ZIP = 5, LZMA = 6, PACKINGS = sizeof packings / sizeof *packings, N = 3000 };
 
-static void pack(const char *path, size_t packing, const void *bytes, size_t n)
+/* Adds a file to an archive. */
+static void pack_file(struct archive *a, const char *name, const void *bytes, size_t n)
 {
-    struct archive *a = archive_write_new();
     struct archive_entry *entry = archive_entry_new();
 
-    assert_int_equal(packings[packing].format(a), ARCHIVE_OK);
-    assert_int_equal(packings[packing].filter(a), ARCHIVE_OK);
-    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
-    archive_entry_set_pathname(entry, "trace");
+    archive_entry_set_pathname(entry, name);
     archive_entry_set_filetype(entry, AE_IFREG);
     archive_entry_set_size(entry, (la_int64_t)n);
     assert_int_equal(archive_write_header(a, entry), ARCHIVE_OK);
     assert_int_equal(archive_write_data(a, bytes, n), n);
     archive_entry_free(entry);
+}
+
+static struct archive *pack_begin(const char *path, size_t packing)
+{
+    struct archive *a = archive_write_new();
+
+    assert_int_equal(packings[packing].format(a), ARCHIVE_OK);
+    assert_int_equal(packings[packing].filter(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
+    return a;
+}
+
+static void pack(const char *path, size_t packing, const void *bytes, size_t n)
+{
+    struct archive *a = pack_begin(path, packing);
+
+    pack_file(a, "trace", bytes, n);
     assert_int_equal(archive_write_free(a), ARCHIVE_OK);
 }
 
@@ -297,6 +311,30 @@ static void behind_each_other(void **state)
     assert_whole(all, MMU_TRACE_TEXT, NULL, true, a, 2, NULL, 0);
 }
 
+/* An archive's files that are empty do not count where they come first: neither for one trace, nor for the
+ * chunks of DynamoRIO's, which are joined. */
+static void empty_files_first(void **state)
+{
+    static const char text[] = " L 1000,8\n";
+    const struct mmu_access a[] = {A(0x1000, 8, MMU_LOAD)};
+    const char *zip = in_scratch("zip");
+    struct archive *archive = pack_begin(zip, ZIP);
+
+    (void)state;
+    pack_file(archive, "one", "", 0);
+    pack_file(archive, "two", "", 0);
+    pack_file(archive, "three", text, sizeof text - 1);
+    assert_int_equal(archive_write_free(archive), ARCHIVE_OK);
+    assert_whole(zip, MMU_TRACE_TEXT, NULL, true, a, 1, NULL, 0);
+    archive = pack_begin(zip, ZIP);
+    pack_file(archive, "one", "", 0);
+    for (int i = 0; i < 2; i++)
+        pack_file(archive, i ? "two" : "three", text, sizeof text - 1);
+    assert_int_equal(archive_write_free(archive), ARCHIVE_OK);
+    assert_ends_badly(zip, MMU_TRACE_AUTO, NULL, 1, MMU_ERR_FORMAT,
+                      ": an archive of several files, expected one");
+}
+
 /* What begins as a .lzma file may, in a .lzma file, is unpacked once: a ChampSim trace whose first
  * instruction is at 0x10000005d. Nothing may follow: there is one stream in such a file. */
 static void lzma_in_lzma(void **state)
@@ -389,6 +427,7 @@ int main(void)
         cmocka_unit_test(every_compression_of_debian),
         cmocka_unit_test(all_formats_in_all_compressions),
         cmocka_unit_test(behind_each_other),
+        cmocka_unit_test(empty_files_first),
         cmocka_unit_test(lzma_in_lzma),
         cmocka_unit_test(forced_wrongly),
         cmocka_unit_test(damaged_and_not_named),

@@ -3,7 +3,7 @@
  *
  * Two stages: raw (the descriptor's bytes) and what comes out of unpack.h or libarchive. Of plain bytes the
  * second is absent. An archive of several files is refused unless they are joined: which of them would be the
- * trace?
+ * trace? Empty files before it do not count.
  */
 #include "input.h"
 
@@ -290,7 +290,7 @@ static bool archive_next(struct input *in, bool first)
         }
         if (archive_entry_filetype(entry) == AE_IFDIR)
             continue;
-        if (!first && !in->joined) {
+        if (!first && !in->joined && in->unpacked) {
             in->archive_end = in->several = true;
             err_at(&in->failed, MMU_ERR_FORMAT, in->name, 0, 0, "an archive of several files, expected one");
             return false;
