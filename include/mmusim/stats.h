@@ -4,13 +4,13 @@
  * struct mmu_stats is an open value made of uint64_t only, so that a region of interest is the difference of
  * two snapshots. Each group of counters stands in one X-macro, which yields the struct members, the JSON and
  * the CSV: X(name, count, labels, unit, definition), where count is the number of elements and labels the
- * enum that names them.
+ * enum that names them. (A + before an enumerator makes it an int: C++20 multiplies no two enums.)
  *
  * Identities that hold in every snapshot and in every difference (mmu_stats_check() executes them):
- *   - tlb.hits + tlb.misses = its accesses; level.accesses = level.hits + level.misses; a level's misses +
- *     dirty walks reach the next;
- *   - tlb.compulsory + capacity + conflict = misses, when mmu_core_classify() was on all the time (else
- * less);
+ *   - a level's accesses = the hits of its structures + its misses, for each kind;
+ *   - the misses of its structures are as many as its own, where each page size has a structure;
+ *   - its misses look in the next level that serves the kind; those of the last walk, and so do dirty walks;
+ *   - tlb.compulsory + capacity + conflict = misses, or less if mmu_core_classify() was off at times;
  *   - walks.started = completed + faulted; reads summed over level and place = references of all walks;
  *   - pending_kind summed over kinds = pending; active <= active_kind summed over kinds <= pending;
  *   - cycles.elapsed = issue + sum of stalled parts; charged - stalled >= 0 for translation.
@@ -60,7 +60,7 @@ enum { MMU_WALK_LEVELS = 5 }; /* [0] PTE, [1] PDE, [2] PDPTE, [3] PML4E, [4] PML
 enum mmu_part {
 #define MMU_X(name, text) MMU_PART_##name,
     MMU_PARTS_BEFORE_READ(MMU_X) MMU_PART_READ,
-    MMU_PART_READ_LAST = MMU_PART_READ + MMU_WALK_LEVELS * MMU_PLACES - 1,
+    MMU_PART_READ_LAST = MMU_PART_READ + +MMU_WALK_LEVELS * +MMU_PLACES - 1,
     MMU_PARTS_AFTER_READ(MMU_X)
 #undef MMU_X
         MMU_PARTS
@@ -125,9 +125,9 @@ enum mmu_cause {
       "other misses: of sets, ways or replacement policy (part of misses)")
 
 #define MMU_LEVEL_COUNTERS(X)                                                                                \
-    X(accesses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses",                                                 \
+    X(accesses, +MMU_KINDS * +MMU_PRIVS, kind_priv, "accesses",                                              \
       "translations that looked here (a page-crossing access is two)")                                       \
-    X(misses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses", "found in no structure of this level")
+    X(misses, +MMU_KINDS * +MMU_PRIVS, kind_priv, "accesses", "found in no structure of this level")
 
 #define MMU_PSC_COUNTERS(X)                                                                                  \
     X(probes, 1, none, "walks", "walks that probed")                                                         \
@@ -141,7 +141,7 @@ enum mmu_cause {
     X(completed, MMU_KINDS, kind, "walks", "walks that found a translation that permits the access")         \
     X(faulted, MMU_KINDS, kind, "walks", "walks that ended in a fault")                                      \
     X(completed_page, MMU_PAGES, page, "walks", "completed walks by size of the page found")                 \
-    X(completed_kind_page, MMU_KINDS *MMU_PAGES, kind_page, "walks",                                         \
+    X(completed_kind_page, +MMU_KINDS * +MMU_PAGES, kind_page, "walks",                                      \
       "completed walks by kind and by size of the page found: page + MMU_PAGES * kind")                      \
     X(dirty, 1, none, "walks", "walks for a store whose TLB entry had D = 0 (part of started)")              \
     X(merged, MMU_KINDS, kind, "accesses",                                                                   \
@@ -160,7 +160,7 @@ enum mmu_cause {
     X(prefetches, 1, none, "walks", "walks begun by mmu_core_prefetch() or a prefetcher (part of started)")
 
 #define MMU_RUN_COUNTERS(X)                                                                                  \
-    X(accesses, MMU_KINDS *MMU_PRIVS, kind_priv, "accesses", "references made")                              \
+    X(accesses, +MMU_KINDS * +MMU_PRIVS, kind_priv, "accesses", "references made")                           \
     X(crossings, MMU_KINDS, kind, "accesses", "references that crossed a 4-KByte boundary")                  \
     X(instructions, 1, none, "instructions",                                                                 \
       "fetches that are an instruction's first record; 0 in traces without fetches")                         \
