@@ -14,9 +14,10 @@ struct bit {
 #name, MMU_##name                                                                                    \
     }
 static const struct bit PROTS[] = {BIT(PROT_NONE), BIT(PROT_READ), BIT(PROT_WRITE), BIT(PROT_EXEC)};
-static const struct bit MAPS[] = {BIT(MAP_SHARED),    BIT(MAP_PRIVATE),        BIT(MAP_FIXED),
-                                  BIT(MAP_ANONYMOUS), BIT(MAP_GROWSDOWN),      BIT(MAP_LOCKED),
-                                  BIT(MAP_POPULATE),  BIT(MAP_FIXED_NOREPLACE)};
+static const struct bit MAPS[] = {
+    BIT(MAP_SHARED),    BIT(MAP_PRIVATE),    BIT(MAP_FIXED),          BIT(MAP_ANONYMOUS), BIT(MAP_GROWSDOWN),
+    BIT(MAP_DENYWRITE), BIT(MAP_EXECUTABLE), BIT(MAP_LOCKED),         BIT(MAP_NORESERVE), BIT(MAP_POPULATE),
+    BIT(MAP_NONBLOCK),  BIT(MAP_STACK),      BIT(MAP_FIXED_NOREPLACE)};
 static const struct bit MREMAPS[] = {BIT(MREMAP_MAYMOVE), BIT(MREMAP_FIXED)};
 
 static const struct flags {

@@ -4,14 +4,15 @@
  * Tasks, their memory (mm_struct), VMAs, files and the page cache, and the faults that bring pages in: mm/
  * and kernel/fork.c of Linux 6.1, on the kernel of <mmusim/os.h>, whose rules for results, CPUs and ownership
  * hold here too. A task is named by its pid; a file by a number. Calls that name a pid run as if that task
- * made the system call; it need not be the one that a CPU runs.
+ * made the system call; it need not be the one that a CPU runs. Calls that change something are ERROR with
+ * ESRCH where there is no such task, questions are REFUSED.
  *
  * Accesses are made by a core (mmu_core_access(), mmu_core_run()) in the address space that it has loaded:
  * mmu_os_schedule() chooses the task. A page fault goes to the kernel, which resolves it or not; what became
  * of the latest unresolved one is told by mmu_os_signal().
  *
- * Left out: huge pages, swap, migration, reclaim; user and group ids; file names' directories; System V
- * shared memory.
+ * Left out: huge pages, swap, migration, reclaim (a page changes its frame by copy-on-write alone); user and
+ * group ids; file names' directories; System V shared memory.
  */
 #ifndef MMUSIM_PROCESS_H
 #define MMUSIM_PROCESS_H
@@ -115,14 +116,21 @@ enum {                                                                          
        MMU_MAP_FIXED = 0x10,
        MMU_MAP_ANONYMOUS = 0x20,
        MMU_MAP_GROWSDOWN = 0x100,
+       MMU_MAP_DENYWRITE = 0x800,   /* without effect */
+       MMU_MAP_EXECUTABLE = 0x1000, /* without effect */
        MMU_MAP_LOCKED = 0x2000,
+       MMU_MAP_NORESERVE = 0x4000, /* may be larger than all memory */
        MMU_MAP_POPULATE = 0x8000,
+       MMU_MAP_NONBLOCK = 0x10000, /* takes MMU_MAP_POPULATE away */
+       MMU_MAP_STACK = 0x20000,    /* without effect */
        MMU_MAP_FIXED_NOREPLACE = 0x100000,
 };
 enum { MMU_MADV_WILLNEED = 3, MMU_MADV_DONTNEED = 4, MMU_MADV_FREE = 8 };
 enum { MMU_MREMAP_MAYMOVE = 1, MMU_MREMAP_FIXED = 2 };
 
-/* The system calls, with Linux's arguments. ERROR: report->error is the errno. offset is in bytes. */
+/* The system calls, with Linux's arguments. ERROR: report->error is the errno; ESRCH when there is no such
+ * task, EINVAL for flags and protections that are not in the lists above. offset is in bytes. file is not
+ * looked at with MMU_MAP_ANONYMOUS. */
 MMU_API int mmu_os_mmap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length, int prot, int flags,
                         uint32_t file, uint64_t offset, mmu_va *va);
 MMU_API int mmu_os_munmap(struct mmu_os *os, uint32_t pid, mmu_va addr, uint64_t length);

@@ -25,6 +25,7 @@ enum {
     VMA_ACCOUNT = 8, /* private, and writable once: its pages may have to be found (accountable_mapping()) */
     VMA_PFNMAP = 16, /* no page descriptors behind it: [vvar], [vsyscall] */
     VMA_KEYED = 32,  /* has the protection key that forbids all but fetches */
+    VMA_NORESERVE = 64, /* never VMA_ACCOUNT */
 };
 
 /*
@@ -88,7 +89,7 @@ static inline uint64_t vma_index(const struct vma *vma, mmu_va va)
 /* What rights and sharing say of VMA_ACCOUNT. */
 static inline uint32_t vma_account(uint32_t prot, uint32_t flags)
 {
-    return (prot & MMU_PROT_WRITE) && !(flags & VMA_SHARED) ? VMA_ACCOUNT : 0;
+    return (prot & MMU_PROT_WRITE) && !(flags & (VMA_SHARED | VMA_NORESERVE)) ? VMA_ACCOUNT : 0;
 }
 /* What rights say of VMA_KEYED (execute_only_pkey()): whose only right is to be executed gets the key that
  * enforces it, where there are keys. */

@@ -4,8 +4,10 @@
  * Models do_mmap() and its kin of mm/mmap.c, mm/mprotect.c, mm/madvise.c,
  * mm/mlock.c, mm/msync.c of Linux 6.1; mremap.c has mremap(). Every file may be
  * mapped with any rights. Left out: limits other than the stack's, MAP_HUGETLB,
- * MAP_SYNC, MAP_NORESERVE (nothing is ever reserved; a private writable mapping
- * that is larger than all memory is refused, as the heuristic overcommit does).
+ * MAP_32BIT, MAP_SYNC; Linux overlooks bits of prot and flags that it does not
+ * know, here they are EINVAL. Nothing is ever reserved; a private writable
+ * mapping that is larger than all memory is refused, as the heuristic overcommit
+ * does, unless MAP_NORESERVE.
  */
 #include "file.h"
 #include "linux_errno.h"
@@ -57,7 +59,9 @@ static int first_wrong(const struct rule *rules, unsigned n, const char **why)
 static int refuse_request(const struct mm *mm, const struct request *r, const char **why)
 {
     const int known = MMU_MAP_SHARED | MMU_MAP_PRIVATE | MMU_MAP_FIXED | MMU_MAP_ANONYMOUS |
-                      MMU_MAP_GROWSDOWN | MMU_MAP_LOCKED | MMU_MAP_POPULATE | MMU_MAP_FIXED_NOREPLACE;
+                      MMU_MAP_GROWSDOWN | MMU_MAP_DENYWRITE | MMU_MAP_EXECUTABLE | MMU_MAP_LOCKED |
+                      MMU_MAP_NORESERVE | MMU_MAP_POPULATE | MMU_MAP_NONBLOCK | MMU_MAP_STACK |
+                      MMU_MAP_FIXED_NOREPLACE;
     bool fixed = r->flags & (MMU_MAP_FIXED | MMU_MAP_FIXED_NOREPLACE);
     const struct rule rules[] = {
         {r->length == 0, LINUX_EINVAL, "length 0"},
@@ -129,7 +133,7 @@ static bool overcommits(const struct mmu_os *os, const struct request *r)
 {
     bool shared = r->flags & MMU_MAP_SHARED;
     bool counts = shared ? r->flags & MMU_MAP_ANONYMOUS : r->prot & MMU_PROT_WRITE;
-    return counts && mm_overcommits(os, page_up(r->length));
+    return counts && !(r->flags & MMU_MAP_NORESERVE) && mm_overcommits(os, page_up(r->length));
 }
 
 /* __mm_populate(). In each VMA up to the first page that cannot be had, as beyond the end of a file; first
@@ -167,11 +171,12 @@ static int map_region(struct mmu_os *os, struct mm *mm, mmu_va start, const stru
     mmu_va end = start + page_up(r->length);
     bool shared = r->flags & MMU_MAP_SHARED, named = !(r->flags & MMU_MAP_ANONYMOUS);
     const uint32_t prot = mm_prot(mm, (uint32_t)r->prot);
+    const uint32_t flags = (shared ? VMA_SHARED : 0u) | (r->flags & MMU_MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) |
+                           (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u) |
+                           (r->flags & MMU_MAP_NORESERVE ? VMA_NORESERVE : 0u);
     const struct vma_like like = {
         .prot = prot,
-        .flags = (shared ? VMA_SHARED : 0u) | (r->flags & MMU_MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) |
-                 (r->flags & MMU_MAP_LOCKED ? VMA_LOCKED : 0u) | vma_account(prot, shared ? VMA_SHARED : 0u) |
-                 vma_key(os, prot),
+        .flags = flags | vma_account(prot, flags) | vma_key(os, prot),
         .file = file,
         .offset = named    ? r->offset >> PAGE_SHIFT
                   : shared ? 0
@@ -180,7 +185,8 @@ static int map_region(struct mmu_os *os, struct mm *mm, mmu_va start, const stru
     int status = vma_remove(os, mm, start, end);
     if (status == MMU_OS_DONE)
         status = vma_add(os, mm, start, end, &like, NULL);
-    if (status == MMU_OS_DONE && (r->flags & (MMU_MAP_LOCKED | MMU_MAP_POPULATE)))
+    const bool fills = (r->flags & (MMU_MAP_POPULATE | MMU_MAP_NONBLOCK)) == MMU_MAP_POPULATE;
+    if (status == MMU_OS_DONE && (fills || (r->flags & MMU_MAP_LOCKED)))
         status = mm_populate(os, mm, start, end);
     return status < 0 ? status : MMU_OS_DONE; /* what cannot be brought in now will fault */
 }

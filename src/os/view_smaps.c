@@ -93,6 +93,7 @@ static void say_flags(const struct mmu_os *os, const struct vma *vma, struct vie
         {data, "io"},
         {vma->name != VMA_ORDINARY, "de"},
         {vma->flags & VMA_ACCOUNT, "ac"},
+        {vma->flags & VMA_NORESERVE, "nr"},
         {data, "dd"},
         {os->plan->layout.wide, "sd"},
     };

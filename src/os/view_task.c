@@ -33,6 +33,7 @@ int mmu_os_vma(const struct mmu_os *os, uint32_t pid, mmu_va va, struct mmu_os_v
         .flags = (vma->flags & VMA_SHARED ? MMU_MAP_SHARED : MMU_MAP_PRIVATE) |
                  (vma->flags & VMA_GROWSDOWN ? MMU_MAP_GROWSDOWN : 0) |
                  (vma->flags & VMA_LOCKED ? MMU_MAP_LOCKED : 0) |
+                 (vma->flags & VMA_NORESERVE ? MMU_MAP_NORESERVE : 0) |
                  (vma->file && vma->file->kind != FILE_SHMEM ? 0 : MMU_MAP_ANONYMOUS),
         .file = vma->file ? vma->file->number : 0,
         .offset = vma->file ? vma->offset << PAGE_SHIFT : 0,
