@@ -92,8 +92,8 @@ static void test_bugs(void **state)
     reported(os, mmu_os_put_page(os, block), MMU_OS_BUG, "put_page", "no compound page");
     reported(os, mmu_os_get_page(os, block + 1), MMU_OS_BUG, "get_page", "only compound pages");
     reported(os, mmu_os_put_page(os, table), MMU_OS_BUG, "put_page", "its owner");
-    const mmu_va wrong[] = {0,
-                            1,
+    assert_int_equal(mmu_os_free_pages_at(os, 0, 3), MMU_OS_DONE); /* as kfree(NULL) */
+    const mmu_va wrong[] = {1,
                             ~UINT64_C(0),
                             os->plan->layout.page_offset - 4096,
                             os->plan->layout.high_memory,

@@ -309,16 +309,17 @@ MMU_API int mmu_os_alloc_pages(struct mmu_os *os, uint32_t gfp, unsigned order, 
  * wrong order, a page that somebody else owns (slab, page table): BUG, nothing changed. */
 MMU_API int mmu_os_free_pages(struct mmu_os *os, mmu_pfn pfn, unsigned order);
 /* __get_free_pages() and free_pages(): the same by kernel address; __GFP_HIGHMEM is refused, because such a
- * page need not have an address. */
+ * page need not have an address. To free address 0 does nothing. */
 MMU_API int mmu_os_get_free_pages(struct mmu_os *os, uint32_t gfp, unsigned order, mmu_va *va);
 MMU_API int mmu_os_free_pages_at(struct mmu_os *os, mmu_va va, unsigned order);
 /* get_page(), put_page(): one reference more or less of an allocated page. */
 MMU_API int mmu_os_get_page(struct mmu_os *os, mmu_pfn pfn);
 MMU_API int mmu_os_put_page(struct mmu_os *os, mmu_pfn pfn);
 
-/* kmalloc() and kfree() over size classes (mm/slab_common.c): 8 to 8192 bytes from slabs, more from
- * alloc_pages. Size 0 gives ZERO_SIZE_PTR (16), as Linux does. Memory is physically contiguous and lies in
- * the direct map; __GFP_HIGHMEM is refused. ksize() is the usable size. */
+/* kmalloc() and kfree() over size classes (mm/slab_common.c): 8 to 8192 bytes from slabs, more, up to 4 MiB,
+ * from alloc_pages. Size 0 gives ZERO_SIZE_PTR (16), as Linux does. Memory is physically contiguous and lies
+ * in the direct map; __GFP_HIGHMEM is refused. To free 0 or 16 does nothing; what kmalloc() did not give is a
+ * BUG. ksize() is the usable size, 0 of 0 and 16. */
 MMU_API int mmu_os_kmalloc(struct mmu_os *os, uint64_t size, uint32_t gfp, mmu_va *va);
 MMU_API int mmu_os_kfree(struct mmu_os *os, mmu_va va);
 MMU_API int mmu_os_ksize(const struct mmu_os *os, mmu_va va, uint64_t *size);
@@ -359,7 +360,8 @@ MMU_API int mmu_os_sysctl(struct mmu_os *os, const char *name, const uint64_t *v
 /* vmalloc() (mm/vmalloc.c): page-aligned, virtually contiguous; frames one by one, from highmem first where
  * there is any; a guard page follows. Entries of init_mm are written here, never at an access; other page
  * directories as vmalloc_sync says. vfree() unmaps at once and purges TLBs lazily (32 MiB x fls(CPUs)): the
- * addresses are not handed out again before. Size 0: REFUSED. */
+ * addresses are not handed out again before. Size 0, more than all memory: REFUSED; vfree() of 0 does
+ * nothing, of what is no area's first address: BUG. */
 MMU_API int mmu_os_vmalloc(struct mmu_os *os, uint64_t size, mmu_va *va);
 MMU_API int mmu_os_vfree(struct mmu_os *os, mmu_va va);
 /* vmalloc_to_page() and is_vmalloc_addr(). */
@@ -372,7 +374,8 @@ enum mmu_os_cache { MMU_CACHE_WB, MMU_CACHE_WC, MMU_CACHE_UC_MINUS, MMU_CACHE_UC
 
 /* ioremap() (arch/x86/mm/ioremap.c): maps [pa, pa + size) of a device; the entries stand when it returns;
  * *va has pa's offset in its page. REFUSED: size 0, wrap-around, beyond the physical address width, any page
- * of RAM. The page address is aligned as Linux aligns it. */
+ * of RAM but reserved ones, as those of the kernel's image (PageReserved(), as Linux looks at it). The page
+ * address is aligned as Linux aligns it. iounmap() takes the address that ioremap() gave; else BUG. */
 MMU_API int mmu_os_ioremap(struct mmu_os *os, mmu_pa pa, uint64_t size, enum mmu_os_cache cache, mmu_va *va);
 MMU_API int mmu_os_iounmap(struct mmu_os *os, mmu_va va);
 
@@ -398,8 +401,8 @@ MMU_API int mmu_os_kunmap(struct mmu_os *os, mmu_pfn pfn);
 MMU_API int mmu_os_kmap_local(struct mmu_os *os, mmu_pfn pfn, mmu_va *va);
 MMU_API int mmu_os_kunmap_local(struct mmu_os *os, mmu_va va);
 
-/* fix_to_virt() and __set_fixmap() (arch/x86/mm/pgtable.c). pa = 0 with cache UC clears nothing: use
- * mmu_os_clear_fixmap(). REFUSED beyond the last index. */
+/* fix_to_virt() and __set_fixmap() (arch/x86/mm/pgtable.c), of the page that pa lies in. pa = 0 with cache UC
+ * clears nothing: use mmu_os_clear_fixmap(). REFUSED beyond the last index and the physical addresses. */
 MMU_API int mmu_os_fix_to_virt(const struct mmu_os *os, uint32_t index, mmu_va *va);
 MMU_API int mmu_os_set_fixmap(struct mmu_os *os, uint32_t index, mmu_pa pa, enum mmu_os_cache cache);
 MMU_API int mmu_os_clear_fixmap(struct mmu_os *os, uint32_t index);

@@ -131,6 +131,8 @@ int mmu_os_free_pages_at(struct mmu_os *os, mmu_va va, unsigned order)
 {
     const struct layout *l = &os->plan->layout;
     mmu_pfn pfn = (va - l->page_offset) >> PAGE_SHIFT;
+    if (va == 0)
+        return MMU_OS_DONE;
     if (va >= l->page_offset && pfn < l->max_low_pfn && (va & PAGE_MASK) == 0)
         return alloc_free_as(os, "free_pages", pfn, order);
     int outcome = os_outcome(os, MMU_OS_BUG, "free_pages", "%#llx is no page's address in the direct map",
