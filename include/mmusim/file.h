@@ -17,8 +17,9 @@ struct mmu_file;
 /*
  * Opens path, "-" for standard input. What is packed with gzip, xz, zstd, bzip2, lz4 or any other filter of
  * libarchive's, or lies alone in a zip or tar archive, is unpacked; anything else is read as it is. On
- * success the caller owns *out: mmu_file_close(). Returns MMU_OK, or MMU_ERR_IO, MMU_ERR_FORMAT (the file is
- * empty, or no such packing after all) or MMU_ERR_NOMEM, with *err filled.
+ * success the caller owns *out: mmu_file_close(). Returns MMU_OK, or MMU_ERR_NOTFOUND (no such file),
+ * MMU_ERR_IO, MMU_ERR_FORMAT (the file is empty, or no such packing after all) or MMU_ERR_NOMEM, with *err
+ * filled.
  */
 MMU_API int mmu_file_open(const char *path, struct mmu_file **out, struct mmu_error *err);
 

@@ -115,8 +115,9 @@ struct mmu_trace_options {
 
 /*
  * Opens a trace; "-" is standard input. *out is set on success. format: MMU_TRACE_AUTO finds it by content.
- * Returns MMU_OK or a negative status with *err filled (may be NULL): a directory (but drmemtrace has
- * directories of one file a thread), an empty file, an unknown format, a bad header.
+ * Returns MMU_OK or a negative status with *err filled (may be NULL): no such file (MMU_ERR_NOTFOUND), a
+ * directory (but drmemtrace has directories of one file a thread), an empty file, an unknown format, a bad
+ * header.
  */
 MMU_API int mmu_trace_open(const char *path, enum mmu_trace_format format, struct mmu_trace_reader **out,
                            struct mmu_error *err);
@@ -239,7 +240,7 @@ struct mmu_head;
 /* How to write. Zero-initialise: all defaults. */
 struct mmu_trace_write_options {
     enum mmu_trace_format format; /* TEXT or BINARY; AUTO: BINARY */
-    const char *source;           /* one line, how it was recorded; NULL: "" */
+    const char *source;           /* how it was recorded; NULL: "". Cut to 255 bytes of one line */
     int level;                    /* BINARY: of zstd, -7 (fast) to 19 (small); 0: the default, 9 */
     /* BINARY: mmu_runs_collapse() of mmusim/runs.h, to store page runs beside the references. NULL: none. */
     size_t (*collapse)(const struct mmu_access *from, size_t n, struct mmu_head *to);
@@ -252,12 +253,16 @@ struct mmu_trace_write_options {
 };
 
 /* Creates a trace file. It is written beside its final place and renamed into it by mmu_trace_finish().
- * source: one line, how it was recorded. A format that is not written: MMU_ERR_UNSUPPORTED. */
+ * source: one line, how it was recorded. A format that is not written: MMU_ERR_UNSUPPORTED; one that is none,
+ * a level out of range: MMU_ERR_INVALID. */
 MMU_API int mmu_trace_create(const char *path, enum mmu_trace_format format, const char *source,
                              struct mmu_trace_writer **out, struct mmu_error *err);
 /* The same; options: NULL for the defaults, read during the call only. */
 MMU_API int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options *options,
                                   struct mmu_trace_writer **out, struct mmu_error *err);
+/* n references. One that cannot be (kind, authority, flags, size 0 or above 4096, an end beyond 2^64):
+ * MMU_ERR_INVALID. After a call that failed the writer has failed: each further one returns the same, and
+ * mmu_trace_finish() leaves no file. */
 MMU_API int mmu_trace_write(struct mmu_trace_writer *writer, const struct mmu_access *from, size_t n,
                             struct mmu_error *err);
 /*

@@ -136,10 +136,12 @@ static int start(struct mmu_trace_reader *r, const char *path, const struct mmu_
 int mmu_trace_open_with(const char *path, const struct mmu_trace_options *options,
                         struct mmu_trace_reader **out, struct mmu_error *err)
 {
-    struct mmu_trace_reader *r = calloc(1, sizeof *r);
+    struct mmu_trace_reader *r;
     int code;
 
-    REQUIRE(!options || (unsigned)options->format < MMU_TRACE_FORMATS);
+    if (options && (unsigned)options->format >= MMU_TRACE_FORMATS)
+        return err_at(err, MMU_ERR_INVALID, path, 0, 0, "%d is no format", (int)options->format);
+    r = calloc(1, sizeof *r);
     if (!r)
         return err_at(err, MMU_ERR_NOMEM, path, 0, 0, "out of memory");
     r->counting = true;

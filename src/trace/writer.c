@@ -90,10 +90,13 @@ int mmu_trace_create_with(const char *path, const struct mmu_trace_write_options
     enum mmu_trace_format format = options ? options->format : MMU_TRACE_AUTO;
     int code;
 
-    REQUIRE((unsigned)format < MMU_TRACE_FORMATS &&
-            (!options || (options->level >= WRITER_LEVEL_LEAST && options->level <= WRITER_LEVEL_MOST)));
     if (format == MMU_TRACE_AUTO)
         format = MMU_TRACE_BINARY;
+    if ((unsigned)format >= MMU_TRACE_FORMATS)
+        return err_at(err, MMU_ERR_INVALID, path, 0, 0, "%d is no format", (int)format);
+    if (options && (options->level < WRITER_LEVEL_LEAST || options->level > WRITER_LEVEL_MOST))
+        return err_at(err, MMU_ERR_INVALID, path, 0, 0, "level %d, expected %d to %d", options->level,
+                      WRITER_LEVEL_LEAST, WRITER_LEVEL_MOST);
     if (!formats[format])
         return err_at(err, MMU_ERR_UNSUPPORTED, path, 0, 0,
                       "the format %s is not written, expected text or binary",
