@@ -127,6 +127,8 @@ int trace_out_create(const struct trace_out *out, const char *path, const char *
     struct mmu_error err;
     if (out->text && out->page_runs)
         return cli_error("--page-runs: only the binary form stores page runs");
+    if (out->text && out->level)
+        return cli_error("--level: only the binary form is packed");
     if (mmu_trace_create_with(path, &options, writer, &err))
         return cli_error_mmu(&err);
     return CLI_GO;

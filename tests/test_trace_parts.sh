@@ -267,6 +267,7 @@ cmp <(text convert runs.mmt) <(text convert some.mmt) || fail "page runs change 
 "$MMUSIM" trace convert runs.mmt plain.mmt && cmp plain.mmt some.mmt || fail "without page runs the file is another"
 "$MMUSIM" trace convert --page-runs marks.mmt runs.mmt && text convert runs.mmt | cmp - marks.txt || fail "page runs change marks"
 refused 2 "--page-runs: only the binary form stores page runs" convert --page-runs --text some.mmt o.txt
+refused 2 "--level: only the binary form is packed" convert --level 9 --text some.mmt o.txt
 
 # ---- a writer that is killed: all complete blocks can be read, and kept ----
 "$MMUSIM" trace convert --level 1 <(for _ in 1 2 3; do "$MMUSIM" trace convert --text "$SRC/traces/sqlite.mmt" - 2>/dev/null; done) killed.mmt &
