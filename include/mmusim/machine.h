@@ -122,8 +122,11 @@ MMU_API uint64_t mmu_core_get(const struct mmu_core *core, enum mmu_reg reg);
 
 /*
  * One register load as software makes it (MOV CR, WRMSR, WRPKRU, POPF), with its checks and its
- * invalidations: SDM 2.5, 4.1.2, 4.4.1, 4.10.4. Returns MMU_DONE, or MMU_FAULT_GP with nothing changed.
- * Setting CR2, AC or CPL only stores. CR3 bit 63 is the no-flush bit (PCIDE = 1).
+ * invalidations: SDM 2.5, 4.1.2, 4.4.1, 4.10.4. Returns MMU_DONE, or MMU_FAULT_GP with nothing changed: bits
+ * that this processor reserves, combinations that the manual forbids, AC above 1, CPL above 3, PKRU above 32
+ * bits, and with CPL > 0 any of the privileged ones (all but CR2, PKRU, AC and CPL, which a simulator sets as
+ * it likes). Bits of CR0 and CR4 that have no part in translation are stored as they are, those of EFER but
+ * SCE are reserved. Setting CR2, AC or CPL only stores. CR3 bit 63 is the no-flush bit (PCIDE = 1).
  */
 MMU_API enum mmu_outcome mmu_core_set(struct mmu_core *core, enum mmu_reg reg, uint64_t value);
 
@@ -187,8 +190,8 @@ MMU_API enum mmu_outcome mmu_core_invpcid(struct mmu_core *core, uint64_t type,
 MMU_API enum mmu_outcome mmu_core_invpcid_at(struct mmu_core *core, uint64_t type, mmu_va descriptor,
                                              struct mmu_result *result);
 
-/* A 32-bit task switch that loads CR3 from the TSS: as MOV CR3, but with an unchanged CR3 nothing is dropped.
- */
+/* A 32-bit task switch that loads CR3 from the TSS: as MOV CR3, but with an unchanged CR3 nothing is dropped,
+ * and CPL is not looked at. MMU_FAULT_GP in four- and five-level paging, which have none. */
 MMU_API enum mmu_outcome mmu_core_task_switch(struct mmu_core *core, uint64_t cr3);
 
 /*

@@ -223,7 +223,9 @@ struct mmu_stats {
     struct mmu_tlb_stats tlb[MMU_MAX_TLBS];       /* as in the config */
     struct mmu_psc_stats psc[MMU_PSC_LEVELS];     /* by enum mmu_psc_level, also when unified */
     struct mmu_walk_stats walk;
-    uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES]; /* entries read, by level and by where they hit */
+    /* entries that walks read, by level and by where they hit. The four PDPTEs that PAE's MOV CR3 reads are
+     * none; their time is charged as read.pdpte. */
+    uint64_t reads[MMU_WALK_LEVELS][MMU_PLACES];
     struct mmu_cycle_stats cycles;
     /* service cycles of every walk, from the grant of a walker to its end */
     struct mmu_histogram walk_latency;
