@@ -136,12 +136,13 @@ ALWAYS_INLINE void plain_fill_first(struct mmu *m, struct tlb *t, uint64_t *room
     m->hot.guess[kind][h->page & (HOT_GUESSES - 1)] = index;
 }
 
-enum plain_verdict { PLAIN_NOT, PLAIN_SECOND, PLAIN_WALK };
+enum plain_verdict { PLAIN_NOT, PLAIN_FIRST, PLAIN_SECOND, PLAIN_WALK };
 
 /*
- * Decides; does second-level hits. PLAIN_SECOND: done, at the cost of the second level's latency, which is
- * not yet charged; *pa is the translation. PLAIN_WALK: it is for plain_walk(), with this spot. PLAIN_NOT:
- * nothing has changed.
+ * Decides; does second-level hits. PLAIN_FIRST: the first level holds the page, but was not guessed;
+ * hot_find() looks there now, if it may use it. PLAIN_SECOND: done, at the cost of the second level's
+ * latency, which is not yet charged; *pa is the translation. PLAIN_WALK: it is for plain_walk(), with this
+ * spot. PLAIN_NOT: nothing has changed.
  */
 ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally *tally, mmu_va va,
                                               unsigned kind, unsigned class, struct plain_spot *spot,
@@ -152,12 +153,15 @@ ALWAYS_INLINE enum plain_verdict plain_second(struct mmu *m, struct plain_tally 
         return PLAIN_NOT;
     uint64_t tag = spot->tag = tlb_tag(va, MMU_4K, m->regime.pcid, false);
     uint32_t set1 = spot->set[0] = tlb_set(t1, va, MMU_4K);
-    if (UNLIKELY(match_ways(t1->tag + set1 * t1->ways, t1->ways, tag) != TLB_NONE))
-        return PLAIN_NOT;
+    uint32_t way = match_ways(t1->tag + set1 * t1->ways, t1->ways, tag);
+    if (UNLIKELY(way != TLB_NONE)) {
+        mmu_hot_guess(m, t1, set1 * t1->ways + way, va, kind);
+        return PLAIN_FIRST;
+    }
     if (!t2)
         return PLAIN_WALK;
     uint32_t set2 = spot->set[1] = tlb_set(t2, va, MMU_4K);
-    uint32_t way = match_ways(t2->tag + set2 * t2->ways, t2->ways, tag);
+    way = match_ways(t2->tag + set2 * t2->ways, t2->ways, tag);
     if (way == TLB_NONE)
         return PLAIN_WALK;
     const struct tlb_entry *e = &t2->entry[set2 * t2->ways + way];

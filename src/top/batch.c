@@ -159,16 +159,17 @@ static bool step_aside(struct mmu_core *c, const struct mmu_access *a, struct ah
     return more;
 }
 
-/* A plain miss of a blocking core, which issues at t: on the tab like a hit, with a completion. False:
- * nothing has changed. */
-ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t, unsigned kind,
-                        unsigned class, struct tab *tab, struct mmu_result *result)
+/* A plain miss of a blocking core, which issues at t: on the tab like a hit, with a completion. PLAIN_NOT and
+ * PLAIN_FIRST: nothing has changed. */
+ALWAYS_INLINE enum plain_verdict miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycle t,
+                                      unsigned kind, unsigned class, struct tab *tab,
+                                      struct mmu_result *result)
 {
     struct plain_spot spot;
     mmu_pa pa = 0;
     mmu_cycle done;
     if ((a->va & PAGE_MASK) + (uint64_t)a->size - 1 >= PAGE_SIZE)
-        return false;
+        return PLAIN_NOT;
     if (UNLIKELY(tab->pending == WALK)) { /* nobody waited for it, and its ledger is about to be replaced */
         plain_unstalled_far(&c->mmu, &tab->plain, UINT64_MAX);
         tab->pending = NOTHING;
@@ -179,8 +180,10 @@ ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycl
         done = t + c->machine->config.level[1].latency;
     } else {
         struct plain x = {.va = a->va, .kind = kind, .class = class, .spot = spot, .now = t};
-        if (verdict == PLAIN_NOT || !plain_walk(&c->mmu, &tab->plain, &x))
-            return false;
+        if (verdict != PLAIN_WALK)
+            return verdict;
+        if (!plain_walk(&c->mmu, &tab->plain, &x))
+            return PLAIN_NOT;
         done = x.now;
         pa = x.pa;
     }
@@ -195,7 +198,7 @@ ALWAYS_INLINE bool miss(struct mmu_core *c, const struct mmu_access *a, mmu_cycl
                                       .outcome = MMU_DONE,
                                       .where = verdict == PLAIN_SECOND ? MMU_AT_L2 : MMU_AT_WALK,
                                       .page_shift = PAGE_SHIFT};
-    return true;
+    return verdict;
 }
 
 /*
@@ -298,6 +301,27 @@ ALWAYS_INLINE int pass_end(struct pass *p)
     return p->status;
 }
 
+/* A first-level hit of any sort. */
+ALWAYS_INLINE void run_hit(struct pass *p, struct hot_entry *e, const struct mmu_access *x, mmu_cycle t,
+                           struct mmu_result *result, bool collapse)
+{
+    unsigned kind = MMU_KIND_OF(x->kind);
+    take_hit(&p->core->mmu.hot, e, x, kind, t, ++p->tab.clock, result);
+    if (collapse)
+        recent_hit(&p->core->recent, kind, x->va, e, x->kind == kind);
+}
+
+/* PLAIN_FIRST: a hit after all, if its entry permits it. */
+static NOINLINE bool find_again(struct pass *p, const struct mmu_access *x, mmu_cycle t,
+                                struct mmu_result *result, bool collapse)
+{
+    unsigned kind = MMU_KIND_OF(x->kind), class = CLASS(kind, MMU_PRIV_OF(x->kind));
+    struct hot_entry *e = hot_find(&p->core->mmu.hot, x->va, x->size, kind, class);
+    if (e)
+        run_hit(p, e, x, t, result, collapse);
+    return p->hits = e != NULL;
+}
+
 /* Any record. collapse: the core's recent pages are kept. False: stop. */
 ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ahead ahead,
                            struct mmu_result *result, bool collapse)
@@ -324,12 +348,12 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
         p->tab.t += wait_for_latest(c, &p->tab, t, g);
         t = p->tab.t + g;
     }
+    enum plain_verdict missed = PLAIN_NOT;
     p->hits = e && t >= p->busy;
     if (p->hits) {
-        take_hit(&c->mmu.hot, e, x, kind, t, ++p->tab.clock, result);
-        if (collapse)
-            recent_hit(&c->recent, kind, x->va, e, class == kind);
-    } else if (p->plain && !crosses && miss(c, x, t, kind, class, &p->tab, result)) {
+        run_hit(p, e, x, t, result, collapse);
+    } else if (p->plain && !crosses &&
+               (missed = miss(c, x, t, kind, class, &p->tab, result)) >= PLAIN_SECOND) {
         p->busy = c->real.busy;
         if (collapse) {
             c->recent.heads++;
@@ -337,7 +361,7 @@ ALWAYS_INLINE bool run_one(struct pass *p, const struct mmu_access *x, struct ah
         }
         if (p->tab.pending == WALK)
             look_ahead(c, x, ahead, &p->last);
-    } else {
+    } else if (missed == PLAIN_NOT || !find_again(p, x, t, result, collapse)) {
         p->stepped = true;
         bool more = step_aside(c, x, ahead, &p->tab, &p->last, result, &p->status);
         p->busy = c->real.busy;

@@ -85,9 +85,10 @@ static bool gap_behind(const struct course *s, const uint16_t *execution, unsign
     return ++execution != s->x->execution + s->x->n && s->x->pieces[*execution].page != MMU_PIECE_MIXED;
 }
 
-/* One that the second level holds, as miss() has it; what follows waits for it at once. Likewise. */
-static NOINLINE bool take_second(struct course *s, const uint16_t *execution, unsigned position, mmu_va va,
-                                 unsigned kind)
+/* One that the first level holds where nobody guessed; or the second level, as miss() has it: what follows
+ * waits for it at once. Likewise. */
+static NOINLINE bool take_held(struct course *s, const uint16_t *execution, unsigned position, mmu_va va,
+                               unsigned size, unsigned kind)
 {
     struct mmu_core *c = s->pass->core;
     struct plain_spot spot;
@@ -96,8 +97,9 @@ static NOINLINE bool take_second(struct course *s, const uint16_t *execution, un
     if (!s->pass->plain || !gap_behind(s, execution, position, &gap))
         return false;
     c->mmu.clock = s->clock;
-    if (plain_second(&c->mmu, &s->pass->tab.plain, va, kind, kind, &spot, &pa) != PLAIN_SECOND)
-        return false;
+    enum plain_verdict verdict = plain_second(&c->mmu, &s->pass->tab.plain, va, kind, kind, &spot, &pa);
+    if (verdict != PLAIN_SECOND)
+        return verdict == PLAIN_FIRST && take_head(s, va, size, kind);
     const uint32_t latency = c->machine->config.level[1].latency;
     s->waited += latency > gap ? latency - gap : 0;
     s->clock = c->mmu.clock;
@@ -111,7 +113,7 @@ static NOINLINE bool take_second(struct course *s, const uint16_t *execution, un
 static bool take(struct course *s, const uint16_t *execution, unsigned position, mmu_va va, unsigned size,
                  unsigned kind)
 {
-    return take_head(s, va, size, kind) || take_second(s, execution, position, va, kind);
+    return take_head(s, va, size, kind) || take_held(s, execution, position, va, size, kind);
 }
 
 /* Data of an execution that are neither a member nor a head that hits. Returns how many references of them it
@@ -124,7 +126,7 @@ static NOINLINE unsigned take_datum(struct course *s, const uint16_t *execution,
     if ((va & PAGE_MASK) + datum->last >= PAGE_SIZE)
         return 0;
     if (datum->kind != MMU_KINDS)
-        return take_second(s, execution, at, va, datum->kind);
+        return take_held(s, execution, at, va, size, datum->kind);
     if (!s->modify || !(recent_has(recent, MMU_LOAD, va) || take(s, execution, at, va, size, MMU_LOAD)))
         return 0;
     return recent_has(recent, MMU_STORE, va) || take(s, execution, at + 1, va, size, MMU_STORE) ? 2 : 1;
