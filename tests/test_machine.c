@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { BASE = 0x20000000 };
 
@@ -197,6 +199,40 @@ static struct mmu_result at(struct mmu_core *core, enum mmu_kind kind, mmu_va va
     struct mmu_result r;
     (void)mmu_core_access(core, &a, &r);
     return r;
+}
+
+/* A record that is none is an assertion, for a walk to read as well, which has no use for the size. */
+static void test_walk_of_no_record(void **state)
+{
+    (void)state;
+    static const struct mmu_access wrong[] = {
+        {.kind = MMU_KIND_PRIV(MMU_KINDS, MMU_USER)},
+        {.kind = MMU_KIND_PRIV(MMU_LOAD, MMU_PRIVS)},
+        {.kind = MMU_KIND_PRIV(MMU_FETCH, MMU_IMPLICIT)},
+        {.va = UINT64_C(1) << 32},
+        {.flags = 4},
+    };
+    struct mmu_config config;
+    struct mmu_machine *m;
+    struct mmu_walk walk;
+    load(&config, "pentium3");
+    assert_int_equal(mmu_machine_create(&config, NULL, &m, NULL), MMU_OK);
+    struct mmu_core *core = mmu_machine_core(m, 0);
+    assert_int_equal(mmu_core_walk(core, &(struct mmu_access){.va = BASE}, &walk), MMU_FAULT_PF);
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int status;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            if (!freopen("/dev/null", "w", stderr))
+                _exit(2);
+            mmu_core_walk(core, &wrong[i], &walk);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+    mmu_machine_free(m);
 }
 
 /* The caller's memory is the machine's: descriptors and mmu_machine_read() come from there, nothing is
@@ -435,9 +471,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many),           cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_callers_memory), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_two_cores),      cmocka_unit_test(test_many_cores),
-        cmocka_unit_test(test_probe),          cmocka_unit_test(test_prefetch),
+        cmocka_unit_test(test_callers_memory), cmocka_unit_test(test_walk_of_no_record),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_two_cores),
+        cmocka_unit_test(test_many_cores),     cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_prefetch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,8 @@ struct mmu_walk {
     struct mmu_walk_step step[5];
 };
 
-/* Walks for one access (its size is ignored: the first byte only). Returns walk->outcome. */
+/* Walks for one access (its size is ignored: the first byte only). Returns walk->outcome. A record that is
+ * none is an assertion, as for mmu_core_access(). */
 MMU_API enum mmu_outcome mmu_core_walk(const struct mmu_core *core, const struct mmu_access *access,
                                        struct mmu_walk *walk);
 

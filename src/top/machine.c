@@ -385,7 +385,10 @@ enum mmu_outcome mmu_core_prefetch(struct mmu_core *core, const struct mmu_acces
 enum mmu_outcome mmu_core_walk(const struct mmu_core *core, const struct mmu_access *access,
                                struct mmu_walk *walk)
 {
-    mmu_look(&core->mmu, access, walk);
+    struct mmu_access byte = *access;
+    byte.size = 1;
+    REQUIRE(core_accepts(core, &byte));
+    mmu_look(&core->mmu, &byte, walk);
     return walk->outcome;
 }
 
