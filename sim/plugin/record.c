@@ -16,6 +16,7 @@
 #include "record_plugin.h"
 #include "record_plugin_exec.h"
 #include "record_plugin_insn.h"
+#include "record_plugin_quiet.h"
 #include "record_shared.h"
 
 #include <errno.h>
@@ -473,6 +474,7 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_api_info *info, in
     if (shared->layout != RECORD_LAYOUT)
         return refuse("is of another version than mmusim");
     plugin = id;
+    quiet_begin();
     pthread_atfork(NULL, NULL, on_fork);
     qemu_plugin_register_vcpu_init_cb(id, on_thread);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
