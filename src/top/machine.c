@@ -83,8 +83,6 @@ static int check_options(const struct mmu_config *config, const struct mmu_optio
             users->name);
     if (users && !(options->policy->create && options->policy->victim))
         return err_set(err, MMU_ERR_INVALID, "the caller's own replacement policy lacks create or victim");
-    if (options->memory && !(options->memory->read && options->memory->compare_exchange))
-        return err_set(err, MMU_ERR_INVALID, "the caller's own memory lacks read or compare_exchange");
     if (options->prefetcher && !options->prefetcher->predict)
         return err_set(err, MMU_ERR_INVALID, "the caller's own prefetcher lacks predict");
     if (config->pager.enabled && options->memory)
@@ -93,6 +91,8 @@ static int check_options(const struct mmu_config *config, const struct mmu_optio
     if (config->os.enabled && options->memory)
         return err_set(err, MMU_ERR_INVALID,
                        "a kernel cannot write the caller's own memory: expected a machine without os");
+    if (options->memory && !(options->memory->read && options->memory->compare_exchange))
+        return err_set(err, MMU_ERR_INVALID, "the caller's own memory lacks read or compare_exchange");
     return MMU_OK;
 }
 
