@@ -26,12 +26,13 @@ enum { USERS = 6, FRESH = 500, KERNELS = 2, PAGE = 4096, CHUNK = 200 };
 enum way { SINGLE, RESULTS, BATCH, RUNS, EXECUTIONS, WAYS };
 
 struct machine {
+    uint32_t pid;
     struct mmu_machine *machine;
     struct mmu_core *core;
     mmu_va user, kernel; /* USERS + FRESH and KERNELS pages */
 };
 
-static void boot(struct machine *m, const char *features, const char *rest)
+static void boot(struct machine *m, const char *arch, const char *features, const char *rest)
 {
     static const char text[] =
         "name: halves\n"
@@ -41,12 +42,12 @@ static void boot(struct machine *m, const char *features, const char *rest)
         "  DTLB: {level: 1, serves: data, pages: [4K, 2M], entries: 8, ways: 4}\n"
         "%s"
         "pager: {enabled: false}\n"
-        "os: {arch: x86_64, ram: 256M, kpti: true}\n";
+        "os: {arch: %s, ram: 256M, kpti: true}\n";
     char whole[1024], line[1024];
     struct mmu_config config;
     struct mmu_error err = {0};
     uint32_t pid;
-    int n = snprintf(whole, sizeof whole, text, features, rest);
+    int n = snprintf(whole, sizeof whole, text, features, rest, arch);
     if (mmu_config_parse(&config, whole, (size_t)n, "halves", NULL, 0, &err) ||
         mmu_machine_create(&config, NULL, &m->machine, &err))
         fail_msg("%s", mmu_error_format(&err, line, sizeof line));
@@ -55,6 +56,7 @@ static void boot(struct machine *m, const char *features, const char *rest)
     mmu_core_set_has_fetches(m->core, true);
     assert_int_equal(mmu_os_spawn(os, "halves", &pid), MMU_OS_DONE);
     assert_int_equal(mmu_os_schedule(os, pid), MMU_OS_DONE);
+    m->pid = pid;
     assert_int_equal(mmu_os_mmap(os, pid, 0, (USERS + FRESH) * PAGE,
                                  MMU_PROT_READ | MMU_PROT_WRITE | MMU_PROT_EXEC,
                                  MMU_MAP_PRIVATE | MMU_MAP_ANONYMOUS, 0, 0, &m->user),
@@ -115,7 +117,7 @@ static void same_everywhere(const char *features, const char *rest, struct dice 
     static struct mmu_stats stats[WAYS];
     unsigned fresh = FRESH;
     for (unsigned w = 0; w < WAYS; w++)
-        boot(&m[w], features, rest);
+        boot(&m[w], "x86_64", features, rest);
     for (unsigned chunk = 0; chunk < 40; chunk++) {
         struct mmu_access a[CHUNK];
         struct mmu_result results[2][CHUNK];
@@ -153,8 +155,70 @@ static void test_ways_of_running(void **state)
             same_everywhere(features[i % 2], rest[i / 2], &d);
 }
 
+/* Accesses of one core, one at a time, each probed before: the half that it would go to is asked. */
+static void probe_all(const char *arch, const char *features, const char *rest, struct dice *d)
+{
+    static struct mmu_stats stats[2];
+    struct machine m;
+    unsigned fresh = FRESH, hits = 0, walks = 0, faults = 0;
+    boot(&m, arch, features, rest);
+    for (unsigned chunk = 0; chunk < 60; chunk++) {
+        struct mmu_access a[CHUNK];
+        unsigned n = 1 + dice_below(d, CHUNK);
+        choose(&m, d, a, n, &fresh);
+        for (unsigned i = 0; i < n; i++) {
+            struct mmu_result probed, r;
+            uint64_t cr3 = mmu_core_get(m.core, MMU_REG_CR3);
+            mmu_core_stats(m.core, &stats[0]);
+            enum mmu_outcome outcome = mmu_core_probe(m.core, &a[i], &probed);
+            mmu_core_stats(m.core, &stats[1]);
+            assert_memory_equal(&stats[0], &stats[1], sizeof stats[0]);
+            assert_true(mmu_core_get(m.core, MMU_REG_CR3) == cr3);
+            assert_int_equal(mmu_core_access(m.core, &a[i], &r), MMU_DONE);
+            assert_int_equal(outcome, r.faults ? MMU_FAULT_PF : MMU_DONE);
+            faults += r.faults;
+            if (r.faults)
+                continue;
+            assert_true(probed.pa == r.pa && probed.page_shift == r.page_shift);
+            assert_int_equal(probed.where, r.where);
+            *(r.where == MMU_AT_WALK ? &walks : &hits) += mmu_core_get(m.core, MMU_REG_CR3) != cr3;
+        }
+        mmu_va page = m.user + dice_below(d, USERS) * PAGE; /* the user half's PCID misses a flush */
+        for (int prot = MMU_PROT_READ; prot < 8; prot += MMU_PROT_WRITE | MMU_PROT_EXEC)
+            assert_int_equal(mmu_os_mprotect(mmu_machine_os(m.machine), m.pid, page, PAGE, prot),
+                             MMU_OS_DONE);
+    }
+    assert_true(walks > 10 && faults > 10);
+    if (strstr(features, "pcid"))
+        assert_true(hits > 10);
+    mmu_core_check(m.core);
+    mmu_machine_free(m.machine);
+}
+
+static void test_probe(void **state)
+{
+    (void)state;
+    static const char *const rest[] = {
+        "",
+        "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4}\nlevels: {2: {latency: 7}}\n",
+        "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4, pcids: 0}\nlevels: {2: "
+        "{latency: 7}}\n",
+        "psc: {pde: {entries: 4, ways: 4}, pdpte: {entries: 2, ways: 2}}\n"};
+    struct dice d = dice_new("halves, probed", 2);
+    for (unsigned round = dice_rounds(1); round-- > 0;)
+        for (unsigned i = 0; i < sizeof rest / sizeof *rest; i++) {
+            bool bound = strstr(rest[i], "pcids"); /* needs PCIDs */
+            if (!bound)
+                probe_all("x86_64", "", rest[i], &d);
+            probe_all("x86_64", ", pcid", rest[i], &d);
+            probe_all("x86_64", ", pcid, invpcid", rest[i], &d);
+            if (!bound && !strstr(rest[i], "pdpte"))
+                probe_all("i386_pae", "", rest[i], &d);
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways_of_running)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ways_of_running), cmocka_unit_test(test_probe)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,9 @@ MMU_API enum mmu_mode mmu_core_mode(const struct mmu_core *core);
 
 /*
  * One access at the core's present time. result may be NULL. Returns its outcome. With the pager enabled,
- * faults on pages not yet mapped are resolved and the access retried.
+ * faults on pages not yet mapped are resolved and the access retried; so it is with a kernel, as far as that
+ * resolves them. A kernel that isolates page tables (os.kpti) loads the half of the access's authority first,
+ * if the other one is loaded and a task runs: the way into the kernel or out of it, a MOV CR3.
  *
  * A record that is none is an assertion: an unknown kind, authority or flag, an implicit fetch, a size that
  * is not 1 to 4096, an access that ends beyond 2^64, or beyond 2^32 in a 32-bit paging mode, or beyond the
@@ -196,13 +198,14 @@ MMU_API enum mmu_outcome mmu_core_task_switch(struct mmu_core *core, uint64_t cr
 
 /*
  * What mmu_core_access() would do now, without any side effect: no A or D, no fill, no recency, no counter,
- * no time. result->where says where it would be found.
+ * no time. result->where says where it would be found. A fault is told that the pager or the kernel would
+ * resolve.
  */
 MMU_API enum mmu_outcome mmu_core_probe(const struct mmu_core *core, const struct mmu_access *access,
                                         struct mmu_result *result);
 
 /* Translates and fills like an access, sets A (never D), takes no time and never faults: returns MMU_DONE, or
- * the outcome it hides. */
+ * the outcome it hides. CR3 stays what it is, also with os.kpti. */
 MMU_API enum mmu_outcome mmu_core_prefetch(struct mmu_core *core, const struct mmu_access *access);
 
 /* Statistics since creation. stats is filled completely. */

@@ -28,6 +28,10 @@
  * normally it hits (result.where is MMU_AT_MERGE, counted in walk.merged and in merged of the structure),
  * else it walks for itself; a fault is always taken by itself.
  *
+ * Faults. They end a translation; nobody resolves them here. mmu_core_access() of the same access has the
+ * pager or the kernel resolve it (or tells that they do not); then begin again. CR3 stays what it is: with
+ * os.kpti an mmu_core_access() on the other authority loads its half, while nothing is in flight.
+ *
  * Registers and invalidations. mmu_core_set() and its kin, mmu_core_invlpg() and mmu_core_invpcid() may be
  * called while walks are in flight. A real processor finishes older walks first, or throws them away; here
  * every walk in flight begins again from its look-up, under the new registers, when it is next resumed (its
@@ -79,8 +83,8 @@ struct mmu_split {
 
 /*
  * Begins the translation of an access that does not cross a 4-KByte boundary (misuse is an assertion). Faults
- * are results: the pager takes no part, no handler's time is added; CR2 is set on a #PF. MMU_FAULT_MEMORY
- * when the machine's own memory does not answer for an entry; with the caller's memory see
+ * are results: pager and kernel take no part, no handler's time is added; CR2 is set on a #PF.
+ * MMU_FAULT_MEMORY when the machine's own memory does not answer for an entry; with the caller's memory see
  * mmu_split_unanswered().
  */
 MMU_API void mmu_split_begin(struct mmu_core *core, const struct mmu_access *access, mmu_cycle now,

@@ -78,9 +78,8 @@ static enum mmu_outcome end_outside(struct mmu_walk *to, mmu_pa pa)
 }
 
 /* The walk's steps over the tables as they stand. */
-static void look_steps(const struct mmu *m, struct walk *w, struct mmu_walk *to)
+static void look_steps(const struct mmu *m, const struct regime *r, struct walk *w, struct mmu_walk *to)
 {
-    const struct regime *r = &m->regime;
     const struct geometry *g = r->geometry;
     for (;;) {
         uint64_t e, update;
@@ -128,7 +127,7 @@ void mmu_look(const struct mmu *m, const struct mmu_access *access, struct mmu_w
     if (r->mode == MMU_MODE_PAE)
         add_pdpte(walk, r, access->va);
     if (walk_begin(r, &w, NULL)) {
-        look_steps(m, &w, walk);
+        look_steps(m, r, &w, walk);
         return;
     }
     walk->outcome = MMU_FAULT_PF;
@@ -136,13 +135,21 @@ void mmu_look(const struct mmu *m, const struct mmu_access *access, struct mmu_w
     walk->why = MMU_WHY_NOT_PRESENT;
 }
 
+/* What a probe looks at. */
+struct probe {
+    const struct mmu *m;
+    const struct regime *r;
+    bool switched; /* a MOV CR3 comes first: r is behind it */
+    bool flushed;  /* ... and it drops what is not global of the PCID that it loads */
+};
+
 /* As hit() in mmu.c would answer from this entry; false: it would walk. */
-static bool probe_entry(const struct mmu *m, struct request *q, unsigned level, const struct tlb *t,
+static bool probe_entry(const struct probe *p, struct request *q, unsigned level, const struct tlb *t,
                         uint32_t index)
 {
     const struct tlb_entry *e = &t->entry[index];
-    bool allowed = regime_allowed(&m->regime, e->rights, e->key) >> q->class & 1;
-    if (!allowed && m->config->walk.rewalk_before_fault)
+    bool allowed = regime_allowed(p->r, e->rights, e->key) >> q->class & 1;
+    if (!allowed && p->m->config->walk.rewalk_before_fault)
         return false;
     if (allowed && q->kind == MMU_STORE && !e->dirty)
         return false;
@@ -150,21 +157,23 @@ static bool probe_entry(const struct mmu *m, struct request *q, unsigned level, 
     q->outcome = allowed ? MMU_DONE : MMU_FAULT_PF;
     q->page = e->origin;
     q->pa = allowed ? e->base + (q->va & (BIT(page_shift(tlb_tag_page(t->tag[index]))) - 1)) : 0;
-    bool key = m->regime.key_denied[e->rights & RIGHT_U ? 1 : 0][e->key] >> q->class & 1;
-    q->error_code = allowed ? 0 : regime_error_code(&m->regime, q->class, MMU_PF_P | (key ? MMU_PF_PK : 0u));
+    bool key = p->r->key_denied[e->rights & RIGHT_U ? 1 : 0][e->key] >> q->class & 1;
+    q->error_code = allowed ? 0 : regime_error_code(p->r, q->class, MMU_PF_P | (key ? MMU_PF_PK : 0u));
     return true;
 }
 
 /* A walk without effects, from where a paging-structure cache would let it begin. */
-static enum mmu_outcome probe_walk(const struct mmu *m, struct request *q)
+static enum mmu_outcome probe_walk(const struct probe *p, struct request *q)
 {
-    const struct regime *r = &m->regime;
+    const struct mmu *m = p->m;
+    const struct regime *r = p->r;
     unsigned level;
-    const struct psc_entry *from = m->psc.any ? psc_peek(&m->psc, r->geometry, q->va, r->pcid, &level) : NULL;
+    const struct psc_entry *from =
+        m->psc.any && !p->flushed ? psc_peek(&m->psc, r->geometry, q->va, r->pcid, &level) : NULL;
     struct walk w = {.va = q->va, .class = q->class};
     struct mmu_walk seen = {0};
     if (walk_begin(r, &w, from ? &from->start : NULL)) {
-        look_steps(m, &w, &seen);
+        look_steps(m, r, &w, &seen);
     } else {
         seen.outcome = MMU_FAULT_PF;
         seen.error_code = w.error_code;
@@ -178,9 +187,17 @@ static enum mmu_outcome probe_walk(const struct mmu *m, struct request *q)
     return q->outcome = seen.outcome;
 }
 
-enum mmu_outcome mmu_probe(const struct mmu *m, struct request *q)
+/* The entry of a structure that answers, or TLB_NONE. */
+static uint32_t probe_find(const struct probe *p, const struct tlb *t, mmu_va va, unsigned page)
 {
-    const struct geometry *g = m->regime.geometry;
+    uint32_t index = tlb_find(t, va, page, p->r->pcid);
+    bool forgets = p->flushed || (p->switched && p->m->forgetful >> (t - p->m->tlb) & 1);
+    return index != TLB_NONE && forgets && !(t->tag[index] & TLB_GLOBAL) ? TLB_NONE : index;
+}
+
+static enum mmu_outcome probe(const struct probe *p, struct request *q)
+{
+    const struct geometry *g = p->r->geometry;
     q->error_code = 0;
     if (!g || (g->long_mode && !is_canonical(q->va, g->va_bits))) {
         q->where = g ? MMU_AT_FAULT : MMU_AT_NOPAGING;
@@ -188,16 +205,30 @@ enum mmu_outcome mmu_probe(const struct mmu *m, struct request *q)
         q->pa = g ? 0 : q->va;
         return q->outcome = g ? MMU_FAULT_GP : MMU_DONE;
     }
-    for (unsigned l = 0; l < m->levels; l++) {
-        const struct mmu_serving *s = &m->serving[l][q->kind];
+    for (unsigned l = 0; l < p->m->levels; l++) {
+        const struct mmu_serving *s = &p->m->serving[l][q->kind];
         for (unsigned i = 0; i < s->n * MMU_PAGES; i++) {
             const struct tlb *t = s->tlb[i / MMU_PAGES];
-            uint32_t index = tlb_find(t, q->va, i % MMU_PAGES, m->regime.pcid);
+            uint32_t index = probe_find(p, t, q->va, i % MMU_PAGES);
             if (index != TLB_NONE)
-                return probe_entry(m, q, l, t, index) ? q->outcome : probe_walk(m, q);
+                return probe_entry(p, q, l, t, index) ? q->outcome : probe_walk(p, q);
         }
     }
-    return probe_walk(m, q);
+    return probe_walk(p, q);
+}
+
+enum mmu_outcome mmu_probe(const struct mmu *m, struct request *q)
+{
+    return probe(&(struct probe){.m = m, .r = &m->regime}, q);
+}
+
+enum mmu_outcome mmu_probe_behind(const struct mmu *m, uint64_t cr3, struct request *q)
+{
+    struct regime next;
+    bool keeps = (cr3 & CR3_NOFLUSH) && (m->regime.reg[MMU_REG_CR4] & CR4_PCIDE);
+    if (!mmu_regime_behind(m, cr3, &next))
+        return mmu_probe(m, q);
+    return probe(&(struct probe){m, &next, .switched = true, .flushed = !keeps}, q);
 }
 
 const char *mmu_walk_level_name(unsigned level)

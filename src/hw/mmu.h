@@ -264,6 +264,10 @@ void mmu_drop_unkept(struct mmu *m, unsigned cause); /* structures that keep not
 /* Without side effects (look.c): a walk, and what mmu_translate() would answer. */
 void mmu_look(const struct mmu *m, const struct mmu_access *access, struct mmu_walk *walk);
 enum mmu_outcome mmu_probe(const struct mmu *m, struct request *q);
+/* The latter behind a MOV CR3 of this value, of the mode that is on; m itself stays as it is. */
+enum mmu_outcome mmu_probe_behind(const struct mmu *m, uint64_t cr3, struct request *q);
+/* The registers behind it (regs.c); false: it would raise #GP. */
+bool mmu_regime_behind(const struct mmu *m, uint64_t cr3, struct regime *next);
 
 /* Copies the counters into stats (not the run's and the clocks'); accesses: references made, by kind + 3 *
  * priv, that did not come through mmu_translate(). */

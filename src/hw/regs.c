@@ -145,6 +145,16 @@ static enum mmu_outcome set_cr3(struct mmu *m, uint64_t value, bool *pdptes_read
     return MMU_DONE;
 }
 
+bool mmu_regime_behind(const struct mmu *m, uint64_t cr3, struct regime *next)
+{
+    *next = m->regime;
+    cr3 &= ~CR3_NOFLUSH;
+    if (next->mode == MMU_MODE_PAE && !read_pdptes(m, next, cr3 & next->root_mask, next->pdpte))
+        return false;
+    regime_set_cr3(next, cr3);
+    return true;
+}
+
 enum mmu_outcome mmu_set_register(struct mmu *m, enum mmu_reg reg, uint64_t value, bool *pdptes_read)
 {
     *pdptes_read = false;

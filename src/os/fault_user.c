@@ -141,6 +141,11 @@ void os_enter(struct mmu_os *os, uint32_t core, enum mmu_priv priv)
         flush_switch(os, core, os->kspace->cpu[core].loaded, priv == MMU_USER);
 }
 
+uint64_t os_half_cr3(const struct mmu_os *os, uint32_t core, enum mmu_priv priv)
+{
+    return flush_half_cr3(os, core, priv == MMU_USER);
+}
+
 bool os_has_halves(const struct mmu_os *os)
 {
     return os->kspace->traits.kpti;

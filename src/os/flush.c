@@ -12,6 +12,13 @@ uint64_t flush_cr3(const struct mmu_os *os, const struct mmu_os_pgd *pgd, uint16
     return pgd->user_root | pcid | (t->pcid ? USER_PCID : 0);
 }
 
+uint64_t flush_half_cr3(const struct mmu_os *os, uint32_t cpu, bool user)
+{
+    const struct flush_cpu *c = &os->kspace->cpu[cpu];
+    bool keep = os->kspace->traits.pcid && !(user && (c->user_stale >> c->asid & 1));
+    return flush_cr3(os, c->loaded, c->asid, user) | (keep ? CR3_NOFLUSH : 0);
+}
+
 static void load_cr3(struct mmu_os *os, uint32_t cpu, bool user, bool keep)
 {
     const struct flush_cpu *c = &os->kspace->cpu[cpu];

@@ -59,5 +59,7 @@ struct flush_origin flush_enter(struct mmu_os *os, uint32_t cpu);
 void flush_leave(struct mmu_os *os, uint32_t cpu, struct flush_origin to);
 /* The value of CR3 for a half of a page directory under an ASID, without the no-flush bit. */
 uint64_t flush_cr3(const struct mmu_os *os, const struct mmu_os_pgd *pgd, uint16_t asid, bool user);
+/* What SWITCH_TO_USER_CR3 or SWITCH_TO_KERNEL_CR3 would load now, with its no-flush bit. */
+uint64_t flush_half_cr3(const struct mmu_os *os, uint32_t cpu, bool user);
 
 #endif

@@ -78,5 +78,7 @@ int os_fault(struct mmu_os *os, uint32_t core, mmu_va cr2, uint32_t error_code, 
 bool os_has_halves(const struct mmu_os *os);
 bool os_wrong_half(const struct mmu_os *os, uint32_t core, enum mmu_priv priv);
 void os_enter(struct mmu_os *os, uint32_t core, enum mmu_priv priv);
+/* What it would load into CR3, with its no-flush bit. */
+uint64_t os_half_cr3(const struct mmu_os *os, uint32_t core, enum mmu_priv priv);
 
 #endif

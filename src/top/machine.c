@@ -349,9 +349,12 @@ enum mmu_outcome mmu_core_probe(const struct mmu_core *core, const struct mmu_ac
     result = result ? result : &own;
     memset(result, 0, sizeof *result);
     bool crosses = (access->va & PAGE_MASK) + access->size > PAGE_SIZE;
+    bool other = core_crosses_halves(core, access->kind); /* KPTI's, not the page's */
+    uint64_t cr3 = other ? os_half_cr3(core->machine->os, core->index, MMU_PRIV_OF(access->kind)) : 0;
     for (unsigned half = 0; half <= crosses; half++) {
         struct request q = request_of(access, half ? (access->va | PAGE_MASK) + 1 : access->va);
-        result->outcome = (uint8_t)mmu_probe(&core->mmu, &q);
+        result->outcome =
+            (uint8_t)(other ? mmu_probe_behind(&core->mmu, cr3, &q) : mmu_probe(&core->mmu, &q));
         if (result->outcome != MMU_DONE) {
             result->cr2 = q.va;
             result->error_code = q.error_code;
