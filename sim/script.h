@@ -310,11 +310,9 @@ void script_access(struct script *s, const struct mmu_access *access, uint64_t c
 
 /* ----- page-table isolation (script_half.c) ----- */
 
-/* The core to ask what such an access finds: this CPU's, or one that has the other half of the tables loaded.
- */
+/* The core to walk the tables of such an access with: this CPU's, or one that has the other half of them
+ * loaded. */
 struct mmu_core *script_half(struct script *s, enum mmu_priv priv);
-/* Where this CPU's TLBs would have it once that half was loaded: enum mmu_where. */
-unsigned script_half_where(struct script *s, struct mmu_core *half, const struct mmu_access *access);
 
 /* ----- help (script_help.c) ----- */
 

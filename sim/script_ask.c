@@ -25,12 +25,10 @@ COMMAND(translate)
     enum script_who who;
     if (!asked(a, &access, &who, r))
         return;
-    struct mmu_core *half = script_half(s, MMU_PRIV_OF(access.kind));
-    script_stac(half, who);
-    enum mmu_outcome outcome = mmu_core_probe(half, &access, &result);
-    script_clac(half, who);
-    if (half != script_core(s) && outcome == MMU_DONE)
-        result.where = (uint8_t)script_half_where(s, half, &access);
+    struct mmu_core *core = script_core(s);
+    script_stac(core, who);
+    enum mmu_outcome outcome = mmu_core_probe(core, &access, &result);
+    script_clac(core, who);
     if (outcome == MMU_DONE) {
         result_hex(r, "pa", result.pa);
         result_word(r, "where", script_where(result.where));

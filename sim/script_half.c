@@ -2,12 +2,10 @@
  * sim/script_half.c: the half of the page tables that an access would use, under page-table isolation.
  *
  * With two roots the kernel loads the one of the side that it runs on (arch/x86/entry/calling.h: the user's
- * root lies one page behind the kernel's, its PCID has bit 11 set). A question about the other side must not
- * load anything, so it is asked of another core: one that has the same memory, and these registers but for
- * CR3.
+ * root lies one page behind the kernel's, its PCID has bit 11 set). A walk of the other side's tables must
+ * not load anything, so another core makes it: one that has the same memory, and these registers but for CR3.
  */
 #include "script.h"
-#include <string.h>
 
 enum { ROOT_USER = 0x1000, PCID_USER = 0x800, CR4_PCIDE = 1 << 17 };
 
@@ -54,39 +52,4 @@ struct mmu_core *script_half(struct script *s, enum mmu_priv priv)
     registers.value[MMU_REG_CR3] = wanted;
     struct mmu_core *other = mmu_machine_core(s->other, 0);
     return mmu_core_load(other, &registers) == MMU_DONE ? other : core;
-}
-
-struct holds {
-    mmu_va va;
-    uint64_t pcid; /* UINT64_MAX: global entries only */
-    bool found;
-};
-
-static void look(void *ctx, const struct mmu_tlb_entry *e)
-{
-    static const unsigned SHIFT[MMU_PAGES] = {12, 21, 22, 30};
-    struct holds *h = ctx;
-    if (e->va <= h->va && h->va - e->va < UINT64_C(1) << SHIFT[e->page] && (e->global || e->pcid == h->pcid))
-        h->found = true;
-}
-
-/* Loading the other root would keep what its PCID has in the TLBs, or in structures without PCIDs what is
- * global. */
-unsigned script_half_where(struct script *s, struct mmu_core *half, const struct mmu_access *access)
-{
-    struct mmu_core *core = script_core(s);
-    bool pcids = mmu_core_get(core, MMU_REG_CR4) & CR4_PCIDE;
-    uint64_t pcid = mmu_core_get(half, MMU_REG_CR3) & 0xfff;
-    struct holds h = {.va = access->va};
-    for (uint32_t level = 1; level <= s->config->levels; level++) {
-        for (uint32_t i = 0; i < s->config->tlbs; i++) {
-            const struct mmu_tlb_config *tlb = &s->config->tlb[i];
-            h.pcid = pcids && (!tlb->pcid_bound || tlb->pcids) ? pcid : UINT64_MAX;
-            if (tlb->level == level && tlb->kinds >> MMU_KIND_OF(access->kind) & 1)
-                mmu_core_tlb_entries(core, i, look, &h);
-        }
-        if (h.found)
-            return MMU_AT_L1 + level - 1;
-    }
-    return MMU_AT_WALK;
 }
