@@ -109,7 +109,7 @@ ALWAYS_INLINE uint32_t plain_fill(struct tlb *t, uint32_t set, uint64_t tag, con
     if (LIKELY(way == TLB_NONE)) { /* one calm entry for another: no count changes */
         way = repl_victim(&t->repl, set, t->mask[MMU_4K]);
     } else { /* tlb_write_counted() of a calm one */
-        t->latest = set * t->ways + way;
+        tlb_note_filled(t, set * t->ways + way);
         t->held[MMU_4K]++;
         t->free--;
         ++*roomy;

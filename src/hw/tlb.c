@@ -61,13 +61,18 @@ static void count(struct tlb *t, uint32_t index, uint32_t by)
     t->free -= by;
 }
 
+static void invalidate(struct tlb *t, uint32_t index)
+{
+    t->tag[index] = 0;
+    if (t->open)
+        t->open[index].allow = 0;
+}
+
 void tlb_drop(struct tlb *t, uint32_t index)
 {
     INVARIANT(t->tag[index] & TLB_VALID);
     count(t, index, UINT32_MAX);
-    t->tag[index] = 0;
-    if (t->open)
-        t->open[index].allow = 0;
+    invalidate(t, index);
 }
 
 /* The first valid entry from i on, or `entries`. Most are invalid behind a flush: eight at a time. */
@@ -86,9 +91,10 @@ void tlb_write_counted(struct tlb *t, uint32_t index, uint64_t tag, const struct
 {
     if (t->tag[index])
         count(t, index, UINT32_MAX);
+    else
+        tlb_note_filled(t, index);
     t->tag[index] = tag;
     t->entry[index] = *entry;
-    t->latest = index;
     count(t, index, 1);
 }
 
@@ -157,14 +163,15 @@ uint32_t tlb_drop_page(struct tlb *t, mmu_va va, uint16_t pcid, bool globals)
     return dropped;
 }
 
-/* The entry that was written last, if it alone is held beside `kept` others and its tag matches: the page of
+/* The entry that was filled last, if it alone is held beside `kept` others and its tag matches: the page of
  * the access before, when a fault's handler loads CR3. Returns the number dropped. */
 static uint32_t drop_latest(struct tlb *t, uint64_t mask, uint64_t match, uint32_t kept)
 {
-    uint64_t tag = t->tag[t->latest];
+    uint32_t latest = t->filled[(t->fills - 1) % TLB_LOG];
+    uint64_t tag = t->tag[latest];
     if (t->entries - t->free != kept + 1 || !tag || (tag & mask) != match)
         return 0;
-    tlb_drop(t, t->latest);
+    tlb_drop(t, latest);
     return 1;
 }
 
@@ -194,11 +201,15 @@ static uint32_t empty(struct tlb *t)
         return 1;
     *t->others -= dropped - t->held[MMU_4K];
     memset(t->held, 0, sizeof t->held);
-    memset(t->tag, 0, entries * sizeof *t->tag);
     t->globals = t->fractured = 0;
     t->free = entries;
-    for (uint32_t i = 0; t->open && i < entries; i++)
-        t->open[i].allow = 0;
+    if (t->fills <= TLB_LOG) { /* all that are valid */
+        for (uint64_t n = 0; n < t->fills; n++)
+            invalidate(t, t->filled[n]);
+    } else {
+        for (uint32_t i = 0; i < entries; i++)
+            invalidate(t, i);
+    }
     return dropped;
 }
 
@@ -247,6 +258,10 @@ void tlb_check(const struct tlb *t)
         for (uint32_t k = 0; k < t->pcids && !listed; k++)
             listed = t->pcid[k] == tlb_tag_pcid(tag);
         REQUIRE(listed);
+        bool noted = t->fills > TLB_LOG;
+        for (uint64_t n = 0; n < t->fills && !noted; n++)
+            noted = t->filled[n] == i;
+        REQUIRE(noted);
     }
     REQUIRE(memcmp(held, t->held, sizeof held) == 0);
     REQUIRE(globals == t->globals && fractured == t->fractured && valid + t->free == t->entries);

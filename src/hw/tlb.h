@@ -20,7 +20,7 @@
 #include "regime.h"
 #include "repl.h"
 
-enum { TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58 };
+enum { TLB_LOG = 16, TLB_VPN_BITS = 45, TLB_PCID_SHIFT = 45, TLB_PAGE_SHIFT = 58 };
 #define TLB_NONE      MATCH_NONE
 #define TLB_VPN_MASK  (BIT(TLB_VPN_BITS) - 1)
 #define TLB_PCID_MASK ((uint64_t)0xfff << TLB_PCID_SHIFT)
@@ -44,7 +44,8 @@ struct tlb_entry {
 /*
  * Invariants (tlb_check): tag[i] == 0 or valid; an entry's set is that of its page number; no two tags of a
  * set are equal, nor alike but for one being global; held[] and globals count the valid entries; held sums to
- * sets * ways - free; under a bound, every non-global entry's PCID is listed.
+ * sets * ways - free; under a bound, every non-global entry's PCID is listed; up to TLB_LOG fills are all in
+ * filled[].
  */
 struct tlb {
     const struct mmu_tlb_config *config;
@@ -56,8 +57,9 @@ struct tlb {
     struct tlb_entry *entry; /* [sets * ways] */
     uint32_t held[MMU_PAGES];
     uint32_t globals, fractured, free;
-    uint32_t latest;  /* entry that tlb_write_counted() wrote last */
-    uint32_t *others; /* a count that structures share: entries held that are not of 4 KBytes */
+    uint32_t filled[TLB_LOG]; /* entries that became valid, the latest ones, number n at n % TLB_LOG */
+    uint64_t fills;           /* how many of them there are since all were invalid */
+    uint32_t *others;         /* a count that structures share: entries held that are not of 4 KBytes */
     uint32_t own_others;
     struct repl repl;
     uint64_t mask[MMU_PAGES]; /* ways that a size may use */
@@ -137,6 +139,14 @@ ALWAYS_INLINE uint32_t tlb_find(const struct tlb *t, mmu_va va, unsigned page, u
 
 /* Does the set that a fill of this page goes to have a way to spare? */
 bool tlb_has_invalid(const struct tlb *t, mmu_va va, unsigned page);
+
+/* Notes that an entry is about to become valid. */
+static inline void tlb_note_filled(struct tlb *t, uint32_t index)
+{
+    if (t->free == t->entries)
+        t->fills = 0;
+    t->filled[t->fills++ % TLB_LOG] = index;
+}
 
 /* The lowest invalid way of a set that mask allows, or TLB_NONE. */
 uint32_t tlb_invalid_way(const struct tlb *t, uint32_t set, uint64_t mask);
