@@ -37,14 +37,19 @@ enum {
 /* Paging mode that the machine's cores start in when a demand pager sets them up (SDM 4.1.1). */
 enum mmu_mode { MMU_MODE_OFF, MMU_MODE_I386, MMU_MODE_PAE, MMU_MODE_4L, MMU_MODE_5L, MMU_MODES };
 
-/* Replacement policies (hw/repl.h defines each exactly). */
+/*
+ * Replacement policies. Of invalid ways the lowest goes first, always; invalidations leave what a policy
+ * remembers alone.
+ */
 enum mmu_policy {
     MMU_LRU,         /* true least recently used */
-    MMU_PLRU,        /* tree pseudo-LRU, any number of ways */
+    MMU_PLRU,        /* tree pseudo-LRU, up to 64 ways: a tree over the next power of two of leaves, whose
+                        sides without a way to choose are not entered */
     MMU_FIFO,        /* oldest fill */
     MMU_RANDOM,      /* seeded generator per structure */
-    MMU_NMRU,        /* not most recently used */
-    MMU_MRU3PLRU4,   /* (MRU+1)%3-PLRU4: three groups of tree-PLRU, 12 ways in Skylake's second level */
+    MMU_NMRU,        /* any way but the one touched or filled last, from a generator as MMU_RANDOM's */
+    MMU_MRU3PLRU4,   /* (MRU+1)%3-PLRU4: the group of four ways behind the one touched or filled last, in it
+                        by tree pseudo-LRU; three groups in Skylake's second level, here 1 to 12 */
     MMU_USER_POLICY, /* the caller's own, for TLBs only: see struct mmu_policy_ops in machine.h */
     MMU_POLICIES
 };
