@@ -198,12 +198,12 @@ static void probe_all(const char *arch, const char *features, const char *rest, 
 static void test_probe(void **state)
 {
     (void)state;
-    static const char *const rest[] = {
-        "",
-        "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4}\nlevels: {2: {latency: 7}}\n",
-        "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4, pcids: 0}\nlevels: {2: "
-        "{latency: 7}}\n",
-        "psc: {pde: {entries: 4, ways: 4}, pdpte: {entries: 2, ways: 2}}\n"};
+#define SECOND(more)                                                                                         \
+    "  L2: {level: 2, serves: all, pages: [4K, 2M], entries: 64, ways: 4" more                               \
+    "}\nlevels: {2: {latency: 7}}\n"
+    static const char *const rest[] = {"", SECOND(""), SECOND(", pcids: 0"),
+                                       "psc: {pde: {entries: 4, ways: 4}, pdpte: {entries: 2, ways: 2}}\n"};
+#undef SECOND
     struct dice d = dice_new("halves, probed", 2);
     for (unsigned round = dice_rounds(1); round-- > 0;)
         for (unsigned i = 0; i < sizeof rest / sizeof *rest; i++) {
