@@ -17,6 +17,10 @@ enum insn_accesses {
 /* How often an instruction of these bytes loads or stores. */
 enum insn_accesses insn_accesses(const uint8_t *code, size_t size, bool is_i386);
 
+/* May QEMU 7.2 load or store for it in a function of its own, not in the code that it makes? Rather too often
+ * yes: LOCK, XCHG, x87, FXSAVE and its like, masked and gathering moves, and whatever is rare. */
+bool insn_calls(const uint8_t *code, size_t size, bool is_i386);
+
 /* Do these bytes hold all of it? */
 bool insn_is_whole(const uint8_t *code, size_t size, bool is_i386);
 

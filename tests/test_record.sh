@@ -203,6 +203,42 @@ done
 recorded 7 s.mmt --skip $((made - 1)) -- ./program64
 [[ $(field references) == 1 ]] || fail "the last reference: $(field references)"
 
+# ---- behind a window: threads, locks and all, the program goes on as ever ----
+cat >locks.c <<'EOF'
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static long sum;
+static void *work(void *unused)
+{
+    for (int i = 0; i < 20000; i++) {
+        pthread_mutex_lock(&mutex);
+        sum++;
+        pthread_mutex_unlock(&mutex);
+        __atomic_fetch_add(&sum, 1, __ATOMIC_RELAXED);
+        free(malloc(100 + (size_t)i % 1000));
+    }
+    return unused;
+}
+int main(void)
+{
+    pthread_t thread[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&thread[i], NULL, work, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    puts("the program's own output");
+    return 7;
+}
+EOF
+cc -O1 -pthread locks.c -o locks || fail "locks.c"
+for i in {1..20}; do
+    "$MMUSIM" trace record -o w.mmt --max $((i * 50000)) -- ./locks >out 2>err
+    [[ $? == 7 && $(cat out) == "the program's own output" && ! -s err ]] || fail "--max $((i * 50000)) of threads: $(cat err)"
+    "$MMUSIM" trace info w.mmt | grep -q "^references *$((i * 50000))\$" || fail "--max $((i * 50000)) of threads: $("$MMUSIM" trace info w.mmt)"
+done
+
 # ---- scripts ----
 printf '#! %s/program64\n' "$scratch" >script && chmod +x script
 recorded 7 t.mmt -- ./script

@@ -107,18 +107,20 @@ static enum class second_of(uint8_t opcode, bool repeat) {
     return U;
 }
 
+/* The class of an instruction, never G, and its ModRM byte if it has one. */
+static enum class class_of(const uint8_t *code, size_t size, bool is_i386, uint8_t *modrm) {
+    struct opcode o = skip_prefixes(code, size, is_i386); bool two = o.at < size && code[o.at] == 0x0f;
+    size_t at = o.at + two;
+    *modrm = at + 1 < size ? code[at + 1] : 0;
+    if (at >= size || o.lock || o.address || (!two && (o.repeat || (is_i386 && code[at] == 0x63)))) return U;
+    enum class c = two ? second_of(code[at], o.repeat) : (enum class)one_byte[code[at]];
+    return c == G ? group_of(code[at], *modrm >> 3 & 7) : c;
+}
+
 enum insn_accesses insn_accesses(const uint8_t *code, size_t size, bool is_i386)
 {
-    struct opcode o = skip_prefixes(code, size, is_i386);
-    bool two = o.at < size && code[o.at] == 0x0f;
-    size_t at = o.at + two;
-    if (at >= size || o.lock || o.address || (!two && (o.repeat || (is_i386 && code[at] == 0x63))))
-        return INSN_UNKNOWN;
-    uint8_t modrm = at + 1 < size ? code[at + 1] : 0;
-    enum class c = two ? second_of(code[at], o.repeat) : (enum class)one_byte[code[at]];
-    if (c == G)
-        c = group_of(code[at], modrm >> 3 & 7);
-    switch (c) {
+    uint8_t modrm;
+    switch (class_of(code, size, is_i386, &modrm)) {
     case N:
     case F:
         return INSN_NONE;
@@ -173,13 +175,11 @@ static const struct layout two[] = {
     {0xa4, 0xa4, 1, 1}, {0xa8, 0xaa, 0, 0}, {0xac, 0xac, 1, 1}, {0xba, 0xba, 1, 1},
     {0xc2, 0xc2, 1, 1}, {0xc4, 0xc6, 1, 1}, {0xc8, 0xcf, 0, 0}, {0, 0xff, 1, 0}};
 
-/* The layout of the opcode at *at, which moves behind it. NULL: it goes on behind the bytes that there are.
- */
-static const struct layout *find_layout(const uint8_t *code, size_t size, bool is_i386, size_t *at)
+/* The map of opcodes, 1: behind 0f, 2: behind 0f 38, 3: behind 0f 3a, 0: none of them; *at goes on to the
+ * opcode. */
+static unsigned find_map(const uint8_t *code, size_t size, bool is_i386, size_t *at)
 {
-    static const struct layout row[4] = {{0, 0, 1, 0}, {0, 0, 1, 1}, {0, 0, 0, 1}, {0, 0, 0, Z}};
-    const struct layout *l = one;
-    unsigned map = 0; /* 1: behind 0f, 2: behind 0f 38, 3: behind 0f 3a */
+    unsigned map = 0;
     if (*at + 1 < size && (code[*at] & 0xfe) == 0xc4 && (!is_i386 || code[*at + 1] >= 0xc0)) { /* VEX */
         map = code[*at] == 0xc5 ? 1 : code[*at + 1] & 3;
         *at += code[*at] == 0xc5 ? 2 : 3;
@@ -187,6 +187,40 @@ static const struct layout *find_layout(const uint8_t *code, size_t size, bool i
         map = ++*at < size && (code[*at] == 0x38 || code[*at] == 0x3a) ? 2 + (code[*at] == 0x3a) : 1;
         *at += map > 1;
     }
+    return map;
+}
+
+/* Opcodes of class U, by map for which it does not. None of map 3 does. */
+static const struct {
+    uint8_t map, first, last;
+} in_line[] = {{0, 0xa4, 0xa7}, {0, 0xaa, 0xaf}, /* moves, compares and the like of strings */
+               {1, 0x10, 0x17}, {1, 0x28, 0x2f}, {1, 0x50, 0x76}, {1, 0x78, 0x7f},
+               {1, 0xc2, 0xc2}, {1, 0xc4, 0xc6}, {1, 0xd0, 0xf6}, {1, 0xf8, 0xff}, /* SSE, AVX */
+               {2, 0x00, 0x2b}, {2, 0x30, 0x8b}, {2, 0x96, 0xff}};
+
+bool insn_calls(const uint8_t *code, size_t size, bool is_i386)
+{
+    struct opcode o = skip_prefixes(code, size, is_i386);
+    size_t at = o.at;
+    unsigned map = find_map(code, size, is_i386, &at);
+    uint8_t modrm;
+    if (class_of(code, size, is_i386, &modrm) != U)
+        return false;
+    if (o.lock || at >= size)
+        return true;
+    for (size_t i = 0; i < sizeof in_line / sizeof *in_line; i++)
+        if (map == in_line[i].map && code[at] >= in_line[i].first && code[at] <= in_line[i].last)
+            return false;
+    return map < 3;
+}
+
+/* The layout of the opcode at *at, which moves behind it. NULL: it goes on behind the bytes that there are.
+ */
+static const struct layout *find_layout(const uint8_t *code, size_t size, bool is_i386, size_t *at)
+{
+    static const struct layout row[4] = {{0, 0, 1, 0}, {0, 0, 1, 1}, {0, 0, 0, 1}, {0, 0, 0, Z}};
+    const struct layout *l = one;
+    unsigned map = find_map(code, size, is_i386, at);
     if (*at >= size)
         return NULL;
     uint8_t opcode = code[(*at)++];

@@ -75,12 +75,15 @@ static uint64_t *nowhere(void)
     return words;
 }
 
-static void nothing(uint64_t id)
+static void on_translate(uint64_t id, struct qemu_plugin_tb *tb);
+
+/* There are no callbacks any more. */
+static void begin_watch(uint64_t id)
 {
-    (void)id;
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 }
 
-/* The recorder wants no more, or is gone: QEMU shall translate anew, without callbacks. */
+/* The recorder wants no more, or is gone: QEMU shall translate anew, with as good as no callbacks. */
 static void retire(void)
 {
     static atomic_flag done = ATOMIC_FLAG_INIT;
@@ -88,7 +91,7 @@ static void retire(void)
     mine.end = mine.at + RECORD_WORDS - 1;
     mine.holds = false;
     if (!atomic_flag_test_and_set(&done))
-        qemu_plugin_reset(plugin, nothing);
+        qemu_plugin_reset(plugin, begin_watch);
 }
 
 static bool take(unsigned slab)
@@ -314,20 +317,45 @@ static size_t find_opener(const struct qemu_plugin_tb *tb, size_t n)
     return n;
 }
 
+static void on_nothing(unsigned vcpu, uint32_t info, uint64_t va, void *user)
+{
+    (void)vcpu, (void)info, (void)va, (void)user;
+}
+
+/*
+ * A block that is not recorded. QEMU 7.2 keeps, for the functions that it calls for an instruction, a pointer
+ * to the callbacks of the last instruction that called any, and does not clear it where a block ends with it
+ * (a ret does); it frees them when it translates all anew, and a function that loads or stores then calls
+ * what has been freed. So whatever calls such a function has a callback: the pointer is its own then.
+ */
+static void watch(struct qemu_plugin_tb *tb)
+{
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        if (insn_calls(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn), is_i386))
+            qemu_plugin_register_vcpu_mem_cb(insn, on_nothing, QEMU_API_NO_REGISTERS, QEMU_API_LOADS_STORES,
+                                             NULL);
+    }
+}
+
 static void on_translate(uint64_t id, struct qemu_plugin_tb *tb)
 {
     (void)id;
-    size_t n = count_insns(tb);
-    if (!n || LOAD(shared->stopped))
+    size_t n = LOAD(shared->stopped) ? 0 : count_insns(tb);
+    if (!n) {
+        watch(tb);
         return;
+    }
     struct qemu_plugin_insn *first = qemu_plugin_tb_get_insn(tb, 0);
     if (!LOAD(shared->based) || !base) {
         base = (uintptr_t)qemu_plugin_insn_haddr(first) - qemu_plugin_insn_vaddr(first);
         STORE(shared->based, 1);
     }
     struct record_code *code = describe(tb, n);
-    if (!code)
+    if (!code) {
+        watch(tb);
         return;
+    }
     uint64_t number = (uint64_t)((uint8_t *)code - shared->code) / RECORD_CODE_UNIT;
     size_t opener = find_opener(tb, n);
     if (opener == n)
