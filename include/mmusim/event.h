@@ -23,7 +23,7 @@ enum mmu_event_type {
     MMU_EV_FAULT,      /* a #PF or #GP was raised (also those that the pager then resolves) */
     MMU_EV_FILL,       /* an entry was written into a TLB structure */
     MMU_EV_EVICT,      /* a valid entry left a TLB structure to make room */
-    MMU_EV_INVALIDATE, /* INVLPG, INVPCID, MOV CR or a fault dropped entries */
+    MMU_EV_INVALIDATE, /* INVLPG, INVPCID, a register load or a #PF dropped entries, perhaps none */
     MMU_EVENTS
 };
 
@@ -40,7 +40,8 @@ struct mmu_event {
                             paging-structure caches together */
     mmu_va va;           /* the access's address; FILL, EVICT: the page's first address */
     mmu_pa pa;           /* ACCESS, WALK, FILL, EVICT: the physical address */
-    mmu_cycle cycle;     /* when: the issue of the access, the end of the walk */
+    mmu_cycle cycle;     /* when: ACCESS, MISS: the issue of the access; WALK, FILL, EVICT: the end of the
+                            walk or look-up; FAULT: when it was found; INVALIDATE: not told */
     mmu_cycle cycles;    /* WALK: service time; ACCESS: elapsed */
 };
 

@@ -204,8 +204,8 @@ MMU_API enum mmu_outcome mmu_core_task_switch(struct mmu_core *core, uint64_t cr
 MMU_API enum mmu_outcome mmu_core_probe(const struct mmu_core *core, const struct mmu_access *access,
                                         struct mmu_result *result);
 
-/* Translates and fills like an access, sets A (never D), takes no time and never faults: returns MMU_DONE, or
- * the outcome it hides. CR3 stays what it is, also with os.kpti. */
+/* Translates the first byte and fills like an access, sets A (never D), takes no time and never faults:
+ * returns MMU_DONE, or the outcome it hides. CR3 stays what it is, also with os.kpti. */
 MMU_API enum mmu_outcome mmu_core_prefetch(struct mmu_core *core, const struct mmu_access *access);
 
 /* Statistics since creation. stats is filled completely. */

@@ -205,8 +205,8 @@ struct mmu_cycle_stats {
 };
 
 /*
- * An exact histogram: bin v counts the value v, for v < MMU_HISTOGRAM_EXACT. Greater values are counted in
- * bins of 1/64 of their size (far).
+ * A histogram, exact up to MMU_HISTOGRAM_EXACT: bin v counts the value v. Greater values are counted in bins
+ * of 1/64 of their size (far).
  */
 enum { MMU_HISTOGRAM_EXACT = 4096, MMU_HISTOGRAM_FAR = 52 * 64 };
 struct mmu_histogram {
@@ -214,7 +214,8 @@ struct mmu_histogram {
     uint64_t bin[MMU_HISTOGRAM_EXACT];
     uint64_t far_bin[MMU_HISTOGRAM_FAR];
 };
-/* The nearest-rank percentile, percent in (0, 100]; 0 when the histogram is empty. */
+/* The nearest-rank percentile, percent in (0, 100] (else an assertion); 0 when the histogram is empty. Of a
+ * far bin the greatest value that it holds: less than 1/64 too much. */
 MMU_API uint64_t mmu_histogram_percentile(const struct mmu_histogram *h, double percent);
 
 struct mmu_stats {
