@@ -427,6 +427,8 @@ static void test_no_image(void **state)
     expect_refusal(&folder, 0, MMU_ERR_IO, -1, "is a directory");
     put(s, "", 0);
     expect_refusal(s, 0, MMU_ERR_TRUNCATED, -1, "is empty");
+    snprintf(folder.path, sizeof folder.path, "/dev/null");
+    expect_refusal(&folder, 0, MMU_ERR_TRUNCATED, -1, "is empty, expected a memory image");
     static const unsigned char gzip[20] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,    0,    3,
                                            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     put(s, gzip, sizeof gzip);

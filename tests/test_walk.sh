@@ -166,8 +166,9 @@ refuse "Is a directory|is a directory" walk --image "$scratch" --cr3 0 0
 refuse "No such file" walk --image "$scratch/absent" --cr3 0 0
 : >"$scratch/empty"
 refuse "is empty" walk --image "$scratch/empty" --cr3 0 0
+refuse "/dev/null: is empty, expected a memory image" walk --image /dev/null --cr3 0 0
 gzip -c </dev/null >"$scratch/empty.gz"
-refuse "empty" walk --image "$scratch/empty.gz" --cr3 0 0
+refuse "is empty when unpacked" walk --image "$scratch/empty.gz" --cr3 0 0
 head -c 3000 "$image" >"$scratch/cut.xz"
 refuse "cannot unpack" walk --image "$scratch/cut.xz" --cr3 0 0
 refuse "directory" "${walk[@]}" --output "$scratch" 0

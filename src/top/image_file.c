@@ -43,6 +43,7 @@ static void support_filters(struct archive *archive)
     archive_read_support_filter_lz4(archive);
     archive_read_support_filter_zstd(archive);
     archive_read_support_format_raw(archive);
+    archive_read_support_format_empty(archive);
 }
 
 static bool is_zero(const unsigned char *bytes, size_t n)
@@ -110,12 +111,19 @@ static int unpack(int fd, bool mappable, const char *path, struct mmu_error *err
 {
     struct archive *archive = archive_read_new();
     struct archive_entry *entry;
-    int status = MMU_OK;
+    int status = MMU_OK, begin;
     if (!archive)
         return err_at(err, MMU_ERR_NOMEM, path, 0, 0, "the host is out of memory");
     support_filters(archive);
-    if (archive_read_open_fd(archive, fd, CHUNK) != ARCHIVE_OK ||
-        archive_read_next_header(archive, &entry) != ARCHIVE_OK)
+    begin = archive_read_open_fd(archive, fd, CHUNK);
+    if (begin == ARCHIVE_OK)
+        begin = archive_read_next_header(archive, &entry);
+    if (begin == ARCHIVE_EOF) /* a pipe, or a device, that brings nothing; or nothing is packed */
+        status = err_at(err, MMU_ERR_TRUNCATED, path, 0, 0,
+                        archive_filter_code(archive, 0) == ARCHIVE_FILTER_NONE
+                            ? "is empty, expected a memory image"
+                            : "is empty when unpacked");
+    else if (begin != ARCHIVE_OK)
         status = unpack_error(archive, path, 0, err);
     else if (!mappable || archive_filter_code(archive, 0) != ARCHIVE_FILTER_NONE)
         status = replace(fd, archive, path, err);
