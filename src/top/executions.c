@@ -53,9 +53,10 @@ void mmu_executions_expand(const struct mmu_executions *x, struct mmu_access *to
 struct course {
     struct pass *pass;
     const struct mmu_executions *x;
-    uint64_t clock;                  /* of the latest head */
-    uint64_t heads, seconds, waited; /* seconds: second-level hits; waited: for them, in cycles */
-    bool modify;                     /* a read-modify-write is two members like others */
+    uint64_t clock;   /* of the latest head */
+    uint64_t seconds; /* second-level hits; what they have taken of the clock, and of the time: */
+    uint64_t ticks, waited;
+    bool modify; /* a read-modify-write is two members like others */
 };
 
 /* A user's reference that is no member: a head that hits, where the hits of its kind are counted already.
@@ -67,7 +68,6 @@ static bool take_head(struct course *s, mmu_va va, unsigned size, unsigned kind)
     if (UNLIKELY(!e || e->slot != recent->slot[kind]))
         return false;
     hot_touch(e, ++s->clock);
-    s->heads++;
     recent_hit(recent, kind, va, e, true);
     return true;
 }
@@ -102,6 +102,7 @@ static NOINLINE bool take_held(struct course *s, const uint16_t *execution, unsi
         return verdict == PLAIN_FIRST && take_head(s, va, size, kind);
     const uint32_t latency = c->machine->config.level[1].latency;
     s->waited += latency > gap ? latency - gap : 0;
+    s->ticks += c->mmu.clock - s->clock;
     s->clock = c->mmu.clock;
     s->seconds++;
     c->recent.since[kind]++; /* no hit */
@@ -136,11 +137,11 @@ static NOINLINE unsigned take_datum(struct course *s, const uint16_t *execution,
 static void book_course(const struct course *s)
 {
     struct tab *tab = &s->pass->tab;
+    s->pass->heads = s->clock - tab->clock - s->ticks + s->seconds;
     tab->clock = s->clock;
     tab->t += s->waited;
     tab->waited += s->waited;
     tab->plain.stalled += s->waited;
-    s->pass->heads = s->heads + s->seconds;
 }
 
 /*
