@@ -32,6 +32,9 @@ static const struct cli_command CONVERT = {
         "  mmusim trace convert --salvage recording.mmt.tmp.4711 recording.mmt\n"
         "  mmusim trace convert --text part.mmt - | less\n"
         "\n"
+        "Behind --limit a trace is read on where maps may still come: in text with marks, in a pipe, in a\n"
+        "packed file.\n"
+        "\n"
         "A writer that was killed leaves its file beside the final place, with .tmp and a number behind\n"
         "its name: --salvage keeps all complete blocks of it.",
 };

@@ -29,8 +29,9 @@
  * are passed over and counted, and so is any line that is not meant to be a reference: the program's own
  * output. A line is meant to be one that begins as Lackey's do ("I  ", " L ", " S ", " M "), or with a kind, a blank
  * and what begins with a digit, ends with a comma or is four hexadecimal digits or more, or with any one character, an
- * address, a comma and a digit: that must be right. A file without references or marks, and one that begins with a
- * thousand other lines, is no trace. A zero byte is an error in any line but a comment.
+ * address, a comma and a digit: that must be right. A file of such other lines alone, or one that begins with more
+ * than a thousand of them, is no trace; one of blank lines, comments and Valgrind's own is a trace of nothing. A zero
+ * byte is an error in any line but a comment.
  */
 // clang-format on
 #ifndef TRACE_TEXT_H
