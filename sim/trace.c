@@ -54,9 +54,19 @@ static const struct cli_command OVERVIEW = {
                "Record one with: mmusim trace record -o TRACE -- PROGRAM ARGS",
 };
 
+/* trace help [COMMAND]: trace [COMMAND] --help. */
+static int help(int argc, char **argv)
+{
+    char option[] = "--help";
+    char *asked[] = {argv[0], argc > 2 ? argv[2] : option, argc > 2 ? option : NULL, NULL};
+    return argc > 3 ? cli_error("trace help: expected one command") : cmd_trace(argc > 2 ? 3 : 2, asked);
+}
+
 int cmd_trace(int argc, char **argv)
 {
     const char *names[N];
+    if (argc > 1 && !strcmp(argv[1], "help"))
+        return help(argc, argv);
     for (size_t i = 0; i < N; i++) {
         names[i] = PARTS[i].name;
         if (argc > 1 && !strcmp(argv[1], names[i]))

@@ -127,6 +127,7 @@ refused 2 "no/place: cannot be written: No such file or directory" convert a.mmt
 refused 2 "folder: is a directory, expected a place for a file" convert a.mmt folder
 refused 2 "trace: expected info, convert, cut, merge, stats, verify or record; 'mmusim trace --help' explains"
 refused 2 "unknown trace command 'convrt'; did you mean 'convert'?" convrt a b
+refused 2 "trace help: expected one command" help cut merge
 refused 2 "trace convert: expected two files, IN and OUT" convert a.mmt
 refused 2 "trace info: expected one trace" info
 "$MMUSIM" trace convert --skip 18446744073709551615 a.mmt o.mmt 2>err
@@ -140,6 +141,8 @@ for part in "" convert info; do
     "$MMUSIM" trace $part --help | grep -q '^Usage: mmusim trace ' || fail "trace $part --help"
     # shellcheck disable=SC2086
     cmp <("$MMUSIM" help trace $part) <("$MMUSIM" trace $part --help) || fail "help trace $part"
+    # shellcheck disable=SC2086
+    cmp <("$MMUSIM" trace help $part) <("$MMUSIM" trace $part --help) || fail "trace help $part"
 done
 [[ -z $(find . -name '*.tmp.*') ]] || fail "temporary files are left"
 
