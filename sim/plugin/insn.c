@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Classes of opcodes. The second half has a ModRM byte, whose operand may be a register. */
-enum class {
+enum opcode_class {
     U, /* unknown */
     N, /* none */
     O, /* one */
@@ -94,26 +94,32 @@ static struct opcode skip_prefixes(const uint8_t *code, size_t size, bool is_i38
     return o;
 }
 
-static enum class group_of(uint8_t opcode, unsigned digit) {
-    for (size_t i = 0; i < sizeof groups / sizeof *groups;
-         i++) if (groups[i].opcode == opcode) return (enum class)groups[i]
-        .digit[digit];
+static enum opcode_class group_of(uint8_t opcode, unsigned digit)
+{
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (groups[i].opcode == opcode)
+            return (enum opcode_class)groups[i].digit[digit];
     return U;
 }
 
-static enum class second_of(uint8_t opcode, bool repeat) {
-    for (const struct range *r = two_bytes[repeat]; r->last;
-         r++) if (opcode >= r->first && opcode <= r->last) return (enum class)r->class;
+static enum opcode_class second_of(uint8_t opcode, bool repeat)
+{
+    for (const struct range *r = two_bytes[repeat]; r->last; r++)
+        if (opcode >= r->first && opcode <= r->last)
+            return (enum opcode_class)r->class;
     return U;
 }
 
 /* The class of an instruction, never G, and its ModRM byte if it has one. */
-static enum class class_of(const uint8_t *code, size_t size, bool is_i386, uint8_t *modrm) {
-    struct opcode o = skip_prefixes(code, size, is_i386); bool two = o.at < size && code[o.at] == 0x0f;
+static enum opcode_class class_of(const uint8_t *code, size_t size, bool is_i386, uint8_t *modrm)
+{
+    struct opcode o = skip_prefixes(code, size, is_i386);
+    bool two = o.at < size && code[o.at] == 0x0f;
     size_t at = o.at + two;
     *modrm = at + 1 < size ? code[at + 1] : 0;
-    if (at >= size || o.lock || o.address || (!two && (o.repeat || (is_i386 && code[at] == 0x63)))) return U;
-    enum class c = two ? second_of(code[at], o.repeat) : (enum class)one_byte[code[at]];
+    if (at >= size || o.lock || o.address || (!two && (o.repeat || (is_i386 && code[at] == 0x63))))
+        return U;
+    enum opcode_class c = two ? second_of(code[at], o.repeat) : (enum opcode_class)one_byte[code[at]];
     return c == G ? group_of(code[at], *modrm >> 3 & 7) : c;
 }
 
